@@ -1,0 +1,161 @@
+"""Jobs and their transitions in Postgres."""
+
+import json
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from makegood.errors import GuardFailed, IllegalTransition, InsufficientCredits, KeyReused, StoreError
+from makegood.job import Job, JobMoney, NewJob, Transition
+from makegood.ports import Change
+from makegood_adapters.postgres.attempts import keep_evidence
+from makegood_adapters.postgres.rows import to_job, to_money, to_transition
+from makegood_adapters.postgres.statements import statement
+from makegood_adapters.postgres.transaction import Database
+
+
+class PostgresJobs:
+    """Implements `makegood.ports.Jobs`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, new: NewJob) -> Job:
+        """See `Jobs.insert`."""
+
+        async def work(connection: asyncpg.Connection) -> Job | None:
+            job_id = await connection.fetchval(statement("jobs/insert"), *_columns(new))
+            if job_id is None:
+                job_id = await connection.fetchval(
+                    statement("jobs/find"), new.id, new.owner, new.key
+                )
+            return await _read(connection, job_id)
+
+        job = await self._database.transact(work)
+        if job is None:
+            raise StoreError(
+                f"Job type {new.type}@{new.type_version} is not known to the database: declare it."
+            )
+        if new.key is not None and (job.type, job.input) != (new.type, new.input):
+            raise KeyReused(new.key)
+        return job
+
+    async def get(self, job_id: UUID) -> Job | None:
+        """See `Jobs.get`."""
+        rows = await self._database.fetch(statement("jobs/get"), [job_id])
+        return to_job(rows[0]) if rows else None
+
+    async def apply(self, change: Change) -> Job | None:
+        """See `Jobs.apply`."""
+
+        async def work(connection: asyncpg.Connection) -> Job | None:
+            if change.evidence:
+                await connection.fetchval(statement("jobs/lock"), change.job_id)
+                await keep_evidence(connection, change.evidence)
+            job_id = await connection.fetchval(statement("jobs/apply"), *_arguments(change))
+            if job_id is None:  # lost the race, or an earlier try of ours was committed after all
+                job_id = await connection.fetchval(
+                    statement("jobs/by_operation"), change.operation_id
+                )
+            return await _read(connection, job_id)
+
+        try:
+            return await self._database.transact(work)
+        except asyncpg.PostgresError as error:
+            raise await self._explain(error, change) from error
+
+    async def request_cancel(self, job_id: UUID) -> Job | None:
+        """See `Jobs.request_cancel`."""
+
+        async def work(connection: asyncpg.Connection) -> Job | None:
+            await connection.execute(statement("jobs/request_cancel"), job_id)
+            return await _read(connection, job_id)
+
+        return await self._database.transact(work)
+
+    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
+        """See `Jobs.history`."""
+        rows = await self._database.fetch(statement("jobs/history"), job_id, after_version)
+        return [to_transition(row) for row in rows]
+
+    async def position(self, job_id: UUID) -> int:
+        """See `Jobs.position`."""
+        rows = await self._database.fetch(statement("jobs/position"), job_id)
+        return int(rows[0]["position"])
+
+    async def money(self, job_id: UUID) -> JobMoney:
+        """See `Jobs.money`."""
+        rows = await self._database.fetch(statement("jobs/money"), job_id)
+        return to_money(rows[0])
+
+    async def overdue(self, limit: int) -> list[Job]:
+        """See `Jobs.overdue`."""
+        found = await self._database.fetch(statement("jobs/overdue"), limit)
+        order = {row["job_id"]: place for place, row in enumerate(found)}
+        rows = await self._database.fetch(statement("jobs/get"), list(order))
+        return sorted((to_job(row) for row in rows), key=lambda job: order[job.id])
+
+    async def _explain(self, error: asyncpg.PostgresError, change: Change) -> Exception:
+        """Translate what the referee said; see the errcodes in the migrations."""
+        match error.sqlstate:
+            case "MG001":
+                rows = await self._database.fetch(statement("machine/allowed"), change.job_id)
+                allowed = [row["event"] for row in rows]
+                return IllegalTransition(change.event, change.from_state, allowed)
+            case "MG002":
+                return GuardFailed(change.event, change.from_state, ["evidence"], str(error))
+            case "MG003":
+                return GuardFailed(change.event, change.from_state, ["attempt"], str(error))
+            case "MG402":
+                told = json.loads(str(error.detail))
+                return InsufficientCredits(told["owner"], told["price"], told["available"])
+            case _:
+                return StoreError(f"The database refused {change.event!r}: {error}")
+
+
+async def _read(connection: asyncpg.Connection, job_id: UUID | None) -> Job | None:
+    if job_id is None:
+        return None
+    row = await connection.fetchrow(statement("jobs/get"), [job_id])
+    return to_job(row) if row else None
+
+
+def _columns(new: NewJob) -> Sequence[object]:
+    return (
+        new.id,
+        new.owner,
+        new.type,
+        new.type_version,
+        new.pool,
+        new.price,
+        _plain(new.input),
+        _plain(new.request),
+        _plain(new.files),
+        new.key,
+        new.priority,
+        new.attempts_max,
+        new.retry_of,
+        new.actor,
+    )
+
+
+def _arguments(change: Change) -> Sequence[object]:
+    return (
+        change.job_id,
+        change.version,
+        change.from_state,
+        change.event,
+        change.to_state,
+        change.operation_id,
+        change.actor,
+        change.reason,
+        change.settle,
+        _plain(change.output),
+        _plain(change.error),
+        change.defer_seconds,
+    )
+
+
+def _plain(value: Mapping[str, object] | None) -> dict[str, object] | None:
+    return None if value is None else dict(value)

@@ -1,0 +1,84 @@
+-- The declared machines as rows: what is legal, what it does to credits, what must be known first.
+--
+-- The way of a job through the tables: a row in `job` is inserted in its initial state. Every later
+-- UPDATE of `state`, by whatever program, passes the trigger `job_before` (is there such an edge, is
+-- its evidence there, which deadline follows) and then `job_after`, which moves the credits, writes
+-- `history` and `outbox`, and frees or drains the slot. Machine rows never change within a version.
+
+create function makegood.now() returns timestamptz
+language sql stable parallel safe
+as $$ select clock_timestamp() $$;
+comment on function makegood.now() is
+  'The only source of time. The owner of a test database may replace it; nobody else can.';
+
+create table makegood.machine (
+  type       text not null check (type <> ''),
+  version    integer not null check (version > 0),
+  digest     text not null,
+  created_at timestamptz not null default makegood.now(),
+  primary key (type, version)
+);
+
+create table makegood.machine_state (
+  type             text not null,
+  version          integer not null,
+  name             text not null check (name <> ''),
+  is_initial       boolean not null,
+  is_terminal      boolean not null,
+  is_slot          boolean not null,
+  is_waiting       boolean not null,
+  holding          text not null check (holding in ('none', 'held', 'settled', 'over')),
+  deadline_seconds double precision check (deadline_seconds > 0),
+  primary key (type, version, name),
+  foreign key (type, version) references makegood.machine,
+  check (is_terminal = (holding = 'over')),
+  check (is_terminal or deadline_seconds is not null)
+);
+
+create table makegood.machine_edge (
+  type            text not null,
+  version         integer not null,
+  event           text not null check (event <> ''),
+  from_state      text not null,
+  to_state        text not null,
+  place           integer not null,
+  money           text not null check (money in ('none', 'hold', 'capture', 'release', 'policy')),
+  opens_attempt   boolean not null,
+  verdicts        text[],
+  evidence_always boolean not null,
+  primary key (type, version, event, from_state),
+  foreign key (type, version, from_state) references makegood.machine_state,
+  foreign key (type, version, to_state) references makegood.machine_state
+);
+create index machine_edge_ends on makegood.machine_edge (type, version, from_state, to_state);
+
+create function makegood.forbid() returns trigger
+language plpgsql as $$
+begin
+  raise exception '% of makegood.% is forbidden: its rows are permanent', lower(tg_op), tg_table_name
+    using errcode = 'MG005';
+end $$;
+
+create trigger permanent before update or delete on makegood.machine
+  for each row execute function makegood.forbid();
+create trigger permanent before delete on makegood.machine_state
+  for each row execute function makegood.forbid();
+create trigger permanent before update or delete on makegood.machine_edge
+  for each row execute function makegood.forbid();
+
+create function makegood.machine_state_fixed() returns trigger
+language plpgsql as $$
+begin
+  if (new.type, new.version, new.name, new.is_initial, new.is_terminal, new.is_slot, new.is_waiting,
+      new.holding)
+     is distinct from
+     (old.type, old.version, old.name, old.is_initial, old.is_terminal, old.is_slot, old.is_waiting,
+      old.holding)
+  then
+    raise exception 'only the deadline of state % of %@% may change', old.name, old.type, old.version
+      using errcode = 'MG005';
+  end if;
+  return new;
+end $$;
+create trigger only_deadlines before update on makegood.machine_state
+  for each row execute function makegood.machine_state_fixed();

@@ -1,0 +1,206 @@
+-- Jobs, their attempts at a provider, what is known about them, and what happened to them.
+
+create table makegood.provider_account (
+  name             text primary key check (name <> ''),
+  pool             text not null check (pool <> ''),
+  capacity         integer not null check (capacity >= 0),
+  draining_seconds double precision not null default 7200 check (draining_seconds > 0)
+);
+create index provider_account_pool on makegood.provider_account (pool, name);
+
+create table makegood.job (
+  job_id              uuid primary key,
+  owner_id            text not null check (owner_id <> ''),
+  type                text not null,
+  type_version        integer not null,
+  pool                text not null,
+  state               text not null,
+  previous_state      text,                        -- written by the trigger, as are the next four
+  version             integer not null default 0,
+  moved               boolean not null default true,   -- the last write changed the state
+  money               text not null default 'none',    -- what that change does to the credits
+  waiting             boolean not null default false,
+  slot                boolean not null default false,
+  event               text not null default 'submit',
+  actor               text not null,
+  reason              text,
+  operation_id        uuid not null default gen_random_uuid(),
+  price               bigint not null check (price >= 0),
+  settled             bigint check (settled between 0 and price),
+  input               jsonb not null,
+  request             jsonb not null,
+  files               jsonb not null default '{}',
+  key                 text,
+  priority            integer not null default 0,
+  attempt             integer not null default 0,
+  attempts_max        integer not null check (attempts_max > 0),
+  intent_attempt      integer,
+  created_at          timestamptz not null default makegood.now(),
+  entered_at          timestamptz not null default makegood.now(),
+  queued_at           timestamptz,
+  queue_deadline_at   timestamptz,
+  deadline_at         timestamptz,
+  not_before          timestamptz,
+  cancel_requested_at timestamptz,
+  finished_at         timestamptz,
+  output              jsonb,
+  error               jsonb,
+  retry_of            uuid references makegood.job,
+  unique (owner_id, key),
+  foreign key (type, type_version, state) references makegood.machine_state (type, version, name),
+  check (intent_attempt <= attempt)
+) with (fillfactor = 70);
+create index job_waiting on makegood.job (pool, priority desc, queued_at, job_id) where waiting;
+create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;
+
+create table makegood.attempt (
+  job_id         uuid not null references makegood.job,
+  number         integer not null check (number > 0),
+  account        text not null references makegood.provider_account,
+  phase          text not null default 'opened'
+    check (phase in ('opened', 'submitting', 'accepted', 'uncertain', 'closed')),
+  epoch          integer not null default 0,
+  lease_until    timestamptz,
+  token_hash     bytea unique,
+  task_id        text,
+  ran            boolean not null default false,
+  asked          integer not null default 0,
+  opened_at      timestamptz not null default makegood.now(),
+  intent_at      timestamptz,
+  accepted_at    timestamptz,
+  closed_at      timestamptz,
+  verdict        text,
+  outputs        jsonb not null default '[]',
+  next_ask_at    timestamptz,
+  next_fetch_at  timestamptz,
+  cancel_sent_at timestamptz,
+  draining_until timestamptz,
+  primary key (job_id, number),
+  unique (account, task_id),
+  check ((phase = 'closed') = (closed_at is not null)),
+  check (phase <> 'accepted' or task_id is not null),
+  check (phase not in ('submitting', 'uncertain') or intent_at is not null)
+) with (fillfactor = 70);
+create index attempt_open on makegood.attempt (account) where closed_at is null;
+create index attempt_due on makegood.attempt (next_ask_at) where closed_at is null;
+create index attempt_to_fetch on makegood.attempt (next_fetch_at) where next_fetch_at is not null;
+
+create table makegood.evidence (
+  evidence_id bigint generated always as identity primary key,
+  job_id      uuid not null,
+  attempt     integer not null,
+  verdict     text not null check (verdict in ('accepted', 'rejected', 'succeeded', 'failed',
+                                               'cancelled', 'absent', 'deadline', 'administrator')),
+  source      text not null,
+  task_id     text,
+  detail      jsonb not null default '{}',
+  at          timestamptz not null default makegood.now(),
+  unique (job_id, attempt, verdict),
+  foreign key (job_id, attempt) references makegood.attempt
+);
+
+create table makegood.hold (  -- one reservation per (job, bucket), settled at most once
+  job_id    uuid not null references makegood.job,
+  bucket_id bigint not null references makegood.bucket,
+  amount    bigint not null check (amount > 0),
+  captured  bigint,
+  released  bigint,
+  primary key (job_id, bucket_id),
+  check ((captured is null and released is null)
+      or (captured >= 0 and released >= 0 and captured + released = amount))
+);
+create index hold_bucket on makegood.hold (bucket_id);
+
+create table makegood.history (
+  job_id       uuid not null references makegood.job,
+  version      integer not null,
+  operation_id uuid not null unique,
+  owner_id     text not null,
+  type         text not null,
+  event        text not null,
+  from_state   text,
+  to_state     text not null,
+  actor        text not null,
+  reason       text,
+  attempt      integer not null,
+  at           timestamptz not null default makegood.now(),
+  primary key (job_id, version)
+);
+
+create table makegood.outbox (
+  outbox_id    bigint generated always as identity primary key,
+  job_id       uuid not null,
+  version      integer not null,
+  delivered    text[] not null default '{}',
+  leased_until timestamptz,
+  done_at      timestamptz,
+  unique (job_id, version),
+  foreign key (job_id, version) references makegood.history
+);
+create index outbox_open on makegood.outbox (outbox_id) where done_at is null;
+
+create table makegood.inbox (
+  inbox_id    bigint generated always as identity primary key,
+  job_id      uuid not null references makegood.job,
+  attempt     integer not null,
+  source      text not null,
+  digest      bytea not null,
+  body        text not null,
+  task_id     text,
+  copies      integer not null default 1,
+  received_at timestamptz not null default makegood.now(),
+  read_at     timestamptz,
+  unique (job_id, attempt, source, digest)
+);
+
+-- A slot is an open attempt: one more is refused when the account is full, whoever inserts it.
+create function makegood.attempt_opens() returns trigger
+language plpgsql as $$
+declare
+  slots integer;
+begin
+  select capacity into slots from makegood.provider_account where name = new.account for update;
+  if (select count(*) from makegood.attempt
+      where account = new.account and closed_at is null) >= slots then
+    raise exception 'all % slots of provider account % are taken', slots, new.account
+      using errcode = 'MG004';
+  end if;
+  return new;
+end $$;
+create trigger takes_a_slot before insert on makegood.attempt
+  for each row execute function makegood.attempt_opens();
+
+create function makegood.hold_guard() returns trigger
+language plpgsql as $$
+begin
+  if old.captured is not null then
+    raise exception 'the hold of job % on bucket % is settled already', old.job_id, old.bucket_id
+      using errcode = 'MG005';
+  end if;
+  if (new.job_id, new.bucket_id, new.amount) is distinct from (old.job_id, old.bucket_id, old.amount)
+  then
+    raise exception 'a hold keeps its job, its bucket and its amount' using errcode = 'MG005';
+  end if;
+  return new;
+end $$;
+create trigger settled_once before update on makegood.hold
+  for each row execute function makegood.hold_guard();
+
+create trigger permanent before delete on makegood.hold
+  for each row execute function makegood.forbid();
+create trigger permanent before delete on makegood.job
+  for each row execute function makegood.forbid();
+create trigger permanent before delete on makegood.attempt
+  for each row execute function makegood.forbid();
+create trigger append_only before update or delete on makegood.evidence
+  for each row execute function makegood.forbid();
+create trigger append_only before update or delete on makegood.history
+  for each row execute function makegood.forbid();
+create trigger no_truncate before truncate on makegood.job
+  for each statement execute function makegood.forbid();
+create trigger no_truncate before truncate on makegood.hold
+  for each statement execute function makegood.forbid();
+create trigger no_truncate before truncate on makegood.evidence
+  for each statement execute function makegood.forbid();
+create trigger no_truncate before truncate on makegood.history
+  for each statement execute function makegood.forbid();

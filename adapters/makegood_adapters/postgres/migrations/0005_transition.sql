@@ -1,0 +1,195 @@
+-- The referee: every write to `job` passes here, whoever made it.
+
+-- A job begins in its machine's initial state, whatever was asked for.
+create function makegood.job_begins() returns trigger
+language plpgsql as $$
+declare
+  here makegood.machine_state;
+begin
+  select * into here from makegood.machine_state
+    where type = new.type and version = new.type_version and name = new.state;
+  if not found or not here.is_initial then
+    raise exception 'a job of type %@% cannot begin in state %', new.type, new.type_version, new.state
+      using errcode = 'MG001';
+  end if;
+  new.previous_state := null; new.version := 0; new.moved := true; new.money := 'none';
+  new.waiting := false; new.slot := false; new.event := 'submit'; new.reason := null;
+  new.settled := null; new.attempt := 0; new.intent_attempt := null;
+  new.created_at := makegood.now(); new.entered_at := new.created_at;
+  new.queued_at := null; new.queue_deadline_at := null; new.not_before := null;
+  new.deadline_at := new.created_at + make_interval(secs => here.deadline_seconds);
+  new.cancel_requested_at := null; new.finished_at := null; new.output := null; new.error := null;
+  return new;
+end $$;
+create trigger job_begins before insert on makegood.job
+  for each row execute function makegood.job_begins();
+
+-- Is the edge legal, is what must be known known, and what follows for the row?
+create function makegood.job_before() returns trigger
+language plpgsql as $$
+declare
+  edge makegood.machine_edge;
+  there makegood.machine_state;
+  ours boolean := new.operation_id is distinct from old.operation_id;
+  at timestamptz;
+begin
+  if (new.job_id, new.owner_id, new.type, new.type_version, new.pool, new.price, new.input,
+      new.request, new.files, new.key, new.attempts_max, new.created_at, new.retry_of)
+     is distinct from
+     (old.job_id, old.owner_id, old.type, old.type_version, old.pool, old.price, old.input,
+      old.request, old.files, old.key, old.attempts_max, old.created_at, old.retry_of)
+  then
+    raise exception 'job %: owner, type, price, input and request never change', old.job_id
+      using errcode = 'MG005';
+  end if;
+  -- what only this trigger writes
+  new.version := old.version; new.previous_state := old.previous_state; new.moved := false;
+  new.money := old.money; new.waiting := old.waiting; new.slot := old.slot;
+  new.entered_at := old.entered_at; new.deadline_at := old.deadline_at;
+  new.queued_at := old.queued_at; new.queue_deadline_at := old.queue_deadline_at;
+  new.finished_at := old.finished_at;
+  new.cancel_requested_at := coalesce(old.cancel_requested_at, new.cancel_requested_at);
+  if new.intent_attempt is distinct from old.intent_attempt
+     and not (old.slot and new.intent_attempt = old.attempt and new.state = old.state) then
+    raise exception 'job %: the submission intent of an attempt can be set once, never taken back',
+                    old.job_id using errcode = 'MG005';
+  end if;
+
+  if new.state = old.state then
+    if (new.attempt, new.settled, new.output, new.error, new.event, new.actor, new.reason,
+        new.operation_id)
+       is distinct from
+       (old.attempt, old.settled, old.output, old.error, old.event, old.actor, old.reason,
+        old.operation_id)
+    then
+      raise exception 'job %: these columns change only together with the state', old.job_id
+        using errcode = 'MG005';
+    end if;
+    return new;
+  end if;
+
+  select * into edge from makegood.machine_edge e
+    where e.type = old.type and e.version = old.type_version
+      and e.from_state = old.state and e.to_state = new.state
+      and (not ours or e.event = new.event)
+    order by e.place limit 1;
+  if not found then
+    raise exception 'job % of type %@% cannot go from % to %',
+                    old.job_id, old.type, old.type_version, old.state, new.state
+      using errcode = 'MG001';
+  end if;
+  perform makegood.check_attempt(old, new, edge);
+
+  select * into there from makegood.machine_state s
+    where s.type = old.type and s.version = old.type_version and s.name = new.state;
+  at := makegood.now();
+  if not ours then  -- a plain UPDATE: the row still names whoever wrote last
+    new.operation_id := gen_random_uuid(); new.event := edge.event; new.reason := null;
+    new.actor := 'database:' || session_user;
+    if there.is_terminal and new.error is null and edge.money <> 'capture' then
+      new.error := jsonb_build_object('category', 'external', 'detail', jsonb_build_object(),
+                                      'message', 'Another program ended the job.');
+    end if;
+  end if;
+  new.previous_state := old.state; new.version := old.version + 1; new.moved := true;
+  new.money := edge.money; new.waiting := there.is_waiting; new.slot := there.is_slot;
+  new.entered_at := at;
+  new.settled := case edge.money
+    when 'capture' then coalesce(new.settled, new.price)
+    when 'policy' then case when old.intent_attempt = old.attempt then coalesce(new.settled, 0)
+                            else 0 end
+    when 'release' then 0
+    else old.settled end;
+  if there.is_terminal then
+    new.deadline_at := null; new.finished_at := at; new.not_before := null;
+  elsif there.is_waiting then  -- who comes back keeps the place and the last moment of the queue
+    new.queued_at := coalesce(old.queued_at, at);
+    new.queue_deadline_at := coalesce(old.queue_deadline_at,
+                                      at + make_interval(secs => there.deadline_seconds));
+    new.deadline_at := new.queue_deadline_at;
+  else
+    new.not_before := null;
+    new.deadline_at := at + make_interval(secs => there.deadline_seconds);
+  end if;
+  return new;
+end $$;
+
+-- Refuse an edge whose attempt is missing or about which too little is known. Called by job_before.
+create function makegood.check_attempt(
+  old_job makegood.job, new_job makegood.job, edge makegood.machine_edge
+) returns void
+language plpgsql as $$
+begin
+  if edge.opens_attempt then
+    if new_job.attempt <> old_job.attempt + 1 or not exists (
+        select 1 from makegood.attempt a
+        where a.job_id = old_job.job_id and a.number = new_job.attempt and a.closed_at is null) then
+      raise exception 'job % cannot become % without an open attempt: the dispatcher opens it',
+                      old_job.job_id, new_job.state using errcode = 'MG003';
+    end if;
+    return;
+  end if;
+  if new_job.attempt <> old_job.attempt then
+    raise exception 'job %: only dispatching opens another attempt', old_job.job_id
+      using errcode = 'MG005';
+  end if;
+  if edge.verdicts is null
+     or not (edge.evidence_always or old_job.intent_attempt is not distinct from old_job.attempt) then
+    return;
+  end if;
+  if not exists (
+      select 1 from makegood.evidence e
+      where e.job_id = old_job.job_id and e.attempt = old_job.attempt
+        and e.verdict = any(edge.verdicts)
+        and not (edge.money = 'policy' and e.verdict = 'cancelled'
+                 and old_job.cancel_requested_at is null)) then
+    raise exception 'job % cannot become %: attempt % needs evidence that it is one of: %',
+                    old_job.job_id, new_job.state, old_job.attempt,
+                    array_to_string(edge.verdicts, ', ')
+      using errcode = 'MG002',
+            hint = 'The job was submitted to the provider, so only what the provider answered, a '
+                   'passed deadline, or an administrator with a reason may end it.';
+  end if;
+end $$;
+create trigger job_before before update on makegood.job
+  for each row execute function makegood.job_before();
+
+-- Carry out what the moves of one statement mean: credits, slots, history, announcements.
+create function makegood.job_after() returns trigger
+language plpgsql as $$
+declare
+  hold uuid[];
+  settle uuid[];
+begin
+  select array_agg(job_id) filter (where money = 'hold'),
+         array_agg(job_id) filter (where money in ('capture', 'release', 'policy'))
+    into hold, settle from changed where moved;
+  if hold is not null then
+    perform makegood.hold_credits(hold);
+  end if;
+  if settle is not null then
+    perform makegood.settle_credits(settle);
+  end if;
+
+  update makegood.attempt a  -- never sent: over at once; sent: drains until it is known to be over
+  set phase = case when a.intent_at is null then 'closed' else a.phase end,
+      closed_at = case when a.intent_at is null then c.entered_at end,
+      draining_until = case when a.intent_at is not null and c.finished_at is not null
+        then c.finished_at + make_interval(secs => p.draining_seconds) end
+  from changed c, makegood.provider_account p
+  where c.moved and not c.slot and c.attempt > 0 and a.job_id = c.job_id and a.number = c.attempt
+    and a.closed_at is null and p.name = a.account;
+
+  insert into makegood.history (job_id, version, operation_id, owner_id, type, event, from_state,
+                                to_state, actor, reason, attempt, at)
+    select job_id, version, operation_id, owner_id, type, event, previous_state, state, actor,
+           reason, attempt, entered_at
+    from changed where moved order by job_id;
+  insert into makegood.outbox (job_id, version)
+    select job_id, version from changed where moved order by job_id;
+  return null;
+end $$;
+create trigger job_moved after update on makegood.job
+  referencing new table as changed for each statement execute function makegood.job_after();
+create trigger job_inserted after insert on makegood.job
+  referencing new table as changed for each statement execute function makegood.job_after();

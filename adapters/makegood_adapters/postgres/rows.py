@@ -1,0 +1,141 @@
+"""Rows of the tables as the engine's snapshots, by column name."""
+
+from asyncpg import Record
+
+from makegood.job import (
+    Announcement,
+    Attempt,
+    Bucket,
+    Job,
+    JobMoney,
+    Occupancy,
+    Phase,
+    Transition,
+    Verdict,
+)
+from makegood.ports import StoredHint
+
+
+def to_job(row: Record) -> Job:
+    """Build a Job from a row of `jobs/get`."""
+    return Job(
+        id=row["job_id"],
+        owner=row["owner_id"],
+        type=row["type"],
+        type_version=row["type_version"],
+        pool=row["pool"],
+        state=row["state"],
+        version=row["version"],
+        price=row["price"],
+        input=row["input"],
+        request=row["request"],
+        files=row["files"],
+        key=row["key"],
+        priority=row["priority"],
+        attempt=row["attempt"],
+        attempts_max=row["attempts_max"],
+        intent_attempt=row["intent_attempt"],
+        created_at=row["created_at"],
+        entered_at=row["entered_at"],
+        deadline_at=row["deadline_at"],
+        not_before=row["not_before"],
+        cancel_requested_at=row["cancel_requested_at"],
+        finished_at=row["finished_at"],
+        settled=row["settled"],
+        output=row["output"],
+        error=row["error"],
+        retry_of=row["retry_of"],
+    )
+
+
+def to_attempt(row: Record) -> Attempt:
+    """Build an Attempt from a row of `attempts/get`."""
+    return Attempt(
+        job_id=row["job_id"],
+        number=row["number"],
+        account=row["account"],
+        phase=Phase(row["phase"]),
+        epoch=row["epoch"],
+        task_id=row["task_id"],
+        ran=row["ran"],
+        asked=row["asked"],
+        opened_at=row["opened_at"],
+        intent_at=row["intent_at"],
+        accepted_at=row["accepted_at"],
+        closed_at=row["closed_at"],
+        verdict=Verdict(row["verdict"]) if row["verdict"] else None,
+        outputs=tuple(row["outputs"]),
+        cancel_sent_at=row["cancel_sent_at"],
+        draining_until=row["draining_until"],
+    )
+
+
+def to_transition(row: Record) -> Transition:
+    """Build a Transition from a row of `jobs/history` or `outbox/take`."""
+    return Transition(
+        job_id=row["job_id"],
+        version=row["version"],
+        operation_id=row["operation_id"],
+        owner=row["owner_id"],
+        type=row["type"],
+        event=row["event"],
+        from_state=row["from_state"],
+        to_state=row["to_state"],
+        actor=row["actor"],
+        reason=row["reason"],
+        attempt=row["attempt"],
+        at=row["at"],
+    )
+
+
+def to_announcement(row: Record) -> Announcement:
+    """Build an Announcement from a row of `outbox/take`."""
+    return Announcement(
+        id=row["outbox_id"], transition=to_transition(row), delivered=tuple(row["delivered"])
+    )
+
+
+def to_bucket(row: Record) -> Bucket:
+    """Build a Bucket from a row of `ledger/buckets`."""
+    return Bucket(
+        id=row["bucket_id"],
+        owner=row["owner_id"],
+        kind=row["kind"],
+        priority=row["priority"],
+        expires_at=row["expires_at"],
+        source_ref=row["source_ref"],
+        issued=row["issued"],
+        remaining=row["remaining"],
+        held=row["held"],
+        captured=row["captured"],
+        expired=row["expired"],
+    )
+
+
+def to_money(row: Record) -> JobMoney:
+    """Build a JobMoney from a row of `jobs/money`."""
+    return JobMoney(held=row["held"], captured=row["captured"], released=row["released"])
+
+
+def to_occupancy(row: Record) -> Occupancy:
+    """Build an Occupancy from a row of `attempts/occupancy`."""
+    return Occupancy(
+        account=row["name"],
+        pool=row["pool"],
+        capacity=row["capacity"],
+        open=row["open"],
+        draining=row["draining"],
+        waiting=row["waiting"],
+    )
+
+
+def to_hint(row: Record) -> StoredHint:
+    """Build a StoredHint from a row of `hints/unread`."""
+    return StoredHint(
+        id=row["inbox_id"],
+        job_id=row["job_id"],
+        attempt=row["attempt"],
+        source=row["source"],
+        task_id=row["task_id"],
+        received_at=row["received_at"],
+    )

@@ -1,0 +1,3 @@
+-- Mark a submitting attempt as uncertain; its first question is due. Called by Attempts.doubt.
+update makegood.attempt set phase = 'uncertain', next_ask_at = makegood.now()
+where job_id = $1 and number = $2 and phase = 'submitting'

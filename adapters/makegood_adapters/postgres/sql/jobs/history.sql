@@ -1,0 +1,4 @@
+-- Read a job's transitions after a version. Called by Jobs.history.
+select job_id, version, operation_id, owner_id, type, event, from_state, to_state, actor, reason,
+       attempt, at
+from makegood.history where job_id = $1 and version > $2 order by version

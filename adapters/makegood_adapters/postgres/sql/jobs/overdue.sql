@@ -1,0 +1,7 @@
+-- Find jobs past the deadline of their state whose result is not known yet. Called by Jobs.overdue.
+select j.job_id
+from makegood.job j
+where j.deadline_at <= makegood.now() and not exists (
+  select 1 from makegood.attempt a
+  where a.job_id = j.job_id and a.number = j.attempt and j.slot and a.verdict = 'succeeded')
+order by j.deadline_at limit $1

@@ -1,0 +1,158 @@
+"""The Postgres store: five ports over one pool, with the rules in the database itself."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from makegood.errors import DeclarationError, StoreUnavailable
+from makegood.machine import Spec
+from makegood.machine.money import holdings
+from makegood_adapters.postgres.attempts import PostgresAttempts
+from makegood_adapters.postgres.jobs import PostgresJobs
+from makegood_adapters.postgres.ledger import PostgresLedger
+from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
+from makegood_adapters.postgres.migrate import migrate
+from makegood_adapters.postgres.statements import statement
+from makegood_adapters.postgres.transaction import Database
+
+#: On the server, so that they also end what the client can no longer reach; milliseconds.
+_TIMEOUTS = {
+    "statement_timeout": "15000",
+    "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": "15000",
+}
+
+
+class PostgresStore:
+    """Implements `makegood.ports.Store` on PostgreSQL 15 or newer, in the schema `makegood`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._database = Database(pool)
+        self.jobs = PostgresJobs(self._database)
+        self.ledger = PostgresLedger(self._database)
+        self.attempts = PostgresAttempts(self._database)
+        self.hints = PostgresHints(self._database)
+        self.outbox = PostgresOutbox(self._database)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, dsn: str, *, connections_max: int = 10, update_schema: bool = False
+    ) -> AsyncIterator["PostgresStore"]:
+        """Connect to *dsn* and close at the end.
+
+        `update_schema` applies missing migrations first, for which the role needs the right to
+        create in the database. StoreUnavailable says in one sentence why there is no connection.
+        """
+        if update_schema:
+            connection = await _connect(dsn)
+            try:
+                await migrate(connection)
+            finally:
+                await connection.close()
+        try:
+            pool = await asyncpg.create_pool(
+                dsn, min_size=1, max_size=connections_max, init=_prepare, server_settings=_settings()
+            )
+        except _REFUSED as error:
+            raise _unreachable(dsn, error) from None
+        try:
+            yield cls(pool)
+        finally:
+            pool.terminate()
+
+    async def declare(self, specs: Sequence[Spec]) -> None:
+        """See `Store.declare`."""
+
+        async def work(connection: asyncpg.Connection) -> None:
+            for spec in specs:
+                await _declare(connection, spec)
+
+        await self._database.transact(work)
+
+    async def violations(self) -> list[str]:
+        """See `Store.violations`."""
+        rows = await self._database.fetch(statement("violations"))
+        return [f"{row['invariant']}: {row['subject']}" for row in rows]
+
+
+_REFUSED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError)
+
+
+async def _connect(dsn: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(dsn, timeout=10)
+    except _REFUSED as error:
+        raise _unreachable(dsn, error) from None
+
+
+def _unreachable(dsn: str, error: BaseException) -> StoreUnavailable:
+    try:
+        parts = urlsplit(dsn)
+        place = f"{parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}"
+        place += parts.path
+    except ValueError:
+        place = "the given address"
+    why = str(error) or type(error).__name__
+    return StoreUnavailable(
+        f"Cannot connect to Postgres at {place}: {why}. Check the address (DATABASE_URL or --dsn), "
+        "that the server runs, and the user's password."
+    )
+
+
+def _settings() -> dict[str, str]:
+    return {"application_name": "makegood", **_TIMEOUTS}
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_to_json, decoder=json.loads, format="text"
+    )
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
+    key = (spec.name, spec.version)
+    await connection.execute(statement("machine/put_machine"), *key, spec.digest)
+    stored = await connection.fetchval(statement("machine/digest"), *key)
+    if stored != spec.digest:
+        raise DeclarationError(
+            f"{spec.name}@{spec.version}",
+            ["its rules differ from those the database has under this version: raise `version`"],
+        )
+    held = holdings(spec)
+    await connection.execute(
+        statement("machine/put_states"),
+        *key,
+        [s.name for s in spec.states],
+        [s.initial for s in spec.states],
+        [s.terminal for s in spec.states],
+        [s.slot for s in spec.states],
+        [s.name in spec.waiting for s in spec.states],
+        [held[s.name].value for s in spec.states],
+        [s.deadline_seconds for s in spec.states],
+    )
+    rows = []
+    for place, edge in enumerate(spec.edges):
+        rule = spec.evidence(edge)
+        rows.append(
+            (
+                *key,
+                edge.event,
+                edge.source,
+                edge.dest,
+                place,
+                edge.money.value,
+                spec.opens_attempt(edge),
+                sorted(v.value for v in rule.verdicts) if rule else None,
+                bool(rule and rule.always),
+            )
+        )
+    await connection.executemany(statement("machine/put_edge"), rows)

@@ -1,0 +1,145 @@
+"""Transactions that end known: the COMMIT tag is checked, and no cancellation is lost.
+
+What can happen at COMMIT, and what is done: the answer is not "COMMIT" (the server rolled back a
+failed transaction, and the driver says nothing): SilentRollback. No answer (cut, time-out, server
+gone): nobody knows, so the same work runs again; it is a compare-and-set with an operation id, and
+finds out by itself whether it was carried out. The caller is cancelled: the transaction comes to its
+end first, then the cancellation goes on.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import asyncpg
+
+from makegood.errors import OutcomeUnknown, StoreError, StoreUnavailable
+
+T = TypeVar("T")
+Work = Callable[[asyncpg.Connection], Awaitable[T]]
+
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the backend was killed between two statements
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+    TimeoutError,
+)
+REPLAY = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+)
+
+log = logging.getLogger("makegood.postgres")
+
+
+class SilentRollback(StoreError):
+    """An error was swallowed inside the transaction: the server answered COMMIT with ROLLBACK."""
+
+
+@dataclass(slots=True)
+class _Try:
+    """One run of the work; once `committing` is set, a lost connection means: nobody knows."""
+
+    committing: bool = False
+
+
+class Database:
+    """A pool together with the rules above; `tries_max` bounds every repetition."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, *, tries_max: int = 8, timeout_seconds: float = 30.0
+    ) -> None:
+        self._pool, self._tries_max, self._timeout = pool, tries_max, timeout_seconds
+
+    async def transact(self, work: Work[T]) -> T:
+        """Run *work* in one transaction and return its result once that is committed.
+
+        *work* awaits nothing but its connection and may run several times. Raises what *work*
+        raises, StoreUnavailable, or OutcomeUnknown after `tries_max` tries.
+        """
+        task = asyncio.create_task(
+            self._tried(lambda connection, this: _once(connection, work, this)),
+            name="makegood transaction",
+        )
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await _bring_to_end(task)
+            raise
+
+    async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
+        """Return the rows of one statement that only reads."""
+
+        async def read(connection: asyncpg.Connection, _: _Try) -> list[asyncpg.Record]:
+            return await connection.fetch(sql, *args)
+
+        return await self._tried(read)
+
+    async def _tried(self, act: Callable[[asyncpg.Connection, _Try], Awaitable[T]]) -> T:
+        unknown, problem = False, "no try was allowed"
+        for count in range(self._tries_max):
+            if count:
+                await asyncio.sleep(min(0.02 * 2**count, 2.0))
+            this = _Try()
+            try:
+                async with self._pool.acquire(timeout=self._timeout) as connection:
+                    return await self._bounded(connection, act, this)
+            except (*REPLAY, *LOST) as error:
+                unknown = unknown or this.committing
+                problem = f"{type(error).__name__}: {error}"
+                log.info("a transaction is run again after %s", problem)
+        if unknown:
+            raise OutcomeUnknown(f"COMMIT was sent and not answered ({problem}); call again.")
+        raise StoreUnavailable(f"The database does not answer ({problem}).")
+
+    async def _bounded(
+        self,
+        connection: asyncpg.Connection,
+        act: Callable[[asyncpg.Connection, _Try], Awaitable[T]],
+        this: _Try,
+    ) -> T:
+        """Bound the client's side too: a half-open connection would wait for ever."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await act(connection, this)
+        except (*LOST, asyncio.CancelledError):
+            connection.terminate()
+            raise
+
+
+async def _once(connection: asyncpg.Connection, work: Work[T], this: _Try) -> T:
+    await connection.execute("BEGIN")
+    try:
+        result = await work(connection)
+    except (*LOST, asyncio.CancelledError):  # the connection is given up, which rolls back
+        raise
+    except BaseException:
+        with contextlib.suppress(*LOST, asyncpg.PostgresError):
+            await connection.execute("ROLLBACK")
+        raise
+    this.committing = True
+    tag = await connection.execute("COMMIT")
+    if tag != "COMMIT":
+        raise SilentRollback(
+            "The database rolled the transaction back: a database error inside it was swallowed."
+        )
+    return result
+
+
+async def _bring_to_end(task: "asyncio.Task[T]") -> None:
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:  # asked twice: end now, the outcome is found out later
+            task.cancel()
+    if not task.cancelled() and (error := task.exception()):
+        log.warning("a transaction whose caller was cancelled ended with %r", error)

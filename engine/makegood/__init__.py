@@ -1,0 +1,1 @@
+"""Paid AI jobs that deliver or give the money back."""

@@ -1,0 +1,90 @@
+"""Decide what an event does to a job: pure, in memory, nothing is touched."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from makegood.errors import GuardFailed, IllegalTransition
+from makegood.job import Evidence, Job, Verdict
+from makegood.lifecycle import BaseJob, Completion, Failure
+from makegood.machine import Edge, Money
+from makegood.outcome import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What will happen if the job is still as it was: `settle` is what will be captured."""
+
+    edge: Edge
+    settle: int | None = None
+    output: JSON | None = None
+    error: JSON | None = None
+
+
+def decide(
+    job_type: type[BaseJob],
+    job: Job,
+    event: str,
+    payload: BaseModel,
+    *,
+    evidence: Evidence | None = None,
+    ran: bool = False,
+) -> Decision:
+    """Return the decision for *event*, or raise IllegalTransition or GuardFailed.
+
+    *evidence* is what was learned about the job's attempt; *ran* tells whether the provider had
+    begun, which is what a cancellation may be charged for.
+    """
+    edge, unmet = job_type.rules.look_up(job.state, event, job, payload)
+    if edge is None:
+        raise IllegalTransition(event, job.state, job_type.rules.allowed(job.state))
+    if unmet:
+        raise GuardFailed(event, job.state, unmet)
+    _check_attempt(job_type, job, edge, evidence)
+    return Decision(
+        edge=edge,
+        settle=_settle(job_type, job, edge, payload, ran),
+        output=payload.output if isinstance(payload, Completion) else None,
+        error=payload.model_dump(mode="json") if isinstance(payload, Failure) else None,
+    )
+
+
+def _check_attempt(
+    job_type: type[BaseJob], job: Job, edge: Edge, evidence: Evidence | None
+) -> None:
+    if job_type.spec.opens_attempt(edge):
+        why = "Only the dispatcher opens attempts, together with their slot."
+        raise GuardFailed(edge.event, job.state, ["attempt"], why)
+    rule = job_type.spec.evidence(edge)
+    if rule is None or not (rule.always or job.submitted):
+        return
+    fits = (
+        evidence is not None
+        and (evidence.job_id, evidence.attempt) == (job.id, job.attempt)
+        and evidence.verdict in rule.verdicts
+    )
+    if not fits:
+        wanted = ", ".join(sorted(v.value for v in rule.verdicts))
+        why = f"Attempt {job.attempt} needs evidence that it is one of: {wanted}."
+        raise GuardFailed(edge.event, job.state, ["evidence"], why)
+    cancelled = evidence is not None and evidence.verdict is Verdict.CANCELLED
+    if edge.money is Money.POLICY and cancelled and job.cancel_requested_at is None:
+        why = "Nobody asked to cancel: what the provider cancelled by itself is a failure."
+        raise GuardFailed(edge.event, job.state, ["cancel_requested"], why)
+
+
+def _settle(
+    job_type: type[BaseJob], job: Job, edge: Edge, payload: BaseModel, ran: bool
+) -> int | None:
+    match edge.money:
+        case Money.CAPTURE:
+            earned = payload.earned if isinstance(payload, Completion) else None
+            return job.price if earned is None else min(earned, job.price)
+        case Money.RELEASE:
+            return 0
+        case Money.POLICY:
+            if not job.submitted:
+                return 0
+            return max(0, min(job_type.cancellation_price(job, ran), job.price))
+        case _:
+            return None

@@ -1,0 +1,132 @@
+"""Every error that makegood raises on purpose, in one tree.
+
+MakegoodError
+├── DeclarationError      a job type is wrong; raised when its class or file is read
+├── InvalidRequest        the caller's request cannot be served as it stands; nothing was changed
+│   ├── UnknownJobType
+│   ├── UnknownJob
+│   ├── InvalidInput
+│   └── KeyReused         the same idempotency key with another request
+├── InsufficientCredits   the wallet cannot carry the price; nothing was charged
+├── Refusal               the machine says no; nothing was changed
+│   ├── IllegalTransition no such edge; lists what is allowed
+│   ├── GuardFailed       the edge exists, a guard said no; names the guards
+│   └── Conflict          lost too many races; reload and decide again
+├── StoreError            the database
+│   ├── StoreUnavailable  cannot be reached; the caller may try again
+│   └── OutcomeUnknown    no answer to COMMIT within the settings' bound
+└── ProviderUnavailable   the provider gave no usable answer to a question; nothing was changed
+"""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+
+class MakegoodError(Exception):
+    """Root of the tree."""
+
+
+class DeclarationError(MakegoodError, TypeError):
+    """Report every problem of one declaration at once; `problems` holds them as text."""
+
+    def __init__(self, subject: str, problems: Sequence[str]) -> None:
+        self.subject, self.problems = subject, tuple(problems)
+        listed = "\n  - ".join(problems)
+        super().__init__(f"{subject} cannot be used:\n  - {listed}")
+
+
+class InvalidRequest(MakegoodError):
+    """The caller can repair this; nothing was changed and nothing charged."""
+
+
+class UnknownJobType(InvalidRequest):
+    """No such job type in the catalog."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name, self.known = name, tuple(sorted(known))
+        offer = ", ".join(self.known) or "none is registered"
+        super().__init__(f"There is no job type {name!r}. Known job types: {offer}.")
+
+
+class UnknownJob(InvalidRequest):
+    """No such job, or none that this caller may see."""
+
+    def __init__(self, job_id: UUID) -> None:
+        self.job_id = job_id
+        super().__init__(f"There is no job {job_id}.")
+
+
+class InvalidInput(InvalidRequest):
+    """The input does not fit its job type; `problems` holds (field, what is wrong)."""
+
+    def __init__(self, job_type: str, problems: Sequence[tuple[str, str]]) -> None:
+        self.job_type, self.problems = job_type, tuple(problems)
+        listed = "; ".join(f"{field}: {text}" for field, text in problems)
+        super().__init__(f"The input of {job_type!r} is not valid. {listed}. Nothing was charged.")
+
+
+class KeyReused(InvalidRequest):
+    """An idempotency key stands for exactly one request."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"The idempotency key {key!r} was used before with another request; use a new key."
+        )
+
+
+class InsufficientCredits(MakegoodError):
+    """The price is more than the wallet can spend now; amounts are whole credits."""
+
+    def __init__(self, owner: str, price: int, available: int) -> None:
+        self.owner, self.price, self.available = owner, price, available
+        super().__init__(
+            f"The job costs {price} credits and {owner} has {available}. Nothing was charged: "
+            f"add {price - available} credits and submit again."
+        )
+
+
+class Refusal(MakegoodError):
+    """The machine refused an event; job, money and history are as they were."""
+
+
+class IllegalTransition(Refusal):
+    """The table has no such edge; `allowed` names the events that may leave the state."""
+
+    def __init__(self, event: str, state: str, allowed: Iterable[str]) -> None:
+        self.event, self.state, self.allowed = event, state, tuple(allowed)
+        can = ", ".join(self.allowed) or "none, the state is final"
+        super().__init__(f"{event!r} is not allowed in state {state!r}. Allowed: {can}.")
+
+
+class GuardFailed(Refusal):
+    """The edge exists but guards said no; `unmet` names them."""
+
+    def __init__(self, event: str, state: str, unmet: Iterable[str], why: str = "") -> None:
+        self.event, self.state, self.unmet, self.why = event, state, tuple(unmet), why
+        names = ", ".join(self.unmet)
+        super().__init__(f"{event!r} in state {state!r} is held back by {names}. {why}".rstrip())
+
+
+class Conflict(Refusal):
+    """Other writers moved the job at each of `tries` attempts to move it."""
+
+    def __init__(self, job_id: UUID, event: str, tries: int) -> None:
+        self.job_id, self.event, self.tries = job_id, event, tries
+        super().__init__(f"{event!r} on job {job_id} lost {tries} races; read the job again.")
+
+
+class StoreError(MakegoodError):
+    """The database did not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached."""
+
+
+class OutcomeUnknown(StoreError):
+    """COMMIT was sent and nobody could say whether it happened; run the same call again."""
+
+
+class ProviderUnavailable(MakegoodError):
+    """A question to the provider has no usable answer; it may be asked again."""

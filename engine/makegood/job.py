@@ -1,0 +1,232 @@
+"""Frozen snapshots of what the store holds: jobs, attempts, transitions, evidence, money."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from makegood.outcome import JSON
+
+
+class Phase(StrEnum):
+    """How far the submission of one attempt has come."""
+
+    OPENED = "opened"  # a slot is taken, nothing was sent
+    SUBMITTING = "submitting"  # the intent is committed, the create call may be under way
+    ACCEPTED = "accepted"  # the provider gave a task id
+    UNCERTAIN = "uncertain"  # nobody knows whether a task exists
+    CLOSED = "closed"  # known to be over; the slot is free
+
+
+class Verdict(StrEnum):
+    """What one piece of evidence says about one attempt."""
+
+    ACCEPTED = "accepted"  # the provider has a task
+    REJECTED = "rejected"  # the provider refused: no task
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ABSENT = "absent"  # the provider knows no such task
+    DEADLINE = "deadline"  # our own last moment has passed
+    ADMINISTRATOR = "administrator"  # a named person decided, with a reason
+
+
+#: Verdicts after which the provider holds nothing more for the attempt: its slot is free.
+FINAL_VERDICTS = frozenset(
+    {Verdict.REJECTED, Verdict.SUCCEEDED, Verdict.FAILED, Verdict.CANCELLED, Verdict.ABSENT}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job as it is inserted: everything that is fixed for its whole life.
+
+    `price` is in whole credits and was computed on the server. `request` is what the provider will
+    be asked, `files` maps input names to blob keys; both are frozen here, so that a change of the
+    job type's settings never touches a job that waits.
+    """
+
+    id: UUID
+    owner: str
+    type: str
+    type_version: int
+    pool: str
+    price: int
+    input: JSON
+    request: JSON
+    files: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+    priority: int = 0
+    attempts_max: int = 3
+    retry_of: UUID | None = None
+    actor: str = "engine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job as it was when it was read; times are the database's, with zone.
+
+    `version` counts transitions and starts at 0. `attempt` is the number of the current attempt, 0
+    before the first. `intent_attempt` equals `attempt` from the moment at which the create call may
+    have been made. `settled` is the number of credits captured at the end, None before.
+    """
+
+    id: UUID
+    owner: str
+    type: str
+    type_version: int
+    pool: str
+    state: str
+    version: int
+    price: int
+    input: JSON
+    request: JSON
+    files: Mapping[str, str]
+    key: str | None
+    priority: int
+    attempt: int
+    attempts_max: int
+    intent_attempt: int | None
+    created_at: datetime
+    entered_at: datetime
+    deadline_at: datetime | None
+    not_before: datetime | None
+    cancel_requested_at: datetime | None
+    finished_at: datetime | None
+    settled: int | None
+    output: JSON | None
+    error: JSON | None
+    retry_of: UUID | None = None
+
+    @property
+    def submitted(self) -> bool:
+        """Whether the provider may know the current attempt."""
+        return self.intent_attempt is not None and self.intent_attempt == self.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at the provider; it holds a slot of its provider account until it is closed.
+
+    `epoch` grows with every claim, so that a worker which lost its lease cannot write any more.
+    `ran` tells whether the provider was ever seen working on the task.
+    """
+
+    job_id: UUID
+    number: int
+    account: str
+    phase: Phase
+    epoch: int
+    task_id: str | None
+    ran: bool
+    opened_at: datetime
+    intent_at: datetime | None
+    accepted_at: datetime | None
+    closed_at: datetime | None
+    verdict: Verdict | None
+    outputs: tuple[JSON, ...]
+    cancel_sent_at: datetime | None
+    draining_until: datetime | None
+    asked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A fact about one attempt, with where it was learned; recorded before it moves the job."""
+
+    job_id: UUID
+    attempt: int
+    verdict: Verdict
+    source: str
+    task_id: str | None = None
+    outputs: tuple[JSON, ...] = ()
+    detail: JSON = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One line of a job's history: who moved it, by which event, from where to where."""
+
+    job_id: UUID
+    version: int
+    operation_id: UUID
+    owner: str
+    type: str
+    event: str
+    from_state: str | None
+    to_state: str
+    actor: str
+    reason: str | None
+    attempt: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobMoney:
+    """What the ledger shows for one job, in whole credits; `held` is what is still held."""
+
+    held: int = 0
+    captured: int = 0
+    released: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Part of a wallet with one origin and one expiry; issued = the sum of the other four."""
+
+    id: int
+    owner: str
+    kind: str
+    priority: int
+    expires_at: datetime | None
+    source_ref: str
+    issued: int
+    remaining: int
+    held: int
+    captured: int
+    expired: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """A wallet at one moment, in whole credits; `available` is what a new job may spend."""
+
+    owner: str
+    available: int
+    held: int
+    buckets: tuple[Bucket, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A committed transition on its way to whoever must hear of it, at least once, in job order."""
+
+    id: int
+    transition: Transition
+    delivered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAccount:
+    """An account at a provider: `capacity` is how many tasks it may hold at one time.
+
+    `draining_seconds` bounds how long an attempt may hold its slot after its job is over.
+    """
+
+    name: str
+    pool: str
+    capacity: int
+    draining_seconds: float = 7200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupancy:
+    """Slots of one provider account; `draining` are open attempts whose job is already over."""
+
+    account: str
+    pool: str
+    capacity: int
+    open: int
+    draining: int
+    waiting: int

@@ -1,0 +1,122 @@
+"""What a job type adds to its machine: input, price, files, the provider's request, limits."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from makegood.errors import InvalidInput
+from makegood.job import Job
+from makegood.machine import Machine
+from makegood.outcome import JSON
+
+MEGABYTE = 1_000_000
+
+_SIGNATURES: tuple[tuple[str, int, bytes], ...] = (
+    ("png", 0, b"\x89PNG\r\n\x1a\n"),
+    ("jpeg", 0, b"\xff\xd8\xff"),
+    ("webp", 8, b"WEBP"),
+    ("mp4", 4, b"ftyp"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Marks an input field that holds the blob key of a file: `Annotated[str, File("png")]`.
+
+    `formats` are names that `sniff` returns; `size_max` is in bytes and stays below what the
+    provider takes (30 MB for an upload by API).
+    """
+
+    formats: tuple[str, ...] = ("png", "jpeg", "webp")
+    size_max: int = 30 * MEGABYTE
+
+    def problem(self, data: bytes) -> str | None:
+        """Return what is wrong with the content *data*, or None."""
+        if len(data) > self.size_max:
+            return f"the file has {len(data):,} bytes, at most {self.size_max:,} are taken"
+        found = sniff(data)
+        if found not in self.formats:
+            return f"the file is {found or 'of an unknown format'}, wanted: {', '.join(self.formats)}"
+        return None
+
+
+def sniff(data: bytes) -> str | None:
+    """Return the format that the first bytes of a file show, whatever it is called."""
+    for name, offset, signature in _SIGNATURES:
+        if data[offset : offset + len(signature)] == signature:
+            return name
+    return None
+
+
+class JobInput(BaseModel):
+    """Base of input models: unknown fields are an error, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class JobType(Machine):
+    """Base of everything that can be sold; see `makegood.lifecycle.BaseJob` for the states.
+
+    `pool` names the group of provider accounts that may run it. `price` is in whole credits, or
+    override `price_of`. `attempts_max` bounds how often the provider is tried under one hold.
+    """
+
+    label: ClassVar[str] = ""
+    pool: ClassVar[str] = "default"
+    price: ClassVar[int] = 0
+    attempts_max: ClassVar[int] = 3
+    fetch_deadline: ClassVar[timedelta] = timedelta(hours=2)
+
+    class Input(JobInput):
+        """What the user sends; a job type replaces it."""
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> BaseModel:
+        """Validate *raw* and fill in defaults; InvalidInput names every field that is wrong."""
+        try:
+            return cls.Input.model_validate(raw)
+        except ValidationError as error:
+            problems = [
+                (".".join(str(part) for part in e["loc"]) or "input", e["msg"])
+                for e in error.errors(include_url=False, include_input=False)
+            ]
+            raise InvalidInput(cls.name, problems) from None
+
+    @classmethod
+    def price_of(cls, value: BaseModel) -> int:
+        """Return the price of *value* in whole credits; it is frozen when the job is submitted."""
+        return cls.price
+
+    @classmethod
+    def request(cls, value: BaseModel) -> JSON:
+        """Return what the provider will be asked, frozen with the job.
+
+        `{"file": "<input name>"}` stands for a file that is uploaded before the call.
+        """
+        return {"input": value.model_dump(mode="json")}
+
+    @classmethod
+    def cancellation_price(cls, job: Job, ran: bool) -> int:
+        """Return what a cancelled run costs, 0 to `job.price`; *ran*: the provider had begun."""
+        return job.price if ran else 0
+
+    @classmethod
+    def file_fields(cls) -> dict[str, File]:
+        """Return the input fields that hold files."""
+        found = {}
+        for name, info in cls.Input.model_fields.items():
+            for mark in info.metadata:
+                if isinstance(mark, File):
+                    found[name] = mark
+        return found
+
+    @classmethod
+    def files_of(cls, value: BaseModel) -> Iterator[tuple[str, File, str]]:
+        """Yield (input name, mark, blob key) for each file that *value* names."""
+        for name, mark in cls.file_fields().items():
+            key = getattr(value, name)
+            if key is not None:
+                yield name, mark, key

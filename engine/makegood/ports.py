@@ -1,0 +1,265 @@
+"""What the engine asks of the world: small Protocols, one sentence a method.
+
+Every store method is one transaction and may be called again after an error: what it wrote once it
+does not write twice. Times are the store's own; a caller passes durations in seconds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from makegood.job import (
+    Announcement,
+    Attempt,
+    Balance,
+    Evidence,
+    Job,
+    JobMoney,
+    NewJob,
+    Occupancy,
+    ProviderAccount,
+    Transition,
+)
+from makegood.machine import Spec
+from makegood.outcome import JSON, Answer, CancelReply, Hint, Output, Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One transition to be made if job, state and version are still as given.
+
+    `settle` is what is captured when the edge settles; `evidence` is recorded in the same commit;
+    `defer_seconds` keeps a job that goes back to waiting from being dispatched at once.
+    """
+
+    operation_id: UUID
+    job_id: UUID
+    version: int
+    event: str
+    from_state: str
+    to_state: str
+    actor: str
+    reason: str | None = None
+    settle: int | None = None
+    output: JSON | None = None
+    error: JSON | None = None
+    evidence: Evidence | None = None
+    defer_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredHint:
+    """A message from outside as it was kept: a claim about one attempt, not yet looked into."""
+
+    id: int
+    job_id: UUID
+    attempt: int
+    source: str
+    task_id: str | None
+    received_at: datetime
+
+
+class Jobs(Protocol):
+    """Jobs and their transitions."""
+
+    async def insert(self, new: NewJob) -> Job:
+        """Insert in the type's initial state; the same (owner, key) returns the first job, and
+        raises KeyReused when type or input differ."""
+
+    async def get(self, job_id: UUID) -> Job | None:
+        """Return the job as it is now."""
+
+    async def apply(self, change: Change) -> Job | None:
+        """Make the transition with its history, money and announcement, or return None if the job
+        has moved; the same operation id is carried out once. Raises InsufficientCredits."""
+
+    async def request_cancel(self, job_id: UUID) -> Job | None:
+        """Note durably that the job shall be cancelled; return it, None if there is none."""
+
+    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
+        """Return the transitions with a version above *after_version*, in order."""
+
+    async def position(self, job_id: UUID) -> int:
+        """Return the job's place in the queue of its pool, from 1; 0 when it does not wait."""
+
+    async def money(self, job_id: UUID) -> JobMoney:
+        """Return what the ledger shows for the job."""
+
+    async def overdue(self, limit: int) -> list[Job]:
+        """Return jobs whose state's deadline has passed, longest overdue first; not those whose
+        result is already known and only has to be fetched."""
+
+
+class Ledger(Protocol):
+    """Wallets; jobs move their credits through `Jobs.apply` alone."""
+
+    async def grant(
+        self,
+        owner: str,
+        amount: int,
+        *,
+        kind: str,
+        source_ref: str,
+        priority: int = 100,
+        expires_at: datetime | None = None,
+    ) -> bool:
+        """Issue a bucket of *amount* credits, once per (owner, source_ref); False: it was there."""
+
+    async def balance(self, owner: str) -> Balance:
+        """Return the wallet; an unknown owner has an empty one."""
+
+    async def expire(self, limit: int) -> int:
+        """Take what remains out of buckets past their expiry; return how many buckets."""
+
+
+class Attempts(Protocol):
+    """Attempts, and so slots: occupancy of an account is the number of its open attempts."""
+
+    async def register(self, account: ProviderAccount) -> None:
+        """Add the account or change its pool and capacity."""
+
+    async def occupancy(self) -> list[Occupancy]:
+        """Return use and capacity of every account."""
+
+    async def dispatch(self, pool: str, limit: int) -> list[Attempt]:
+        """Move waiting jobs of the pool, in queue order, to free slots, each with a new attempt."""
+
+    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Attempt]:
+        """Take over opened attempts that nobody works on, with the next epoch and a lease."""
+
+    async def give_back(self, attempt: Attempt) -> None:
+        """End this worker's lease on an opened attempt, so that another may take it at once."""
+
+    async def intend(self, attempt: Attempt, token_hash: bytes, lease_seconds: float) -> bool:
+        """Commit that the create call is about to be made; False: the job or lease is no longer
+        this worker's, and nothing may be sent."""
+
+    async def doubt(self, attempt: Attempt, reason: str) -> None:
+        """Mark a submitting attempt as uncertain."""
+
+    async def record(self, evidence: Evidence) -> Attempt:
+        """Keep the evidence and bring the attempt up to it, without moving the job."""
+
+    async def get(self, job_id: UUID, number: int) -> Attempt | None:
+        """Return one attempt."""
+
+    async def due(self, pool: str, limit: int, again_seconds: float) -> list[Attempt]:
+        """Return open attempts that may be asked about now; each is next due *again_seconds*
+        later. A submitting attempt whose lease has ended comes back as uncertain."""
+
+    async def hasten(self, job_id: UUID) -> None:
+        """Make the job's open attempts due now."""
+
+    async def saw_running(self, attempt: Attempt) -> None:
+        """Note that the provider has begun to work."""
+
+    async def sent_cancel(self, attempt: Attempt) -> None:
+        """Note that the provider was asked to cancel."""
+
+    async def to_fetch(self, pool: str, limit: int, again_seconds: float) -> list[Attempt]:
+        """Return attempts that succeeded while their job still waits for the result, as `due`."""
+
+    async def spent(self, limit: int) -> list[Attempt]:
+        """Return open attempts that have held their slot for longer than they may after their job
+        was over."""
+
+
+class Hints(Protocol):
+    """The inbox: messages from outside, kept before they are looked into."""
+
+    async def receive(
+        self, token_hash: bytes, body: str, task_id: str | None
+    ) -> tuple[UUID, int] | None:
+        """Keep a provider's message by its token, make the attempt due, and return (job, attempt);
+        the same message twice is kept once; None: no attempt has this token."""
+
+    async def report(self, job_id: UUID, source: str, body: str) -> None:
+        """Keep what a client reports about a job and make its attempt due."""
+
+    async def unread(self, attempt: Attempt) -> list[StoredHint]:
+        """Return the hints about the attempt that nobody has dealt with, oldest first."""
+
+    async def read(self, hints: Iterable[StoredHint]) -> None:
+        """Mark hints as dealt with."""
+
+
+class Outbox(Protocol):
+    """Committed transitions that somebody must hear of."""
+
+    async def take(self, limit: int, lease_seconds: float) -> list[Announcement]:
+        """Return undelivered announcements, at most the first of each job, and lease them."""
+
+    async def delivered(self, announcement: Announcement, name: str) -> None:
+        """Note that the hook *name* has heard of it, so that a repetition leaves it out."""
+
+    async def done(self, announcements: Sequence[Announcement]) -> None:
+        """Mark as delivered; the next announcement of each job may follow."""
+
+
+class Store(Protocol):
+    """Everything durable, behind five small ports."""
+
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def attempts(self) -> Attempts: ...
+    @property
+    def hints(self) -> Hints: ...
+    @property
+    def outbox(self) -> Outbox: ...
+
+    async def declare(self, specs: Sequence[Spec]) -> None:
+        """Make the machines known; a (name, version) whose rules differ from the stored ones is
+        refused with DeclarationError."""
+
+    async def violations(self) -> list[str]:
+        """Return every broken invariant as a sentence; the list is always empty."""
+
+
+class Provider(Protocol):
+    """One account at one provider. Questions raise ProviderUnavailable when there is no answer."""
+
+    async def upload(self, name: str, data: bytes) -> str:
+        """Bring an input file to the provider and return its name there."""
+
+    async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
+        """Make the create call exactly once; never raises for what the network did."""
+
+    async def query(self, task_id: str) -> Answer:
+        """Ask what has become of the task."""
+
+    async def cancel(self, task_id: str) -> CancelReply:
+        """Ask the provider to end the task."""
+
+    async def fetch(self, output: Output, size_max: int) -> bytes:
+        """Download one result file."""
+
+    async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
+        """Ask the provider whether *task_id* was created with the webhook token of this hash."""
+
+    def parse_hint(self, body: str) -> Hint:
+        """Read which task a webhook's body is about; ValueError when it is about none."""
+
+
+class Blobs(Protocol):
+    """Files of ours: inputs and results."""
+
+    async def put(self, data: bytes, name: str) -> str:
+        """Keep *data* and return its key; *name* only lends its extension."""
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the content, None if there is no such file."""
+
+
+class Wakeups(Protocol):
+    """Hints that something is to be done; a lost one costs a loop interval, nothing more."""
+
+    def wake(self, topic: str) -> None:
+        """Wake whoever waits for *topic*."""
+
+    async def wait(self, topic: str, seconds: float) -> bool:
+        """Return True when woken (also by a wake since the last wait), False after *seconds*."""

@@ -1,0 +1,37 @@
+"""Every bound of the engine, with its unit in the name."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Times in seconds. The defaults suit RunningHub; tests and the demo shorten them."""
+
+    webhook_base_url: str | None = None
+    """Address under which the provider reaches us, without a slash at the end; None: poll only."""
+    decide_tries_max: int = 5
+    """How often an event is decided again after a lost race."""
+    loop_interval_seconds: float = 1.0
+    """How long a loop sleeps when nobody wakes it: the poll behind every wake-up."""
+    loop_backoff_max_seconds: float = 30.0
+    """Longest pause of a loop whose work raises again and again."""
+    batch_max: int = 50
+    """Rows that a loop takes at a time."""
+    submit_timeout_seconds: float = 60.0
+    """Longest create call; after it the outcome is uncertain."""
+    upload_timeout_seconds: float = 120.0
+    """Longest upload of all inputs of one job."""
+    lease_seconds: float = 300.0
+    """How long a worker owns an attempt; longer than upload and submit together."""
+    poll_interval_seconds: float = 5.0
+    """Pause between two questions about one task."""
+    absent_after_seconds: float = 60.0
+    """A task unknown to the provider counts as lost only when it is older than this."""
+    fetch_timeout_seconds: float = 120.0
+    """Longest download of one result file."""
+    output_bytes_max: int = 500_000_000
+    """Largest result file that is brought home."""
+    defer_seconds: float = 2.0
+    """Pause before a job that the provider was too busy for is offered again."""
+    drain_seconds: float = 10.0
+    """How long `async with Engine` waits at the end for work in progress."""
