@@ -1,1 +1,80 @@
-"""Paid AI jobs that deliver or give the money back."""
+"""makegood: paid jobs that either deliver or give the money back."""
+
+from makegood.catalog import Catalog
+from makegood.engine import Engine
+from makegood.errors import (
+    Conflict,
+    DeclarationError,
+    GuardFailed,
+    IllegalTransition,
+    InsufficientCredits,
+    InvalidInput,
+    InvalidRequest,
+    KeyReused,
+    MakegoodError,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    Refusal,
+    StoreError,
+    StoreUnavailable,
+    UnknownJob,
+    UnknownJobType,
+)
+from makegood.job import (
+    Attempt,
+    Balance,
+    Bucket,
+    Evidence,
+    Job,
+    JobMoney,
+    Occupancy,
+    ProviderAccount,
+    Transition,
+    Verdict,
+)
+from makegood.jobtype import File, JobInput
+from makegood.lifecycle import BaseJob, Completion, Failure
+from makegood.machine import Empty, Event, Machine, Money, State
+from makegood.settings import Settings
+
+__all__ = [
+    "Attempt",
+    "Balance",
+    "BaseJob",
+    "Bucket",
+    "Catalog",
+    "Completion",
+    "Conflict",
+    "DeclarationError",
+    "Empty",
+    "Engine",
+    "Event",
+    "Evidence",
+    "Failure",
+    "File",
+    "GuardFailed",
+    "IllegalTransition",
+    "InsufficientCredits",
+    "InvalidInput",
+    "InvalidRequest",
+    "Job",
+    "JobInput",
+    "JobMoney",
+    "KeyReused",
+    "Machine",
+    "MakegoodError",
+    "Money",
+    "Occupancy",
+    "OutcomeUnknown",
+    "ProviderAccount",
+    "ProviderUnavailable",
+    "Refusal",
+    "Settings",
+    "State",
+    "StoreError",
+    "StoreUnavailable",
+    "Transition",
+    "UnknownJob",
+    "UnknownJobType",
+    "Verdict",
+]

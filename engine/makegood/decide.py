@@ -49,33 +49,31 @@ def decide(
     )
 
 
-def _check_attempt(
-    job_type: type[BaseJob], job: Job, edge: Edge, evidence: Evidence | None
-) -> None:
+def _check_attempt(job_type: type[BaseJob], job: Job, edge: Edge, evidence: Evidence | None) -> None:
     if job_type.spec.opens_attempt(edge):
         why = "Only the dispatcher opens attempts, together with their slot."
         raise GuardFailed(edge.event, job.state, ["attempt"], why)
+    about_this = evidence is not None and (evidence.job_id, evidence.attempt) == (
+        job.id,
+        job.attempt,
+    )
+    if evidence is not None and not (about_this and job_type.spec.state[edge.source].slot):
+        why = f"The evidence is about attempt {evidence.attempt}, which is not under way."
+        raise GuardFailed(edge.event, job.state, ["evidence"], why)
     rule = job_type.spec.evidence(edge)
     if rule is None or not (rule.always or job.submitted):
         return
-    fits = (
-        evidence is not None
-        and (evidence.job_id, evidence.attempt) == (job.id, job.attempt)
-        and evidence.verdict in rule.verdicts
-    )
-    if not fits:
+    if evidence is None or evidence.verdict not in rule.verdicts:
         wanted = ", ".join(sorted(v.value for v in rule.verdicts))
         why = f"Attempt {job.attempt} needs evidence that it is one of: {wanted}."
         raise GuardFailed(edge.event, job.state, ["evidence"], why)
-    cancelled = evidence is not None and evidence.verdict is Verdict.CANCELLED
+    cancelled = evidence.verdict is Verdict.CANCELLED
     if edge.money is Money.POLICY and cancelled and job.cancel_requested_at is None:
         why = "Nobody asked to cancel: what the provider cancelled by itself is a failure."
         raise GuardFailed(edge.event, job.state, ["cancel_requested"], why)
 
 
-def _settle(
-    job_type: type[BaseJob], job: Job, edge: Edge, payload: BaseModel, ran: bool
-) -> int | None:
+def _settle(job_type: type[BaseJob], job: Job, edge: Edge, payload: BaseModel, ran: bool) -> int | None:
     match edge.money:
         case Money.CAPTURE:
             earned = payload.earned if isinstance(payload, Completion) else None

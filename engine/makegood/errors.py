@@ -70,9 +70,7 @@ class KeyReused(InvalidRequest):
 
     def __init__(self, key: str) -> None:
         self.key = key
-        super().__init__(
-            f"The idempotency key {key!r} was used before with another request; use a new key."
-        )
+        super().__init__(f"The idempotency key {key!r} was used before with another request; use a new key.")
 
 
 class InsufficientCredits(MakegoodError):

@@ -68,7 +68,8 @@ class Job:
     """One job as it was when it was read; times are the database's, with zone.
 
     `version` counts transitions and starts at 0. `attempt` is the number of the current attempt, 0
-    before the first. `intent_attempt` equals `attempt` from the moment at which the create call may
+    before the first; `reruns` counts how often the job waited again after the provider had accepted its
+    task. `intent_attempt` equals `attempt` from the moment at which the create call may
     have been made. `settled` is the number of credits captured at the end, None before.
     """
 
@@ -87,6 +88,7 @@ class Job:
     priority: int
     attempt: int
     attempts_max: int
+    reruns: int
     intent_attempt: int | None
     created_at: datetime
     entered_at: datetime
@@ -129,6 +131,27 @@ class Attempt:
     cancel_sent_at: datetime | None
     draining_until: datetime | None
     asked: int
+    token_hash: bytes | None = None
+
+    def evidence(
+        self,
+        verdict: Verdict,
+        source: str,
+        *,
+        task_id: str | None = None,
+        outputs: tuple[JSON, ...] = (),
+        detail: JSON | None = None,
+    ) -> "Evidence":
+        """Return a fact about this attempt; `source` says how it was learned."""
+        return Evidence(
+            job_id=self.job_id,
+            attempt=self.number,
+            verdict=verdict,
+            source=source,
+            task_id=task_id,
+            outputs=outputs,
+            detail=detail or {},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,4 +54,4 @@ class BaseJob(JobType):
 @BaseJob.rerun.guard
 def attempts_left(job: Job, _: Failure) -> bool:
     """Allow another attempt under the same hold while the type's bound is not reached."""
-    return job.attempt < job.attempts_max
+    return job.reruns + 1 < job.attempts_max

@@ -5,6 +5,7 @@ does not write twice. Times are the store's own; a caller passes durations in se
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -88,8 +89,8 @@ class Jobs(Protocol):
         """Return what the ledger shows for the job."""
 
     async def overdue(self, limit: int) -> list[Job]:
-        """Return jobs whose state's deadline has passed, longest overdue first; not those whose
-        result is already known and only has to be fetched."""
+        """Return jobs whose state's deadline has passed, longest overdue first, and jobs that wait
+        although their cancel is requested; not those whose result is known and has to be fetched."""
 
 
 class Ledger(Protocol):
@@ -123,10 +124,11 @@ class Attempts(Protocol):
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every account."""
 
-    async def dispatch(self, pool: str, limit: int) -> list[Attempt]:
-        """Move waiting jobs of the pool, in queue order, to free slots, each with a new attempt."""
+    async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
+        """Move waiting jobs of the pool, in queue order, to free slots of these accounts, each with
+        a new attempt."""
 
-    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Attempt]:
+    async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
         """Take over opened attempts that nobody works on, with the next epoch and a lease."""
 
     async def give_back(self, attempt: Attempt) -> None:
@@ -145,7 +147,7 @@ class Attempts(Protocol):
     async def get(self, job_id: UUID, number: int) -> Attempt | None:
         """Return one attempt."""
 
-    async def due(self, pool: str, limit: int, again_seconds: float) -> list[Attempt]:
+    async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """Return open attempts that may be asked about now; each is next due *again_seconds*
         later. A submitting attempt whose lease has ended comes back as uncertain."""
 
@@ -158,7 +160,7 @@ class Attempts(Protocol):
     async def sent_cancel(self, attempt: Attempt) -> None:
         """Note that the provider was asked to cancel."""
 
-    async def to_fetch(self, pool: str, limit: int, again_seconds: float) -> list[Attempt]:
+    async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """Return attempts that succeeded while their job still waits for the result, as `due`."""
 
     async def spent(self, limit: int) -> list[Attempt]:
@@ -169,9 +171,7 @@ class Attempts(Protocol):
 class Hints(Protocol):
     """The inbox: messages from outside, kept before they are looked into."""
 
-    async def receive(
-        self, token_hash: bytes, body: str, task_id: str | None
-    ) -> tuple[UUID, int] | None:
+    async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
         """Keep a provider's message by its token, make the attempt due, and return (job, attempt);
         the same message twice is kept once; None: no attempt has this token."""
 
@@ -202,19 +202,31 @@ class Store(Protocol):
     """Everything durable, behind five small ports."""
 
     @property
-    def jobs(self) -> Jobs: ...
+    def jobs(self) -> Jobs:
+        """Jobs and their transitions."""
+
     @property
-    def ledger(self) -> Ledger: ...
+    def ledger(self) -> Ledger:
+        """Wallets."""
+
     @property
-    def attempts(self) -> Attempts: ...
+    def attempts(self) -> Attempts:
+        """Attempts and slots."""
+
     @property
-    def hints(self) -> Hints: ...
+    def hints(self) -> Hints:
+        """The inbox."""
+
     @property
-    def outbox(self) -> Outbox: ...
+    def outbox(self) -> Outbox:
+        """Announcements."""
 
     async def declare(self, specs: Sequence[Spec]) -> None:
         """Make the machines known; a (name, version) whose rules differ from the stored ones is
         refused with DeclarationError."""
+
+    async def now(self) -> datetime:
+        """Return the store's time, the only one that counts."""
 
     async def violations(self) -> list[str]:
         """Return every broken invariant as a sentence; the list is always empty."""
@@ -255,11 +267,18 @@ class Blobs(Protocol):
         """Return the content, None if there is no such file."""
 
 
+class Bell(Protocol):
+    """Rings for one listener; it remembers a ring until the next wait."""
+
+    async def wait(self, seconds: float) -> bool:
+        """Return True once it has rung since the last wait, False after *seconds*."""
+
+
 class Wakeups(Protocol):
     """Hints that something is to be done; a lost one costs a loop interval, nothing more."""
 
     def wake(self, topic: str) -> None:
-        """Wake whoever waits for *topic*."""
+        """Ring the bells of all who listen to *topic*."""
 
-    async def wait(self, topic: str, seconds: float) -> bool:
-        """Return True when woken (also by a wake since the last wait), False after *seconds*."""
+    def listen(self, topic: str) -> AbstractContextManager[Bell]:
+        """Return a bell for *topic* that rings from now on."""

@@ -19,21 +19,19 @@ class PostgresAttempts:
 
     async def register(self, account: ProviderAccount) -> None:
         """See `Attempts.register`."""
-        await self._run(
-            "register", account.name, account.pool, account.capacity, account.draining_seconds
-        )
+        await self._run("register", account.name, account.pool, account.capacity, account.draining_seconds)
 
     async def occupancy(self) -> list[Occupancy]:
         """See `Attempts.occupancy`."""
         return [to_occupancy(r) for r in await self._database.fetch(statement("attempts/occupancy"))]
 
-    async def dispatch(self, pool: str, limit: int) -> list[Attempt]:
+    async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
         """See `Attempts.dispatch`."""
 
         async def work(connection: asyncpg.Connection) -> list[Attempt]:
-            await connection.execute(statement("attempts/lock_accounts"), pool)
+            await connection.execute(statement("attempts/lock_accounts"), pool, accounts)
             # a later statement than the lock: it sees what the former holder committed
-            free = await connection.fetch(statement("attempts/free_slots"), pool)
+            free = await connection.fetch(statement("attempts/free_slots"), pool, accounts)
             slots = _spread({row["name"]: row["free"] for row in free}, limit)
             if not slots:
                 return []
@@ -49,9 +47,9 @@ class PostgresAttempts:
 
         return await self._database.transact(work)
 
-    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Attempt]:
+    async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
         """See `Attempts.claim`."""
-        return await self._take("claim", pool, limit, lease_seconds)
+        return await self._take("claim", accounts, limit, lease_seconds)
 
     async def give_back(self, attempt: Attempt) -> None:
         """See `Attempts.give_back`."""
@@ -63,7 +61,7 @@ class PostgresAttempts:
 
         async def work(connection: asyncpg.Connection) -> bool:
             await connection.fetchval(statement("jobs/lock"), attempt.job_id)
-            if await connection.fetchval(statement("attempts/intended"), *key, token_hash):
+            if await connection.fetchval(statement("attempts/intended"), *key, attempt.epoch, token_hash):
                 return True
             ours = await connection.fetchval(
                 statement("attempts/intend"), *key, attempt.epoch, token_hash, lease_seconds
@@ -98,10 +96,10 @@ class PostgresAttempts:
         rows = await self._database.fetch(statement("attempts/get"), [job_id], [number])
         return to_attempt(rows[0]) if rows else None
 
-    async def due(self, pool: str, limit: int, again_seconds: float) -> list[Attempt]:
+    async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """See `Attempts.due`."""
         await self._run("end_leases")
-        return await self._take("due", pool, limit, again_seconds)
+        return await self._take("due", accounts, limit, again_seconds)
 
     async def hasten(self, job_id: UUID) -> None:
         """See `Attempts.hasten`."""
@@ -115,9 +113,9 @@ class PostgresAttempts:
         """See `Attempts.sent_cancel`."""
         await self._run("sent_cancel", attempt.job_id, attempt.number)
 
-    async def to_fetch(self, pool: str, limit: int, again_seconds: float) -> list[Attempt]:
+    async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """See `Attempts.to_fetch`."""
-        return await self._take("to_fetch", pool, limit, again_seconds)
+        return await self._take("to_fetch", accounts, limit, again_seconds)
 
     async def spent(self, limit: int) -> list[Attempt]:
         """See `Attempts.spent`."""
@@ -151,6 +149,7 @@ async def keep_evidence(connection: asyncpg.Connection, evidence: Evidence) -> N
         evidence.source,
         evidence.task_id,
         dict(evidence.detail),
+        evidence.verdict in FINAL_VERDICTS,
     )
     await connection.execute(
         statement("attempts/follow_evidence"),

@@ -12,7 +12,7 @@ from makegood.ports import Change
 from makegood_adapters.postgres.attempts import keep_evidence
 from makegood_adapters.postgres.rows import to_job, to_money, to_transition
 from makegood_adapters.postgres.statements import statement
-from makegood_adapters.postgres.transaction import Database
+from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
 
 
 class PostgresJobs:
@@ -27,9 +27,7 @@ class PostgresJobs:
         async def work(connection: asyncpg.Connection) -> Job | None:
             job_id = await connection.fetchval(statement("jobs/insert"), *_columns(new))
             if job_id is None:
-                job_id = await connection.fetchval(
-                    statement("jobs/find"), new.id, new.owner, new.key
-                )
+                job_id = await connection.fetchval(statement("jobs/find"), new.id, new.owner, new.key)
             return await _read(connection, job_id)
 
         job = await self._database.transact(work)
@@ -37,8 +35,8 @@ class PostgresJobs:
             raise StoreError(
                 f"Job type {new.type}@{new.type_version} is not known to the database: declare it."
             )
-        if new.key is not None and (job.type, job.input) != (new.type, new.input):
-            raise KeyReused(new.key)
+        if (job.owner, job.type, job.input) != (new.owner, new.type, new.input):
+            raise KeyReused(new.key or str(new.id))
         return job
 
     async def get(self, job_id: UUID) -> Job | None:
@@ -55,14 +53,16 @@ class PostgresJobs:
                 await keep_evidence(connection, change.evidence)
             job_id = await connection.fetchval(statement("jobs/apply"), *_arguments(change))
             if job_id is None:  # lost the race, or an earlier try of ours was committed after all
-                job_id = await connection.fetchval(
-                    statement("jobs/by_operation"), change.operation_id
-                )
+                job_id = await connection.fetchval(statement("jobs/by_operation"), change.operation_id)
+            if job_id is None:
+                raise _RaceLost
             return await _read(connection, job_id)
 
         try:
             return await self._database.transact(work)
-        except asyncpg.PostgresError as error:
+        except _RaceLost:
+            return None
+        except DatabaseRefusal as error:
             raise await self._explain(error, change) from error
 
     async def request_cancel(self, job_id: UUID) -> Job | None:
@@ -96,7 +96,7 @@ class PostgresJobs:
         rows = await self._database.fetch(statement("jobs/get"), list(order))
         return sorted((to_job(row) for row in rows), key=lambda job: order[job.id])
 
-    async def _explain(self, error: asyncpg.PostgresError, change: Change) -> Exception:
+    async def _explain(self, error: DatabaseRefusal, change: Change) -> Exception:
         """Translate what the referee said; see the errcodes in the migrations."""
         match error.sqlstate:
             case "MG001":
@@ -108,10 +108,14 @@ class PostgresJobs:
             case "MG003":
                 return GuardFailed(change.event, change.from_state, ["attempt"], str(error))
             case "MG402":
-                told = json.loads(str(error.detail))
+                told = json.loads(error.detail or "{}")
                 return InsufficientCredits(told["owner"], told["price"], told["available"])
             case _:
-                return StoreError(f"The database refused {change.event!r}: {error}")
+                return error
+
+
+class _RaceLost(Exception):
+    """Rolls back what was written beside the transition that could not be made."""
 
 
 async def _read(connection: asyncpg.Connection, job_id: UUID | None) -> Job | None:

@@ -19,9 +19,7 @@ class PostgresHints:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def receive(
-        self, token_hash: bytes, body: str, task_id: str | None
-    ) -> tuple[UUID, int] | None:
+    async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
         """See `Hints.receive`."""
 
         async def work(connection: asyncpg.Connection) -> tuple[UUID, int] | None:
@@ -45,9 +43,7 @@ class PostgresHints:
 
     async def unread(self, attempt: Attempt) -> list[StoredHint]:
         """See `Hints.unread`."""
-        rows = await self._database.fetch(
-            statement("hints/unread"), attempt.job_id, attempt.number
-        )
+        rows = await self._database.fetch(statement("hints/unread"), attempt.job_id, attempt.number)
         return [to_hint(row) for row in rows]
 
     async def read(self, hints: Iterable[StoredHint]) -> None:

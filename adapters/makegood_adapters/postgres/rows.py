@@ -34,6 +34,7 @@ def to_job(row: Record) -> Job:
         priority=row["priority"],
         attempt=row["attempt"],
         attempts_max=row["attempts_max"],
+        reruns=row["reruns"],
         intent_attempt=row["intent_attempt"],
         created_at=row["created_at"],
         entered_at=row["entered_at"],
@@ -59,6 +60,7 @@ def to_attempt(row: Record) -> Attempt:
         task_id=row["task_id"],
         ran=row["ran"],
         asked=row["asked"],
+        token_hash=row["token_hash"],
         opened_at=row["opened_at"],
         intent_at=row["intent_at"],
         accepted_at=row["accepted_at"],
@@ -90,9 +92,7 @@ def to_transition(row: Record) -> Transition:
 
 def to_announcement(row: Record) -> Announcement:
     """Build an Announcement from a row of `outbox/take`."""
-    return Announcement(
-        id=row["outbox_id"], transition=to_transition(row), delivered=tuple(row["delivered"])
-    )
+    return Announcement(id=row["outbox_id"], transition=to_transition(row), delivered=tuple(row["delivered"]))
 
 
 def to_bucket(row: Record) -> Bucket:

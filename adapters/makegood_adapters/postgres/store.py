@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,6 +74,12 @@ class PostgresStore:
                 await _declare(connection, spec)
 
         await self._database.transact(work)
+
+    async def now(self) -> datetime:
+        """See `Store.now`."""
+        rows = await self._database.fetch(statement("now"))
+        now: datetime = rows[0]["now"]
+        return now
 
     async def violations(self) -> list[str]:
         """See `Store.violations`."""

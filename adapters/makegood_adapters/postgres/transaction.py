@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import asyncpg
 
@@ -45,6 +45,15 @@ class SilentRollback(StoreError):
     """An error was swallowed inside the transaction: the server answered COMMIT with ROLLBACK."""
 
 
+class DatabaseRefusal(StoreError):
+    """The database said no, and nothing was changed; `sqlstate` MG… are the referee's own."""
+
+    def __init__(self, error: asyncpg.PostgresError) -> None:
+        self.sqlstate = str(error.sqlstate)
+        self.detail = str(error.detail) if error.detail else None
+        super().__init__(str(error))
+
+
 @dataclass(slots=True)
 class _Try:
     """One run of the work; once `committing` is set, a lost connection means: nobody knows."""
@@ -55,9 +64,7 @@ class _Try:
 class Database:
     """A pool together with the rules above; `tries_max` bounds every repetition."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, *, tries_max: int = 8, timeout_seconds: float = 30.0
-    ) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, tries_max: int = 8, timeout_seconds: float = 30.0) -> None:
         self._pool, self._tries_max, self._timeout = pool, tries_max, timeout_seconds
 
     async def transact(self, work: Work[T]) -> T:
@@ -91,12 +98,15 @@ class Database:
                 await asyncio.sleep(min(0.02 * 2**count, 2.0))
             this = _Try()
             try:
-                async with self._pool.acquire(timeout=self._timeout) as connection:
-                    return await self._bounded(connection, act, this)
+                async with self._pool.acquire(timeout=self._timeout) as proxy:
+                    # the pool's proxy passes every method on to its connection
+                    return await self._bounded(cast(asyncpg.Connection, proxy), act, this)
             except (*REPLAY, *LOST) as error:
                 unknown = unknown or this.committing
                 problem = f"{type(error).__name__}: {error}"
                 log.info("a transaction is run again after %s", problem)
+            except asyncpg.PostgresError as error:
+                raise DatabaseRefusal(error) from error
         if unknown:
             raise OutcomeUnknown(f"COMMIT was sent and not answered ({problem}); call again.")
         raise StoreUnavailable(f"The database does not answer ({problem}).")

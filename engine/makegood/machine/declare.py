@@ -14,10 +14,10 @@ A subclass inherits states and events, adds its own, replaces by name, and cuts 
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from pydantic import BaseModel
 
@@ -75,6 +75,12 @@ class State:
         """Hooks of this state, those of the type it was inherited from first."""
         return (*(self._inherited.hooks if self._inherited else ()), *self._hooks)
 
+    def with_deadline(self, deadline: timedelta) -> State:
+        """Return a state like this one with another deadline, to be declared in a subclass."""
+        return State(
+            initial=self.initial, final=self.final, slot=self.slot, deadline=deadline, label=self.label
+        )
+
     def on_enter(self, hook: H) -> H:
         """Call *hook* after a job of this type has entered the state and that is committed.
 
@@ -119,12 +125,8 @@ class Event(Generic[P]):
     @overload
     def __init__(self: Event[Empty], arrow: Arrow, *, money: Money = Money.NONE) -> None: ...
     @overload
-    def __init__(
-        self: Event[P], arrow: Arrow, payload: type[P], *, money: Money = Money.NONE
-    ) -> None: ...
-    def __init__(
-        self, arrow: Arrow, payload: type[BaseModel] = Empty, *, money: Money = Money.NONE
-    ) -> None:
+    def __init__(self: Event[P], arrow: Arrow, payload: type[P], *, money: Money = Money.NONE) -> None: ...
+    def __init__(self, arrow: Arrow, payload: type[BaseModel] = Empty, *, money: Money = Money.NONE) -> None:
         self.arrow, self.payload, self.money = arrow, payload, money
         self._guards: list[Guard[P]] = []
         self._hooks: list[Hook] = []
@@ -163,9 +165,7 @@ class Machine:
     version: ClassVar[int] = 1
     _dropped: ClassVar[frozenset[tuple[str, str]]] = frozenset()
 
-    def __init_subclass__(
-        cls, *, drop: Sequence[tuple[Event[Any], State]] = (), **kwargs: object
-    ) -> None:
+    def __init_subclass__(cls, *, drop: Sequence[tuple[Event[Any], State]] = (), **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         cls._dropped = cls._dropped | {(event.name, state.name) for event, state in drop}
         cls._adopt()
@@ -184,14 +184,31 @@ class Machine:
         return cls.rules.machine
 
     @classmethod
+    def with_deadlines(cls, deadlines: Mapping[str, timedelta]) -> type[Self]:
+        """Return this type with other deadlines for some of its states, as configuration sets them.
+
+        Raises DeclarationError for a state that it does not have, or that is final.
+        """
+        states = cls.states()
+        wrong = [n for n in deadlines if n not in states or states[n].final]
+        if wrong:
+            known = ", ".join(n for n, s in states.items() if not s.final)
+            raise DeclarationError(
+                cls.name, [f"{n!r} is not a state with a deadline; those are {known}" for n in wrong]
+            )
+        members: dict[str, Any] = {"name": cls.name, "__module__": cls.__module__, "__doc__": cls.__doc__}
+        members |= {n: states[n].with_deadline(d) for n, d in deadlines.items()}
+        return cast(type[Self], type(cls.__name__, (cls,), members))
+
+    @classmethod
     def states(cls) -> dict[str, State]:
         """Return the states by name, inherited ones first."""
-        return {n: m for n, m in _members(cls).items() if isinstance(m, State)}
+        return {n: m for n, m in _members(cls.__mro__).items() if isinstance(m, State)}
 
     @classmethod
     def events(cls) -> dict[str, Event[Any]]:
         """Return the events by name, inherited ones first."""
-        return {n: m for n, m in _members(cls).items() if isinstance(m, Event)}
+        return {n: m for n, m in _members(cls.__mro__).items() if isinstance(m, Event)}
 
     @classmethod
     def hooks(cls, transition: Transition) -> list[tuple[str, Hook]]:
@@ -199,7 +216,7 @@ class Machine:
         event, state = cls.events().get(transition.event), cls.states().get(transition.to_state)
         found = [("after", h) for h in event.hooks] if event else []
         found += [("enter", h) for h in state.hooks] if state else []
-        return [(f"{i}:{when}:{h.__name__}", h) for i, (when, h) in enumerate(found)]
+        return [(f"{when}:{h.__module__}.{h.__qualname__}", h) for when, h in found]
 
     @classmethod
     def _unmet(cls, event: str, job: Any, payload: Any) -> list[str]:
@@ -209,18 +226,21 @@ class Machine:
     @classmethod
     def _adopt(cls) -> None:
         """Give the class its own copies of what it inherits, so that hooks belong to one type."""
-        for name, member in _members(cls).items():
-            if name not in vars(cls):
+        for name, member in _members(cls.__mro__[1:]).items():
+            own = vars(cls).get(name)
+            if own is None:
                 own = copy.copy(member)
-                own._hooks, own._inherited = [], member  # type: ignore[assignment]  # same class
+                own._hooks, own._inherited = [], member
                 if isinstance(own, Event):
                     own._guards = []
                 setattr(cls, name, own)
+            elif isinstance(own, State) and isinstance(member, State):
+                own._inherited = member  # declared anew, still heard by the hooks of the base
 
 
-def _members(cls: type[Machine]) -> dict[str, State | Event[Any]]:
+def _members(classes: Sequence[type]) -> dict[str, State | Event[Any]]:
     found: dict[str, State | Event[Any]] = {}
-    for base in reversed(cls.__mro__):
+    for base in reversed(classes):
         for name, value in vars(base).items():
             if isinstance(value, (State, Event)):
                 found[name] = value

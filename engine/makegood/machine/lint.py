@@ -3,7 +3,7 @@
 from collections import deque
 
 from makegood.machine.money import prove
-from makegood.machine.spec import Spec
+from makegood.machine.spec import Money, Spec
 
 
 def lint(spec: Spec) -> list[str]:
@@ -26,7 +26,9 @@ def _names(spec: Spec) -> list[str]:
 
 
 def _edges(spec: Spec) -> list[str]:
-    out, seen, money = [], set(), {}
+    out: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    money: dict[tuple[str, str], Money] = {}
     for e in spec.edges:
         where = f"{e.event!r} from {e.source!r} to {e.dest!r}"
         if e.source in spec.terminal:
@@ -34,6 +36,8 @@ def _edges(spec: Spec) -> list[str]:
         if (e.event, e.source) in seen:
             out.append(f"{where} can never be chosen: {e.event!r} leaves {e.source!r} already")
         seen.add((e.event, e.source))
+        if e.source == e.dest:
+            out.append(f"{where} stays where it is: only a change of state is a transition")
         if money.setdefault((e.source, e.dest), e.money) is not e.money:
             out.append(
                 f"{where} means {e.money.value!r} for the credits, another event on the same way "

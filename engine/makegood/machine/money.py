@@ -52,7 +52,8 @@ class _Walk:
         self.spec = spec
         self.problems: list[str] = []
         self.seen: dict[str, set[Holding]] = {s.name: set() for s in spec.states}
-        self._queue = deque([(spec.initial, Holding.NONE, ())])
+        self._queue: deque[tuple[str, Holding, tuple[str, ...]]] = deque()
+        self._queue.append((spec.initial, Holding.NONE, ()))
         self.seen[spec.initial].add(Holding.NONE)
         while self._queue:
             self._visit(*self._queue.popleft())

@@ -59,9 +59,7 @@ class RuleBook:
         )
         for edge in spec.edges:
             condition = self._condition(edge)
-            self.machine.add_transition(
-                edge.event, edge.source, edge.dest, conditions=[condition], edge=edge
-            )
+            self.machine.add_transition(edge.event, edge.source, edge.dest, conditions=[condition], edge=edge)
         self.table: dict[tuple[str, str], Edge] = {
             (source, name): cast(_Planned, rules[0]).edge
             for name, event in self.machine.events.items()

@@ -64,7 +64,7 @@ class EvidenceRule:
 
 _ADMINISTRATOR = Verdict.ADMINISTRATOR
 _HAS_RESULT = frozenset({Verdict.SUCCEEDED, _ADMINISTRATOR})
-_HAS_TASK = frozenset({Verdict.ACCEPTED, Verdict.SUCCEEDED, _ADMINISTRATOR})
+_HAS_TASK = frozenset({Verdict.ACCEPTED, Verdict.SUCCEEDED})
 _HAS_NO_TASK = frozenset({Verdict.REJECTED, Verdict.FAILED, Verdict.ABSENT})
 _MAY_REFUND = _HAS_NO_TASK | {Verdict.CANCELLED, Verdict.DEADLINE, _ADMINISTRATOR}
 _MAY_CANCEL = frozenset({Verdict.CANCELLED, Verdict.REJECTED, Verdict.ABSENT, _ADMINISTRATOR})

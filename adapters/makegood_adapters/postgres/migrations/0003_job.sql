@@ -34,6 +34,7 @@ create table makegood.job (
   priority            integer not null default 0,
   attempt             integer not null default 0,
   attempts_max        integer not null check (attempts_max > 0),
+  reruns              integer not null default 0,
   intent_attempt      integer,
   created_at          timestamptz not null default makegood.now(),
   entered_at          timestamptz not null default makegood.now(),
@@ -51,6 +52,7 @@ create table makegood.job (
   check (intent_attempt <= attempt)
 ) with (fillfactor = 70);
 create index job_waiting on makegood.job (pool, priority desc, queued_at, job_id) where waiting;
+create index job_to_cancel on makegood.job (job_id) where waiting and cancel_requested_at is not null;
 create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;
 
 create table makegood.attempt (
@@ -169,6 +171,21 @@ begin
 end $$;
 create trigger takes_a_slot before insert on makegood.attempt
   for each row execute function makegood.attempt_opens();
+
+-- What a provider can only say of a task cannot be said of an attempt that was never submitted.
+create function makegood.evidence_fits() returns trigger
+language plpgsql as $$
+begin
+  if new.verdict not in ('deadline', 'administrator') and not exists (
+      select 1 from makegood.attempt a
+      where a.job_id = new.job_id and a.number = new.attempt and a.intent_at is not null) then
+    raise exception 'attempt % of job % was never submitted: the provider cannot have said "%"',
+                    new.attempt, new.job_id, new.verdict using errcode = 'MG002';
+  end if;
+  return new;
+end $$;
+create trigger fits before insert on makegood.evidence
+  for each row execute function makegood.evidence_fits();
 
 create function makegood.hold_guard() returns trigger
 language plpgsql as $$

@@ -14,7 +14,7 @@ begin
   end if;
   new.previous_state := null; new.version := 0; new.moved := true; new.money := 'none';
   new.waiting := false; new.slot := false; new.event := 'submit'; new.reason := null;
-  new.settled := null; new.attempt := 0; new.intent_attempt := null;
+  new.settled := null; new.attempt := 0; new.intent_attempt := null; new.reruns := 0;
   new.created_at := makegood.now(); new.entered_at := new.created_at;
   new.queued_at := null; new.queue_deadline_at := null; new.not_before := null;
   new.deadline_at := new.created_at + make_interval(secs => here.deadline_seconds);
@@ -47,7 +47,7 @@ begin
   new.money := old.money; new.waiting := old.waiting; new.slot := old.slot;
   new.entered_at := old.entered_at; new.deadline_at := old.deadline_at;
   new.queued_at := old.queued_at; new.queue_deadline_at := old.queue_deadline_at;
-  new.finished_at := old.finished_at;
+  new.finished_at := old.finished_at; new.reruns := old.reruns;
   new.cancel_requested_at := coalesce(old.cancel_requested_at, new.cancel_requested_at);
   if new.intent_attempt is distinct from old.intent_attempt
      and not (old.slot and new.intent_attempt = old.attempt and new.state = old.state) then
@@ -63,7 +63,7 @@ begin
         old.operation_id)
     then
       raise exception 'job %: these columns change only together with the state', old.job_id
-        using errcode = 'MG005';
+        using errcode = case when ours then 'MG001' else 'MG005' end;
     end if;
     return new;
   end if;
@@ -99,7 +99,7 @@ begin
     when 'policy' then case when old.intent_attempt = old.attempt then coalesce(new.settled, 0)
                             else 0 end
     when 'release' then 0
-    else old.settled end;
+    else case when there.is_terminal then coalesce(old.settled, 0) else old.settled end end;
   if there.is_terminal then
     new.deadline_at := null; new.finished_at := at; new.not_before := null;
   elsif there.is_waiting then  -- who comes back keeps the place and the last moment of the queue
@@ -107,6 +107,10 @@ begin
     new.queue_deadline_at := coalesce(old.queue_deadline_at,
                                       at + make_interval(secs => there.deadline_seconds));
     new.deadline_at := new.queue_deadline_at;
+    if old.slot and exists (select 1 from makegood.attempt a where a.job_id = old.job_id
+                              and a.number = old.attempt and a.accepted_at is not null) then
+      new.reruns := old.reruns + 1;  -- a provider that was too busy to accept is no try
+    end if;
   else
     new.not_before := null;
     new.deadline_at := at + make_interval(secs => there.deadline_seconds);
@@ -172,9 +176,9 @@ begin
   end if;
 
   update makegood.attempt a  -- never sent: over at once; sent: drains until it is known to be over
-  set phase = case when a.intent_at is null then 'closed' else a.phase end,
-      closed_at = case when a.intent_at is null then c.entered_at end,
-      draining_until = case when a.intent_at is not null and c.finished_at is not null
+  set phase = case when a.intent_at is null or c.finished_at is null then 'closed' else a.phase end,
+      closed_at = case when a.intent_at is null or c.finished_at is null then c.entered_at end,
+      draining_until = case when a.intent_at is not null
         then c.finished_at + make_interval(secs => p.draining_seconds) end
   from changed c, makegood.provider_account p
   where c.moved and not c.slot and c.attempt > 0 and a.job_id = c.job_id and a.number = c.attempt

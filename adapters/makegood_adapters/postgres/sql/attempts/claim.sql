@@ -3,8 +3,7 @@ update makegood.attempt a
 set epoch = a.epoch + 1, lease_until = makegood.now() + make_interval(secs => $3)
 from (
   select o.job_id, o.number from makegood.attempt o
-  join makegood.provider_account p on p.name = o.account and p.pool = $1
-  where o.closed_at is null and o.phase = 'opened'
+  where o.account = any($1::text[]) and o.closed_at is null and o.phase = 'opened'
     and (o.lease_until is null or o.lease_until <= makegood.now())
   order by o.opened_at, o.job_id limit $2
   for no key update of o skip locked

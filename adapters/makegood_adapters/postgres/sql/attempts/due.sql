@@ -3,8 +3,7 @@ update makegood.attempt a
 set next_ask_at = makegood.now() + make_interval(secs => $3), asked = a.asked + 1
 from (
   select o.job_id, o.number from makegood.attempt o
-  join makegood.provider_account p on p.name = o.account and p.pool = $1
-  where o.closed_at is null and o.phase in ('accepted', 'uncertain')
+  where o.account = any($1::text[]) and o.closed_at is null and o.phase in ('accepted', 'uncertain')
     and o.next_ask_at <= makegood.now()
   order by o.next_ask_at limit $2
   for no key update of o skip locked

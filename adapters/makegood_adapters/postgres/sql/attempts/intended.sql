@@ -1,2 +1,6 @@
--- Find out whether this very intent was committed before. Called by Attempts.intend.
-select job_id from makegood.attempt where job_id = $1 and number = $2 and token_hash = $3
+-- Find out whether this very intent was committed before and still stands. Called by Attempts.intend.
+select a.job_id
+from makegood.attempt a join makegood.job j on j.job_id = a.job_id
+where a.job_id = $1 and a.number = $2 and a.epoch = $3 and a.token_hash = $4
+  and a.phase = 'submitting' and a.lease_until > makegood.now()
+  and j.slot and j.attempt = a.number

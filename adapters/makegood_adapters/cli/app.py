@@ -1,0 +1,44 @@
+"""The commands, and how every error of ours ends: one sentence, exit status 2."""
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from makegood.errors import MakegoodError
+from makegood_adapters.config import load_config
+from makegood_adapters.service import serve as run_service
+
+app = App(name="makegood", help="Paid AI jobs that either deliver or give the money back.")
+
+
+def run() -> None:
+    """Run the command line of this process."""
+    try:
+        app()
+    except MakegoodError as error:
+        sys.exit(f"makegood: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command
+async def serve(
+    *, config: Annotated[Path, Parameter(name="--config")] = Path("config/makegood.toml")
+) -> None:
+    """Run the service: the loops, the provider's webhooks, and the front-end's job backend.
+
+    Parameters
+    ----------
+    config
+        The configuration file; config/makegood.toml explains every key.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await run_service(load_config(config), stopping)

@@ -1,0 +1,178 @@
+"""What the demo stands on: a Postgres, a simulated RunningHub, and the engine in a child process."""
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import asyncpg
+
+from makegood.errors import MakegoodError
+from makegood_adapters.postgres.embedded import EmbeddedPostgres
+
+API_KEY = "demo-key-of-the-simulator"
+_PR_SET_PDEATHSIG = 1
+
+
+class StageError(MakegoodError):
+    """The demo cannot be set up or did not come to its end; the message says what to do."""
+
+
+@contextmanager
+def embedded_database(folder: Path) -> Iterator[str]:
+    """Yield the DSN of a fresh Postgres below *folder*, which goes with it."""
+    server = EmbeddedPostgres(folder / "postgres")
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+@asynccontextmanager
+async def database_on(dsn: str) -> AsyncIterator[str]:
+    """Yield the DSN of a fresh database on the user's own server; it is dropped at the end."""
+    name = f"makegood_demo_{secrets.token_hex(4)}"
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
+        raise StageError(
+            f"Cannot connect to the Postgres of --dsn or DATABASE_URL: {error or type(error).__name__}. "
+            "Check the address, or leave it out: the demo brings a Postgres of its own."
+        ) from None
+    try:
+        try:
+            await connection.execute(f"create database {name}")
+        except asyncpg.InsufficientPrivilegeError:
+            raise StageError(
+                "The demo makes a database of its own and drops it at the end, for which this user lacks "
+                "the right: ALTER ROLE … CREATEDB, or leave --dsn out."
+            ) from None
+        try:
+            parts = urlsplit(dsn)
+            yield urlunsplit(parts._replace(path=f"/{name}"))
+        finally:
+            await connection.execute(f"drop database if exists {name} with (force)")
+    finally:
+        await connection.close()
+
+
+class EngineProcess:
+    """`makegood serve` as a child that can be killed like any process; its log is kept."""
+
+    def __init__(self, folder: Path, log: Path, *, dsn: str, blobs: Path, provider_url: str) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log, self._config = log, folder / "engine.toml"
+        self._config.write_text(_config(dsn, self.port, blobs, self.url))
+        account = {
+            "name": "demo",
+            "capacity": 3,
+            "base_url": provider_url,
+            "api_key": API_KEY,
+            "draining_seconds": 6,
+        }
+        self._environment = {**os.environ, "MAKEGOOD_ACCOUNTS": json.dumps([account])}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start and return when the service answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220  # forking takes a millisecond
+                [sys.executable, "-m", "makegood_adapters.cli", "serve", "--config", str(self._config)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(os.getpid()),
+            )
+        async with aiohttp.ClientSession(trust_env=False) as session:
+            for _ in range(200):
+                if self._process.poll() is not None:
+                    raise StageError(
+                        f"The engine did not start; the last lines of {self._log}:\n{self._tail()}"
+                    )
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{self.url}/health") as reply:
+                        if reply.status == 200:
+                            return
+                await asyncio.sleep(0.05)
+        raise StageError(f"The engine does not answer; look into {self._log}.")
+
+    def kill(self) -> int:
+        """End it as a power cut would, and return its process id."""
+        process = self._running()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return process.pid
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise StageError("The engine was not started.")
+        return self._process
+
+    def _tail(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-8:])
+
+
+def _config(dsn: str, port: int, blobs: Path, url: str) -> str:
+    """Short times, so that a story of hours takes seconds; values are written as JSON strings."""
+    return f"""database_url = {json.dumps(dsn)}
+port = {port}
+blobs = {json.dumps(str(blobs))}
+
+[deadlines]
+starting = 8
+running = 20
+
+[engine]
+webhook_base_url = {json.dumps(url)}
+loop_interval_seconds = 0.25
+submit_timeout_seconds = 2
+upload_timeout_seconds = 2
+lease_seconds = 5
+poll_interval_seconds = 1.0
+fetch_timeout_seconds = 5
+absent_after_seconds = 5
+defer_seconds = 0.2
+drain_seconds = 3
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _die_with_parent(parent: int):  # type: ignore[no-untyped-def]  # what Popen wants
+    libc = ctypes.CDLL(None)
+
+    def bind() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return bind

@@ -1,0 +1,86 @@
+"""Configuration of the service: config/makegood.toml, overridden by MAKEGOOD_* in the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from makegood.errors import MakegoodError
+from makegood.settings import Settings
+
+
+class ConfigurationError(MakegoodError):
+    """The configuration cannot be used; the message names the key and what to do."""
+
+
+class AccountConfig(BaseModel):
+    """One RunningHub account. Keys, balances and uploads of .cn and .ai are not shared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    pool: str = "runninghub"
+    capacity: int = Field(default=1, ge=0)
+    base_url: str = "https://www.runninghub.cn"
+    api_key: SecretStr
+    draining_seconds: float = Field(default=7200.0, gt=0)
+
+
+class ServiceConfig(BaseSettings):
+    """Every key of the service; config/makegood.toml explains each.
+
+    Nested keys in the environment are joined by two underscores: MAKEGOOD_ENGINE__LEASE_SECONDS.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MAKEGOOD_", env_nested_delimiter="__", extra="forbid")
+
+    database_url: SecretStr
+    database_connections_max: int = Field(default=10, ge=2)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    blobs: Path = Path("makegood-files")
+    tools: Path | None = None
+    deadlines: dict[str, float] = Field(default_factory=dict)
+    finish_queued: Literal["settle", "record"] = "settle"
+    public_key: SecretStr | None = None
+    accounts: list[AccountConfig] = Field(default_factory=list)
+    engine: Settings = Settings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load_config(path: Path) -> ServiceConfig:
+    """Read *path* and the environment; ConfigurationError names every key that is wrong."""
+    if not path.is_file():
+        raise ConfigurationError(
+            f"There is no configuration file {path}: copy config/makegood.toml there or name another."
+        )
+
+    class FromFile(ServiceConfig):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    try:
+        return FromFile()  # type: ignore[call-arg]  # its values come from the sources
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)
+        )
+        raise ConfigurationError(f"{path} cannot be used: {problems}.") from None
+    except ValueError as error:  # not TOML
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from None

@@ -1,0 +1,6 @@
+"""What comes in over HTTP: the pieces every route shares, and the provider's webhooks."""
+
+from makegood_adapters.http.application import application, runner
+from makegood_adapters.http.hooks_in import hook_routes
+
+__all__ = ["application", "hook_routes", "runner"]

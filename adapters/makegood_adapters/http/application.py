@@ -1,0 +1,201 @@
+"""What all routes share: refusals as JSON, bounded bodies, CORS, and logs without secrets."""
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from aiohttp import ClientError, web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler, Middleware
+
+from makegood.errors import StoreError
+
+log = logging.getLogger("makegood.http")
+
+BODY_BYTES_MAX = 256 * 1024
+BODY_SECONDS = 10.0
+RETRY_AFTER_SECONDS = 5
+
+
+class Refused(Exception):
+    """A request that is not served; the text is written for the client and tells no internals."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, details: str | None = None
+    ) -> None:
+        self.status, self.message, self.code, self.details = status, message, code, details
+        super().__init__(message)
+
+
+Shape = Callable[[Refused], web.Response]
+
+
+def error_object(refused: Refused) -> web.Response:
+    """Return the refusal as `{"error": ..., "code"?: ...}`."""
+    body = {"error": refused.message}
+    if refused.code is not None:
+        body["code"] = refused.code
+    return web.json_response(body, status=refused.status)
+
+
+def contain_errors(shape: Shape = error_object) -> Middleware:
+    """Return a middleware that turns every error into a reply of this *shape*.
+
+    A store in trouble is a 503, so that the caller sends again. What nobody expected is logged and
+    answered with a sentence that says nothing about it.
+    """
+
+    @web.middleware
+    async def contain(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return shape(refused)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            reply = shape(Refused(error.status, error.reason))
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                reply.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+            return reply
+        except StoreError as error:
+            log.warning("%s %s: %s", request.method, route_of(request), error)
+            reply = shape(Refused(503, "The service cannot keep this now; please send it again."))
+            reply.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            return reply
+        except Exception:
+            log.exception("%s %s failed", request.method, route_of(request))
+            return shape(Refused(500, "Something went wrong on our side."))
+
+    return contain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
+    """Which pages may call, from a browser; `origins` is `("*",)` or a list of exact origins."""
+
+    origins: Sequence[str] = ("*",)
+    methods: Sequence[str] = ("GET", "POST", "PATCH", "OPTIONS")
+    headers: Sequence[str] = ()
+    age_seconds: int = 86_400
+
+    def middleware(self) -> Middleware:
+        """Return a middleware that answers every preflight and marks every other reply."""
+
+        @web.middleware
+        async def allow(request: web.Request, handler: Handler) -> web.StreamResponse:
+            preflight = request.method == "OPTIONS"
+            reply = web.Response() if preflight else await handler(request)
+            self._mark(request, reply)
+            if preflight:
+                reply.headers["Access-Control-Allow-Methods"] = ", ".join(self.methods)
+                reply.headers["Access-Control-Allow-Headers"] = ", ".join(self.headers)
+                reply.headers["Access-Control-Max-Age"] = str(self.age_seconds)
+            return reply
+
+        return allow
+
+    def _mark(self, request: web.Request, reply: web.StreamResponse) -> None:
+        if "*" in self.origins:
+            reply.headers["Access-Control-Allow-Origin"] = "*"
+            return
+        reply.headers["Vary"] = "Origin"
+        origin = request.headers.get("Origin", "")
+        if origin in self.origins:
+            reply.headers["Access-Control-Allow-Origin"] = origin
+
+
+async def read_body(
+    request: web.Request, *, bytes_max: int = BODY_BYTES_MAX, seconds: float = BODY_SECONDS
+) -> bytes:
+    """Return the whole body; Refused when it is larger, slower or broken.
+
+    The bound counts what comes out of a compressed body, so that a small one cannot grow large.
+    """
+    if (request.content_length or 0) > bytes_max:
+        raise Refused(413, f"The body is larger than {bytes_max:,} bytes.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise Refused(413, f"The body is larger than {bytes_max:,} bytes.")
+    except TimeoutError:
+        raise Refused(408, f"The body did not arrive within {seconds:g} seconds.") from None
+    except (web.RequestPayloadError, HttpProcessingError, ClientError, ConnectionError):
+        raise Refused(400, "The body could not be read.") from None
+    return bytes(body)
+
+
+async def read_json(request: web.Request) -> Any:
+    """Return the body as JSON: UTF-8, numbers finite, nesting bounded; Refused otherwise."""
+    body = await read_body(request)
+    try:
+        return json.loads(body.decode(), parse_constant=_not_json, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise Refused(400, "The body is not valid JSON.") from None
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def application() -> web.Application:
+    """Return an application without routes whose every reply, also to an unknown path, is JSON."""
+    return web.Application(middlewares=[contain_errors()])
+
+
+def runner(app: web.Application) -> web.AppRunner:
+    """Return a runner for *app* that writes no address of a request into a log.
+
+    Addresses hold webhook tokens, and some clients put keys into the query. aiohttp's own access log
+    would write them, and so would its report of a request that it cannot parse.
+    """
+    return web.AppRunner(app, access_log_class=AccessLog, logger=_ServerLog(log))
+
+
+def route_of(request: web.BaseRequest) -> str:
+    """Return the route's pattern, such as `/hooks/{token}`; never the path that was asked for."""
+    if not isinstance(request, web.Request):
+        return "unreadable"
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "unknown path"
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line for each request with the route's pattern in place of the address."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write the line; *time* is in seconds."""
+        self.logger.info(
+            "%s %s %s %d %.1f ms",
+            request.remote,
+            request.method,
+            route_of(request),
+            response.status,
+            1000 * time,
+        )
+
+
+class _ServerLog(logging.LoggerAdapter[logging.Logger]):
+    """Leaves out the text of requests that could not be parsed: it may hold a token."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        error = kwargs.get("exc_info")
+        if isinstance(error, HttpProcessingError):
+            kwargs["exc_info"] = None
+            msg = f"{msg}: {type(error).__name__}"
+        return msg, kwargs

@@ -1,0 +1,223 @@
+"""Attempts in memory, and so slots: opened only here, closed only by evidence or by their job."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from makegood.errors import InsufficientCredits
+from makegood.job import Attempt, Evidence, Occupancy, Phase, ProviderAccount, Verdict
+from makegood.ports import Change
+from makegood_adapters.memory import moves
+from makegood_adapters.memory.evidence import record
+from makegood_adapters.memory.tables import AttemptRow, JobRow, Tables
+
+_MAY_BE_ASKED = (Phase.ACCEPTED, Phase.UNCERTAIN)
+
+
+class MemoryAttempts:
+    """The port `Attempts`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def register(self, account: ProviderAccount) -> None:
+        """Add the account or change its pool and capacity."""
+        self._tables.accounts[account.name] = account
+
+    async def occupancy(self) -> list[Occupancy]:
+        """Return use and capacity of every account, by name."""
+        return [self._use(account) for _, account in sorted(self._tables.accounts.items())]
+
+    async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
+        """Move waiting jobs to free slots, the emptiest account first."""
+        free = {
+            name: account.capacity - len(self._tables.open_at(name))
+            for name, account in sorted(self._tables.accounts.items())
+            if account.pool == pool and name in accounts
+        }
+        opened: list[Attempt] = []
+        for row in self._tables.queue(pool):
+            name = max(free, key=lambda n: free[n], default=None)
+            if name is None or free[name] <= 0 or len(opened) >= limit:
+                break
+            ready = row.job.not_before is None or self._tables.passed(row.job.not_before)
+            if ready and row.job.cancel_requested_at is None:
+                new = self._open(row, name)
+                opened += new
+                free[name] -= len(new)
+        return opened
+
+    async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
+        """Lease opened attempts that nobody works on, each with the next epoch."""
+        free = [row for row in self._tables.attempts_at(accounts) if self._claimable(row)]
+        for row in free[: max(limit, 0)]:
+            row.attempt = replace(row.attempt, epoch=row.attempt.epoch + 1)
+            row.lease_until = self._tables.later(lease_seconds)
+        return [row.attempt for row in free[: max(limit, 0)]]
+
+    async def give_back(self, attempt: Attempt) -> None:
+        """End the lease if it is still this worker's."""
+        row = self._mine(attempt)
+        if row and row.attempt.phase is Phase.OPENED:
+            row.lease_until = None
+
+    async def intend(self, attempt: Attempt, token_hash: bytes, lease_seconds: float) -> bool:
+        """Note that the create call is about to be made; the same call again gives the same answer."""
+        row = self._mine(attempt)
+        if row is None or not self._leased(row) or not self._needed(row):
+            return False
+        if row.attempt.phase is not Phase.OPENED:
+            return row.attempt.phase is Phase.SUBMITTING and row.attempt.token_hash == token_hash
+        row.attempt = replace(
+            row.attempt, phase=Phase.SUBMITTING, intent_at=self._tables.now(), token_hash=token_hash
+        )
+        row.lease_until = self._tables.later(lease_seconds)
+        job_row = self._tables.jobs[attempt.job_id]
+        job_row.job = replace(job_row.job, intent_attempt=attempt.number)
+        return True
+
+    async def doubt(self, attempt: Attempt, reason: str) -> None:
+        """Mark a submitting attempt as uncertain; it may be asked about at once."""
+        row = self._mine(attempt)
+        if row and row.attempt.phase is Phase.SUBMITTING:
+            self._to_uncertain(row)
+
+    async def record(self, evidence: Evidence) -> Attempt:
+        """Keep the evidence and bring the attempt up to it."""
+        return record(self._tables, evidence)
+
+    async def get(self, job_id: UUID, number: int) -> Attempt | None:
+        """Return one attempt."""
+        row = self._tables.attempts.get((job_id, number))
+        return row.attempt if row else None
+
+    async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
+        """Return open attempts that may be asked about now, longest due first."""
+        for row in self._tables.attempts_at(accounts):
+            if row.attempt.phase is Phase.SUBMITTING and not self._leased(row):
+                self._to_uncertain(row)
+        asked = [
+            (row.next_ask_at, row)
+            for row in self._tables.attempts_at(accounts)
+            if row.attempt.phase in _MAY_BE_ASKED and row.next_ask_at and self._tables.passed(row.next_ask_at)
+        ]
+        due = _earliest(asked, limit)
+        for row in due:
+            row.attempt = replace(row.attempt, asked=row.attempt.asked + 1)
+            row.next_ask_at = self._tables.later(again_seconds)
+        return [row.attempt for row in due]
+
+    async def hasten(self, job_id: UUID) -> None:
+        """Make the job's open attempts due now."""
+        self._tables.hasten(job_id)
+
+    async def saw_running(self, attempt: Attempt) -> None:
+        """Note that the provider has begun to work."""
+        if row := self._row(attempt):
+            row.attempt = replace(row.attempt, ran=True)
+
+    async def sent_cancel(self, attempt: Attempt) -> None:
+        """Note when the provider was first asked to cancel."""
+        if (row := self._row(attempt)) and row.attempt.cancel_sent_at is None:
+            row.attempt = replace(row.attempt, cancel_sent_at=self._tables.now())
+
+    async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
+        """Return attempts that succeeded while their job still waits for the result."""
+        ready = [
+            (row.next_fetch_at, row)
+            for row in self._tables.attempts_at(accounts)
+            if row.attempt.verdict is Verdict.SUCCEEDED
+            and row.next_fetch_at
+            and self._tables.passed(row.next_fetch_at)
+            and self._needed(row)
+        ]
+        rows = _earliest(ready, limit)
+        for row in rows:
+            row.next_fetch_at = self._tables.later(again_seconds)
+        return [row.attempt for row in rows]
+
+    async def spent(self, limit: int) -> list[Attempt]:
+        """Return open attempts whose time to drain is over, longest first."""
+        over = [
+            (row.attempt.draining_until, row)
+            for row in self._tables.attempts.values()
+            if row.open and row.attempt.draining_until and self._tables.passed(row.attempt.draining_until)
+        ]
+        return [row.attempt for row in _earliest(over, limit)]
+
+    def _use(self, account: ProviderAccount) -> Occupancy:
+        open_ = self._tables.open_at(account.name)
+        over = [row for row in open_ if self._tables.jobs[row.attempt.job_id].job.finished_at]
+        return Occupancy(
+            account=account.name,
+            pool=account.pool,
+            capacity=account.capacity,
+            open=len(open_),
+            draining=len(over),
+            waiting=len(self._tables.queue(account.pool)),
+        )
+
+    def _open(self, row: JobRow, account: str) -> list[Attempt]:
+        edge = next(e for e in row.spec.leaving(row.job.state) if row.spec.opens_attempt(e))
+        number = row.job.attempt + 1
+        change = Change(
+            operation_id=uuid4(),
+            job_id=row.job.id,
+            version=row.job.version,
+            event=edge.event,
+            from_state=edge.source,
+            to_state=edge.dest,
+            actor="dispatcher",
+        )
+        try:
+            moves.carry_out(self._tables, row, change, edge, number)
+        except InsufficientCredits:
+            # A machine may hold credits only here; one empty wallet must not stop the queue.
+            return []
+        attempt = Attempt(
+            job_id=row.job.id,
+            number=number,
+            account=account,
+            phase=Phase.OPENED,
+            epoch=0,
+            task_id=None,
+            ran=False,
+            opened_at=self._tables.now(),
+            intent_at=None,
+            accepted_at=None,
+            closed_at=None,
+            verdict=None,
+            outputs=(),
+            cancel_sent_at=None,
+            draining_until=None,
+            asked=0,
+        )
+        self._tables.attempts[attempt.job_id, number] = AttemptRow(attempt)
+        return [attempt]
+
+    def _row(self, attempt: Attempt) -> AttemptRow | None:
+        return self._tables.attempts.get((attempt.job_id, attempt.number))
+
+    def _mine(self, attempt: Attempt) -> AttemptRow | None:
+        row = self._row(attempt)
+        return row if row and row.attempt.epoch == attempt.epoch else None
+
+    def _leased(self, row: AttemptRow) -> bool:
+        return row.lease_until is not None and not self._tables.passed(row.lease_until)
+
+    def _needed(self, row: AttemptRow) -> bool:
+        """Whether the attempt is the current one of a job that is in a slot state."""
+        job_row = self._tables.jobs[row.attempt.job_id]
+        return job_row.in_slot and job_row.job.attempt == row.attempt.number
+
+    def _claimable(self, row: AttemptRow) -> bool:
+        return row.attempt.phase is Phase.OPENED and not self._leased(row) and self._needed(row)
+
+    def _to_uncertain(self, row: AttemptRow) -> None:
+        row.attempt = replace(row.attempt, phase=Phase.UNCERTAIN)
+        row.lease_until, row.next_ask_at = None, self._tables.now()
+
+
+def _earliest(rows: list[tuple[datetime, AttemptRow]], limit: int) -> list[AttemptRow]:
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0])[: max(limit, 0)]]

@@ -1,0 +1,131 @@
+"""Jobs in memory: insert once, move by compare-and-set, read."""
+
+from copy import deepcopy
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from makegood.errors import KeyReused, UnknownJobType
+from makegood.job import Job, JobMoney, NewJob, Transition, Verdict
+from makegood.machine import Spec
+from makegood.ports import Change
+from makegood_adapters.memory import ledger, moves
+from makegood_adapters.memory.tables import JobRow, Tables
+
+
+class MemoryJobs:
+    """The port `Jobs`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def insert(self, new: NewJob) -> Job:
+        """Insert in the initial state; the same id or (owner, key) returns the first job."""
+        if first := self._first(new):
+            if (first.owner, first.type, first.input) != (new.owner, new.type, new.input):
+                raise KeyReused(new.key or str(new.id))
+            return first
+        spec = self._tables.specs.get((new.type, new.type_version))
+        if spec is None:
+            known = [f"{name}@{version}" for name, version in self._tables.specs]
+            raise UnknownJobType(f"{new.type}@{new.type_version}", known)
+        row = JobRow(self._begin(new, spec), self._tables.specs, len(self._tables.jobs))
+        if row.waits:
+            row.queued_at, row.queue_deadline_at = row.job.created_at, row.job.deadline_at
+        self._tables.jobs[new.id] = row
+        if new.key is not None:
+            self._tables.keys[new.owner, new.key] = new.id
+        change = Change(
+            operation_id=uuid4(),
+            job_id=new.id,
+            version=0,
+            event="submit",
+            from_state="",
+            to_state=spec.initial,
+            actor=new.actor,
+        )
+        moves.announce(self._tables, row.job, change, first=True)
+        return row.job
+
+    async def get(self, job_id: UUID) -> Job | None:
+        """Return the job as it is now."""
+        row = self._tables.jobs.get(job_id)
+        return row.job if row else None
+
+    async def apply(self, change: Change) -> Job | None:
+        """Make the transition if the job is still as the change says."""
+        return moves.apply(self._tables, change)
+
+    async def request_cancel(self, job_id: UUID) -> Job | None:
+        """Note when the first request to cancel came, and make the attempt due."""
+        row = self._tables.jobs.get(job_id)
+        if row is None:
+            return None
+        if row.job.finished_at is None and row.job.cancel_requested_at is None:
+            row.job = replace(row.job, cancel_requested_at=self._tables.now())
+            self._tables.hasten(job_id)
+        return row.job
+
+    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
+        """Return the transitions above *after_version*."""
+        return [t for t in self._tables.history.get(job_id, []) if t.version > after_version]
+
+    async def position(self, job_id: UUID) -> int:
+        """Return the place in the queue, from 1; 0 when the job does not wait."""
+        row = self._tables.jobs.get(job_id)
+        return self._tables.queue(row.job.pool).index(row) + 1 if row and row.waits else 0
+
+    async def money(self, job_id: UUID) -> JobMoney:
+        """Return what the job's holds show."""
+        return ledger.money_of(self._tables, job_id)
+
+    async def overdue(self, limit: int) -> list[Job]:
+        """Return jobs past their deadline or waiting to be cancelled, but not those to be fetched."""
+        late = [
+            row.job
+            for row in self._tables.jobs.values()
+            if (self._tables.passed(row.job.deadline_at) or (row.waits and row.job.cancel_requested_at))
+            and not self._to_be_fetched(row)
+        ]
+        return sorted(late, key=lambda job: job.deadline_at or job.entered_at)[:limit]
+
+    def _first(self, new: NewJob) -> Job | None:
+        known = None if new.key is None else self._tables.keys.get((new.owner, new.key))
+        row = self._tables.jobs.get(new.id if known is None else known)
+        return row.job if row else None
+
+    def _begin(self, new: NewJob, spec: Spec) -> Job:
+        now = self._tables.now()
+        return Job(
+            id=new.id,
+            owner=new.owner,
+            type=new.type,
+            type_version=new.type_version,
+            pool=new.pool,
+            state=spec.initial,
+            version=0,
+            price=new.price,
+            # What the caller does to its own dict afterwards must not reach the job.
+            input=deepcopy(new.input),
+            request=deepcopy(new.request),
+            files=dict(new.files),
+            key=new.key,
+            priority=new.priority,
+            attempt=0,
+            attempts_max=new.attempts_max,
+            reruns=0,
+            intent_attempt=None,
+            created_at=now,
+            entered_at=now,
+            deadline_at=self._tables.later(spec.state[spec.initial].deadline_seconds or 0),
+            not_before=None,
+            cancel_requested_at=None,
+            finished_at=None,
+            settled=None,
+            output=None,
+            error=None,
+            retry_of=new.retry_of,
+        )
+
+    def _to_be_fetched(self, row: JobRow) -> bool:
+        last = self._tables.current(row)
+        return row.in_slot and last is not None and last.attempt.verdict is Verdict.SUCCEEDED

@@ -1,0 +1,97 @@
+"""Inbox and outbox in memory: hints from outside, announcements to whoever must hear of them."""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from uuid import UUID
+
+from makegood.errors import UnknownJob
+from makegood.job import Announcement, Attempt
+from makegood.ports import StoredHint
+from makegood_adapters.memory.tables import HintRow, OutboxRow, Tables
+
+
+class MemoryHints:
+    """The port `Hints`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
+        """Keep a provider's message by its token; None: no attempt has this token."""
+        for row in self._tables.attempts.values():
+            if row.attempt.token_hash == token_hash:
+                attempt = row.attempt
+                self._keep(attempt.job_id, attempt.number, "webhook", body, task_id)
+                row.next_ask_at = self._tables.now()
+                return attempt.job_id, attempt.number
+        return None
+
+    async def report(self, job_id: UUID, source: str, body: str) -> None:
+        """Keep what a client reports and make the job's attempts due."""
+        row = self._tables.jobs.get(job_id)
+        if row is None:
+            raise UnknownJob(job_id)
+        self._keep(job_id, row.job.attempt, source, body, None)
+        self._tables.hasten(job_id)
+
+    async def unread(self, attempt: Attempt) -> list[StoredHint]:
+        """Return the hints about the attempt that nobody has dealt with, oldest first."""
+        wanted = (attempt.job_id, attempt.number)
+        return [
+            row.hint
+            for row in self._tables.hints
+            if (row.hint.job_id, row.hint.attempt) == wanted and not row.read
+        ]
+
+    async def read(self, hints: Iterable[StoredHint]) -> None:
+        """Mark hints as dealt with."""
+        for hint in hints:
+            self._tables.hints[hint.id - 1].read = True
+
+    def _keep(self, job_id: UUID, attempt: int, source: str, body: str, task_id: str | None) -> None:
+        digest = sha256(body.encode()).digest()
+        same = (job_id, attempt, source, digest)
+        if any((r.hint.job_id, r.hint.attempt, r.hint.source, r.digest) == same for r in self._tables.hints):
+            return
+        hint = StoredHint(
+            id=len(self._tables.hints) + 1,
+            job_id=job_id,
+            attempt=attempt,
+            source=source,
+            task_id=task_id,
+            received_at=self._tables.now(),
+        )
+        self._tables.hints.append(HintRow(hint, digest))
+
+
+class MemoryOutbox:
+    """The port `Outbox`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def take(self, limit: int, lease_seconds: float) -> list[Announcement]:
+        """Lease undelivered announcements, at most the first of each job."""
+        first: dict[UUID, OutboxRow] = {}
+        for row in self._tables.outbox:
+            if not row.done:
+                first.setdefault(row.transition.job_id, row)
+        free = [r for r in first.values() if r.leased_until is None or self._tables.passed(r.leased_until)]
+        free.sort(key=lambda row: row.id)
+        for row in free[: max(limit, 0)]:
+            row.leased_until = self._tables.later(lease_seconds)
+        return [
+            Announcement(id=row.id, transition=row.transition, delivered=row.delivered)
+            for row in free[: max(limit, 0)]
+        ]
+
+    async def delivered(self, announcement: Announcement, name: str) -> None:
+        """Note that the hook *name* has heard of it."""
+        row = self._tables.outbox[announcement.id - 1]
+        if name not in row.delivered:
+            row.delivered += (name,)
+
+    async def done(self, announcements: Sequence[Announcement]) -> None:
+        """Mark as delivered; the next announcement of each job may follow."""
+        for announcement in announcements:
+            self._tables.outbox[announcement.id - 1].done = True

@@ -1,0 +1,54 @@
+"""The store in memory, put together."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from makegood.errors import DeclarationError
+from makegood.machine import Spec
+from makegood_adapters.memory import audit
+from makegood_adapters.memory.attempts import MemoryAttempts
+from makegood_adapters.memory.jobs import MemoryJobs
+from makegood_adapters.memory.ledger import MemoryLedger
+from makegood_adapters.memory.messages import MemoryHints, MemoryOutbox
+from makegood_adapters.memory.tables import Tables
+
+
+def wall_clock() -> datetime:
+    """Return the time of this machine, with zone."""
+    return datetime.now(UTC)
+
+
+class MemoryStore:
+    """The port `Store` in dicts, for one event loop; *now* gives its time, with zone.
+
+    No method awaits anything, so each is one transaction.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = wall_clock) -> None:
+        self.tables = Tables(now)
+        self.jobs = MemoryJobs(self.tables)
+        self.ledger = MemoryLedger(self.tables)
+        self.attempts = MemoryAttempts(self.tables)
+        self.hints = MemoryHints(self.tables)
+        self.outbox = MemoryOutbox(self.tables)
+
+    async def declare(self, specs: Sequence[Spec]) -> None:
+        """Make the machines known, all or none; a version may get other deadlines, never other rules."""
+        known = dict(self.tables.specs)
+        for spec in specs:
+            first = known.get((spec.name, spec.version), spec)
+            known[spec.name, spec.version] = spec
+            if first.digest != spec.digest:
+                raise DeclarationError(
+                    f"{spec.name}@{spec.version}",
+                    [f"it is stored with other rules ({first.digest}, now {spec.digest}); raise its version"],
+                )
+        self.tables.specs.update(known)
+
+    async def now(self) -> datetime:
+        """Return the store's time."""
+        return self.tables.now()
+
+    async def violations(self) -> list[str]:
+        """Return every broken invariant as a sentence."""
+        return audit.violations(self.tables)

@@ -1,0 +1,156 @@
+"""The rows of the store in memory: frozen snapshots, each with what only the store needs to know."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from makegood.job import Attempt, Bucket, Evidence, Job, Phase, ProviderAccount, Transition, Verdict
+from makegood.machine import Spec
+from makegood.ports import StoredHint
+
+
+@dataclass(slots=True)
+class JobRow:
+    """A job with its place in the queue, which it keeps when it comes back to it."""
+
+    job: Job
+    specs: Mapping[tuple[str, int], Spec]
+    place: int
+    queued_at: datetime | None = None
+    queue_deadline_at: datetime | None = None
+
+    @property
+    def spec(self) -> Spec:
+        """The machine as it was declared last: within a version its deadlines may change."""
+        return self.specs[self.job.type, self.job.type_version]
+
+    @property
+    def in_slot(self) -> bool:
+        """Whether the job is in a state in which an attempt lives."""
+        return self.spec.state[self.job.state].slot
+
+    @property
+    def waits(self) -> bool:
+        """Whether the job waits for a slot."""
+        return self.job.state in self.spec.waiting
+
+
+@dataclass(slots=True)
+class AttemptRow:
+    """An attempt with its lease, its next turns and the evidence about it."""
+
+    attempt: Attempt
+    lease_until: datetime | None = None
+    next_ask_at: datetime | None = None
+    next_fetch_at: datetime | None = None
+    evidence: dict[Verdict, Evidence] = field(default_factory=dict)
+
+    @property
+    def open(self) -> bool:
+        """Whether the attempt holds a slot."""
+        return self.attempt.phase is not Phase.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What one job reserved in one bucket; `captured` is None until it is settled."""
+
+    bucket_id: int
+    amount: int
+    captured: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a wallet's journal; `seq` has no gaps."""
+
+    seq: int
+    kind: str
+    bucket_id: int
+    job_id: UUID | None
+    amount: int
+    at: datetime
+
+
+@dataclass(slots=True)
+class Wallet:
+    """The buckets of one owner and the journal from which they can be computed again."""
+
+    buckets: dict[int, Bucket] = field(default_factory=dict)
+    journal: list[Line] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class HintRow:
+    """A hint with the digest by which the same message is known again."""
+
+    hint: StoredHint
+    digest: bytes
+    read: bool = False
+
+
+@dataclass(slots=True)
+class OutboxRow:
+    """An announcement; `done` ones stay, so that the audit can count them."""
+
+    id: int
+    transition: Transition
+    delivered: tuple[str, ...] = ()
+    leased_until: datetime | None = None
+    done: bool = False
+
+
+@dataclass(slots=True)
+class Tables:
+    """Everything the store knows. Nothing here awaits, so every method of the store is atomic."""
+
+    clock: Callable[[], datetime]
+    specs: dict[tuple[str, int], Spec] = field(default_factory=dict)
+    jobs: dict[UUID, JobRow] = field(default_factory=dict)
+    keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    history: dict[UUID, list[Transition]] = field(default_factory=dict)
+    operations: set[UUID] = field(default_factory=set)
+    attempts: dict[tuple[UUID, int], AttemptRow] = field(default_factory=dict)
+    accounts: dict[str, ProviderAccount] = field(default_factory=dict)
+    wallets: dict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
+    holds: dict[UUID, list[Hold]] = field(default_factory=lambda: defaultdict(list))
+    hints: list[HintRow] = field(default_factory=list)
+    outbox: list[OutboxRow] = field(default_factory=list)
+    bucket_ids: int = 0
+
+    def now(self) -> datetime:
+        """Return the store's time."""
+        return self.clock()
+
+    def later(self, seconds: float) -> datetime:
+        """Return the store's time in so many seconds."""
+        return self.clock() + timedelta(seconds=seconds)
+
+    def passed(self, moment: datetime | None) -> bool:
+        """Whether *moment* is set and not in the future."""
+        return moment is not None and moment <= self.clock()
+
+    def current(self, row: JobRow) -> AttemptRow | None:
+        """Return the current attempt of a job, None before the first."""
+        return self.attempts.get((row.job.id, row.job.attempt))
+
+    def open_at(self, account: str) -> list[AttemptRow]:
+        """Return the attempts that hold a slot of *account*."""
+        return [a for a in self.attempts.values() if a.open and a.attempt.account == account]
+
+    def attempts_at(self, accounts: Collection[str]) -> Iterator[AttemptRow]:
+        """Yield the attempts at these accounts, oldest first."""
+        return (row for row in self.attempts.values() if row.attempt.account in accounts)
+
+    def hasten(self, job_id: UUID) -> None:
+        """Make the job's open attempts due now."""
+        for row in self.attempts.values():
+            if row.attempt.job_id == job_id and row.open:
+                row.next_ask_at = self.now()
+
+    def queue(self, pool: str) -> list[JobRow]:
+        """Return the jobs that wait in *pool*, next one first."""
+        waiting = [row for row in self.jobs.values() if row.job.pool == pool and row.waits]
+        return sorted(waiting, key=lambda r: (-r.job.priority, r.queued_at or r.job.created_at, r.place))

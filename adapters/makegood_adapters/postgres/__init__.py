@@ -1,0 +1,1 @@
+"""The Store on Postgres, and a Postgres to run it on."""

@@ -1,0 +1,73 @@
+"""Put the queue manager's two address spaces, functions and rows, into an aiohttp application."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from makegood.engine import Engine
+from makegood_adapters.http.application import Cors, Shape, contain_errors, error_object
+from makegood_adapters.queue_manager.callers import demand_public_key
+from makegood_adapters.queue_manager.functions import function_routes
+from makegood_adapters.queue_manager.reports import FinishQueued, Record, Reports
+from makegood_adapters.queue_manager.rows import Rows, row_error
+from makegood_adapters.queue_manager.tables import Tables
+
+# What the client library sends to functions, rows and storage from the same page.
+_HEADERS = (
+    "authorization",
+    "x-client-info",
+    "apikey",
+    "content-type",
+    "x-supabase-client-platform",
+    "x-supabase-client-platform-version",
+    "x-supabase-client-runtime",
+    "x-supabase-client-runtime-version",
+    "accept-profile",
+    "content-profile",
+    "prefer",
+    "range",
+    "x-upsert",
+    "cache-control",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a deployment decides.
+
+    `public_key` is the publishable key that every call must bring, None for no check. With
+    `finish_queued="settle"` a client's "failed" ends a job that waits in the queue, credits back;
+    where strangers may learn job ids it is "record", and then such a report is only kept. `origins`
+    are the pages that may call; `file_url` makes the address of a result out of its blob key.
+    """
+
+    public_key: str | None = None
+    finish_queued: FinishQueued = "settle"
+    origins: Sequence[str] = ("*",)
+    file_url: Callable[[str], str] = str
+
+
+def mount(app: web.Application, engine: Engine, record: Record, options: Options | None = None) -> None:
+    """Add `/functions/v1` and `/rest/v1` to *app*.
+
+    The job types on offer are those of the engine's catalog that name a `table`. *record* keeps a
+    client's report about a job without moving it: `Hints.report` of the engine's store.
+    """
+    options = options or Options()
+    tables = Tables(engine)
+    reports = Reports(engine, record, options.finish_queued)
+    functions = _part(options, error_object)
+    functions.add_routes(function_routes(engine, tables, reports))
+    app.add_subapp("/functions/v1", functions)
+    rows = _part(options, row_error)
+    rows.add_routes(Rows(engine, tables, reports, options.file_url).routes())
+    app.add_subapp("/rest/v1", rows)
+
+
+def _part(options: Options, shape: Shape) -> web.Application:
+    # CORS is the outermost: a page may read a reply, also a refusal, only if it carries the headers.
+    cors = Cors(origins=options.origins, headers=_HEADERS)
+    return web.Application(
+        middlewares=[cors.middleware(), contain_errors(shape), demand_public_key(options.public_key)]
+    )

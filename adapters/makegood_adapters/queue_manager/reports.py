@@ -1,0 +1,92 @@
+"""What a page claims about a job: it ends a job that was never submitted, else it is only kept."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from makegood.engine import Engine
+from makegood.errors import Conflict
+from makegood.job import Job
+from makegood.lifecycle import BaseJob
+
+FinishQueued = Literal["settle", "record"]
+Record = Callable[[UUID, str, str], Awaitable[None]]
+
+SOURCE = "client"
+_MESSAGE_LENGTH_MAX = 500
+_STATUS_LENGTH_MAX = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the page says; `with_output` tells that it also claims a result, which is dropped."""
+
+    status: str
+    message: str
+    with_output: bool
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any], message: str, output: str) -> "Claim":
+        """Read a claim out of *body*; *message* and *output* are the names of its fields."""
+        return cls(
+            status=_text(body.get("status"), _STATUS_LENGTH_MAX),
+            message=_text(body.get(message), _MESSAGE_LENGTH_MAX),
+            with_output=bool(body.get(output)),
+        )
+
+    @property
+    def failed(self) -> bool:
+        """Whether it claims a failure and nothing else."""
+        return self.status == BaseJob.failed.name and not self.with_output
+
+    def as_text(self) -> str:
+        """Return what is kept of the claim."""
+        return json.dumps({"status": self.status, "message": self.message})
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a claim; `refunded` is what the ledger shows, in whole credits."""
+
+    over_already: bool = False
+    refunded: int = 0
+
+
+class Reports:
+    """Takes claims of the public caller; nobody else may send any yet."""
+
+    def __init__(self, engine: Engine, record: Record, finish_queued: FinishQueued) -> None:
+        self._engine, self._record, self._finish_queued = engine, record, finish_queued
+
+    async def take(self, job: Job, claim: Claim) -> Taken:
+        """Settle, record or skip, by the state in which the job was read.
+
+        A job that moves on between that reading and the settling is judged again by the engine: once
+        there is a submission intent, the report is only kept.
+        """
+        if job.finished_at is not None:
+            return Taken(over_already=True)
+        if not (claim.failed and self._may_settle(job)):
+            await self._record(job.id, SOURCE, claim.as_text())
+        else:
+            try:
+                await self._engine.report(job.id, claim.message or "The page gave no reason.", source=SOURCE)
+            except Conflict:  # so much goes on with this job that its failure is no longer plausible
+                await self._record(job.id, SOURCE, claim.as_text())
+        return Taken(refunded=(await self._engine.money(job.id)).released)
+
+    def _may_settle(self, job: Job) -> bool:
+        if job.intent_attempt is not None:
+            return False
+        if job.state == BaseJob.queued.name:
+            return self._finish_queued == "settle"
+        return job.state == BaseJob.pending.name
+
+
+def _text(value: object, length_max: int) -> str:
+    """Return *value* as one short line; the database holds neither NUL nor half characters."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(c if c.isprintable() else " " for c in value[:length_max]).strip()

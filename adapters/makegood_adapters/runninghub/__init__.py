@@ -1,0 +1,6 @@
+"""RunningHub (runninghub.cn and runninghub.ai): a provider for the engine and a simulator of it."""
+
+from makegood_adapters.runninghub.client import RunningHubClient, open_session
+from makegood_adapters.runninghub.provider import RunningHub
+
+__all__ = ["RunningHub", "RunningHubClient", "open_session"]

@@ -1,0 +1,239 @@
+"""Find the mistakes of a tool file that no single key shows: names, values, rules that miss inputs."""
+
+import difflib
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from makegood.jobtype import JobInput
+from makegood_adapters.toolfiles.conditions import Condition, Scalar, When, as_text
+from makegood_adapters.toolfiles.format import (
+    App,
+    ChoiceInput,
+    ImageInput,
+    Input,
+    IntegerInput,
+    Node,
+    NumberInput,
+    Tool,
+)
+from makegood_adapters.toolfiles.inputs import Sample, problem_of, samples
+
+#: Rules are proved by trying all situations that they can tell apart; more than this is refused.
+SITUATIONS_MAX = 20_000
+
+Situation = dict[str, object]
+
+
+def check(tool: Tool) -> list[str]:
+    """Return all problems of *tool* as sentences; an empty list means it may be used."""
+    return [*_inputs(tool), *_columns(tool), *_conditions(tool), *_nodes(tool)] or _rules(tool)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the way out for a *name* that is not one of the *known*."""
+    names = sorted(known)
+    if close := difflib.get_close_matches(name, names, n=1):
+        return f"did you mean {close[0]!r}?"
+    return f"there is {', '.join(names)}" if names else "there is none"
+
+
+def _inputs(tool: Tool) -> Iterator[str]:
+    for name, spec in tool.inputs.items():
+        where = f"inputs.{name}"
+        # A field of this name would hide a method of the input model.
+        if not name.isidentifier() or name.startswith("_") or hasattr(JobInput, name):
+            yield f"{where}: {name!r} cannot name an input; use another word of letters, digits and _"
+        if isinstance(spec, (IntegerInput, NumberInput)) and spec.min > spec.max:
+            yield f"{where}: min = {as_text(spec.min)} is above max = {as_text(spec.max)}; exchange them"
+            continue
+        if isinstance(spec, ChoiceInput):
+            for choice in (c for c, n in Counter(spec.choices).items() if n > 1):
+                yield f"{where}.choices: {_toml(choice)} stands twice; remove one"
+        if spec.fallback is None:
+            continue
+        if spec.required:
+            yield f"{where}: a required input never uses its default; remove one of the two"
+        if problem := problem_of(spec, spec.fallback):
+            yield f"{where}.default = {_toml(spec.fallback)} is not accepted: {problem}"
+
+
+def _columns(tool: Tool) -> Iterator[str]:
+    taken: set[str] = set()
+    for column, name in (tool.wire.columns if tool.wire else {}).items():
+        where = f"wire.columns.{column}"
+        if name not in tool.inputs:
+            yield f"{where}: there is no input {name!r}; {nearest(name, tool.inputs)}"
+        elif name in taken:
+            yield f"{where}: another column fills the input {name!r} already; remove one of them"
+        taken.add(name)
+
+
+def _conditions(tool: Tool) -> Iterator[str]:
+    for where, when in _whens(tool):
+        for condition in when:
+            spec = tool.inputs.get(condition.input)
+            if spec is None:
+                yield (
+                    f"{where}: there is no input {condition.input!r}; {nearest(condition.input, tool.inputs)}"
+                )
+            else:
+                yield from _condition(where, condition, spec)
+
+
+def _condition(where: str, condition: Condition, spec: Input) -> Iterator[str]:
+    if condition.present is False and not spec.may_be_missing:
+        why = "is required" if spec.required else "has a default"
+        yield (
+            f"{where}: {condition.input} = {{ present = false }} can never be true, the input {why}; "
+            "remove it"
+        )
+    for value in condition.values:
+        if problem := problem_of(spec, value):
+            yield f"{where}: {condition.input} = {_toml(value)} can never be true: {problem}"
+
+
+def _nodes(tool: Tool) -> Iterator[str]:
+    for i, app in enumerate(tool.apps):
+        taken: set[tuple[str, str]] = set()
+        for node in app.nodes:
+            where = _node(i, app, node)
+            if (node.node, node.field) in taken:
+                yield f"{where}: is set twice; remove one, or make it another entry of apps"
+            taken.add((node.node, node.field))
+            yield from (f"{where}: {problem}" for problem in _node_problems(tool, node))
+
+
+def _node_problems(tool: Tool, node: Node) -> Iterator[str]:
+    sources = [key for key in ("input", "file", "constant") if getattr(node, key) is not None]
+    if len(sources) != 1:
+        found = " and ".join(sources) or "none of them"
+        yield f"the value comes from exactly one of input, file and constant, here is {found}"
+        return
+    if node.source is None:
+        if node.default is not None or node.if_given or node.at_most is not None:
+            yield "a constant takes no default, if_given or at_most; remove them"
+        return
+    spec = tool.inputs.get(node.source)
+    if spec is None:
+        yield f"there is no input {node.source!r}; {nearest(node.source, tool.inputs)}"
+        return
+    is_image = isinstance(spec, ImageInput)
+    if is_image and node.input is not None:
+        yield f"{node.source!r} is an image; write file = {_toml(node.source)}"
+    if not is_image and node.file is not None:
+        yield f"{node.source!r} is not an image; write input = {_toml(node.source)}"
+    if node.at_most is not None and not isinstance(spec, (IntegerInput, NumberInput)):
+        yield f"at_most is for numbers, and {node.source!r} is none; remove it"
+    if is_image and node.default is not None:
+        yield "a file has no default; write if_given = true to leave the node out without it"
+    if node.default is not None and node.if_given:
+        yield "default and if_given exclude each other; remove one of them"
+    decided = node.default is not None or node.if_given
+    if spec.may_be_missing and not decided:
+        yield (
+            f"{node.source!r} may be missing; write if_given = true to leave the node out then, "
+            "or give a default"
+        )
+    if decided and not spec.may_be_missing:
+        yield f"{node.source!r} is never missing; remove default and if_given"
+
+
+def _rules(tool: Tool) -> list[str]:
+    """Try every situation: each must have an app, and each rule must be taken in one."""
+    asked = _asked(tool)
+    if math.prod(map(len, asked.values())) > SITUATIONS_MAX:
+        return [
+            f"the conditions tell more than {SITUATIONS_MAX:,} situations apart, too many to prove "
+            "that each has an app; ask about fewer inputs or values"
+        ]
+    used: set[str] = set()
+    without_app: list[Situation] = []
+    for combination in itertools.product(*asked.values()):
+        pairs = zip(asked, combination, strict=True)
+        situation = {name: value for name, value in pairs if value is not Sample.MISSING}
+        taken = _taken(tool, situation)
+        used |= taken
+        if not any(_app(i, app) in taken for i, app in enumerate(tool.apps)):
+            without_app.append(situation)
+    return [*_unused(tool, used), *_uncovered(tool, without_app)]
+
+
+def _taken(tool: Tool, situation: Situation) -> set[str]:
+    """Return the places in the file that are used in one situation."""
+    taken: set[str] = set()
+    for i, rule in enumerate(tool.price.rules):
+        if rule.when.holds(situation):
+            taken.add(_price(i))
+            break
+    for i, app in enumerate(tool.apps):
+        if app.when.holds(situation):
+            taken.add(_app(i, app))
+            taken.update(_node(i, app, node) for node in app.nodes if node.when.holds(situation))
+            break
+    return taken
+
+
+def _unused(tool: Tool, used: set[str]) -> Iterator[str]:
+    late = "can never be chosen, the entries before it take all it could; move it up or remove it"
+    for i in range(len(tool.price.rules)):
+        if _price(i) not in used:
+            yield f"{_price(i)}: {late}"
+    for i, app in enumerate(tool.apps):
+        if _app(i, app) not in used:
+            yield f"{_app(i, app)}: {late}"
+            continue
+        for node in app.nodes:
+            if _node(i, app, node) not in used:
+                yield f"{_node(i, app, node)}: its `when` never holds where this app runs; repair it"
+
+
+def _uncovered(tool: Tool, situations: list[Situation]) -> Iterator[str]:
+    if situations:
+        asked = dict.fromkeys(condition.input for app in tool.apps for condition in app.when)
+        case = ", ".join(f"{name} = {_value(situations[0].get(name))}" for name in asked)
+        yield (
+            f"apps: none takes {case}; add one that does, or leave `when` out of the last one, "
+            "so that it takes the rest"
+        )
+
+
+def _asked(tool: Tool) -> dict[str, list[object]]:
+    """Return what to try of each input that a condition asks about."""
+    values: dict[str, list[Scalar]] = {}
+    for _, when in _whens(tool):
+        for condition in when:
+            values.setdefault(condition.input, []).extend(condition.values)
+    return {name: samples(tool.inputs[name], found) for name, found in values.items()}
+
+
+def _whens(tool: Tool) -> Iterator[tuple[str, When]]:
+    for i, rule in enumerate(tool.price.rules):
+        yield _price(i), rule.when
+    for i, app in enumerate(tool.apps):
+        yield _app(i, app), app.when
+        for node in app.nodes:
+            yield _node(i, app, node), node.when
+
+
+def _price(index: int) -> str:
+    return f"price.rules #{index + 1}"
+
+
+def _app(index: int, app: App) -> str:
+    return f"apps #{index + 1} ({app.app})"
+
+
+def _node(index: int, app: App, node: Node) -> str:
+    return f"{_app(index, app)}, node {node.node} {node.field}"
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "missing"
+    return value.value if isinstance(value, Sample) else _toml(value)
+
+
+def _toml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()

@@ -1,0 +1,221 @@
+"""The format of a tool file as strict models: names and values, never an expression."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from makegood.jobtype import MEGABYTE
+from makegood.outcome import JSON
+from makegood_adapters.toolfiles.conditions import ALWAYS, Scalar, ScalarField, WhenField, as_text
+
+# Far above anything sensible: what a slip of the finger writes must not reach wallets and clocks.
+LIMIT_SECONDS_MAX = 30 * 24 * 3600
+ATTEMPTS_MAX = 20
+CREDITS_MAX = 1_000_000
+VERSION_MAX = 1_000_000
+LENGTH_MAX = 100_000
+# Beyond this JSON numbers lose digits.
+NUMBER_MAX = 2**53
+
+
+class Table(BaseModel):
+    """Base of every table in the file: frozen, and strict but for lists, which become tuples."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class InputTable(Table):
+    """What every kind of input has."""
+
+    kind: str
+    required: bool = False
+
+    @property
+    def fallback(self) -> Scalar | None:
+        """The default; None also for the kinds that cannot have one."""
+        found: Scalar | None = getattr(self, "default", None)
+        return found
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether a job may have no value here."""
+        return not self.required and self.fallback is None
+
+
+class ImageInput(InputTable):
+    """A picture, uploaded to the provider before the call."""
+
+    kind: Literal["image"]
+    formats: Annotated[tuple[Literal["png", "jpeg", "webp"], ...], Field(strict=False, min_length=1)] = (
+        "png",
+        "jpeg",
+        "webp",
+    )
+    size_max_bytes: int = Field(default=30 * MEGABYTE, gt=0, le=30 * MEGABYTE)
+
+
+class TextInput(InputTable):
+    """A text; blank counts as missing, because providers take an empty text for a value."""
+
+    kind: Literal["text"]
+    default: str | None = None
+    length_max: int = Field(default=2000, gt=0, le=LENGTH_MAX)
+
+
+class IntegerInput(InputTable):
+    """A whole number, `min` to `max`, both included."""
+
+    kind: Literal["integer"]
+    default: int | None = None
+    min: int = Field(ge=-NUMBER_MAX)
+    max: int = Field(le=NUMBER_MAX)
+
+
+class NumberInput(InputTable):
+    """A number, `min` to `max`, both included."""
+
+    kind: Literal["number"]
+    default: float | None = Field(default=None, allow_inf_nan=False)
+    min: float = Field(ge=-NUMBER_MAX)
+    max: float = Field(le=NUMBER_MAX)
+
+
+class ChoiceInput(InputTable):
+    """One text out of a fixed list."""
+
+    kind: Literal["choice"]
+    default: str | None = None
+    choices: Annotated[tuple[_Text, ...], Field(strict=False, min_length=1)]
+
+
+Input = ImageInput | TextInput | IntegerInput | NumberInput | ChoiceInput
+KINDS: dict[str, type[Input]] = {
+    "image": ImageInput,
+    "text": TextInput,
+    "integer": IntegerInput,
+    "number": NumberInput,
+    "choice": ChoiceInput,
+}
+
+
+class Node(Table):
+    """One field of the provider's app and where its value comes from."""
+
+    node: _Text
+    field: _Text
+    input: str | None = None
+    file: str | None = None
+    constant: ScalarField | None = None
+    default: ScalarField | None = None
+    if_given: bool = False
+    at_most: float | None = Field(default=None, allow_inf_nan=False)
+    when: WhenField = ALWAYS
+
+    @property
+    def source(self) -> str | None:
+        """The input that is read, None for a constant."""
+        return self.input if self.input is not None else self.file
+
+    def render(self, given: Mapping[str, object]) -> JSON | None:
+        """Return the node for the inputs *given*, None where it is left out."""
+        value: object
+        if not self.when.holds(given):
+            return None
+        if self.source is None:
+            value = as_text(self.constant)
+        elif self.source not in given:
+            if self.default is None:
+                return None
+            value = as_text(self.default)
+        elif self.file is not None:
+            value = {"file": self.file}
+        else:
+            value = as_text(self._cut(given[self.source]))
+        return {"node": self.node, "field": self.field, "value": value}
+
+    def _cut(self, value: object) -> object:
+        if self.at_most is not None and isinstance(value, (int, float)):
+            return min(value, self.at_most)
+        return value
+
+
+class App(Table):
+    """An app of the provider, with the condition under which it runs the job."""
+
+    app: _Text
+    when: WhenField = ALWAYS
+    nodes: Annotated[tuple[Node, ...], Field(strict=False, min_length=1)]
+
+
+class PriceRule(Table):
+    """A price in whole credits under a condition."""
+
+    credits: int = Field(ge=0, le=CREDITS_MAX)
+    when: WhenField
+
+
+class Price(Table):
+    """The price in whole credits: that of the first rule that holds, else `default`."""
+
+    default: int = Field(ge=0, le=CREDITS_MAX)
+    rules: Annotated[tuple[PriceRule, ...], Field(strict=False)] = ()
+
+    def of(self, given: Mapping[str, object]) -> int:
+        """Return the price for the inputs *given*."""
+        return next((r.credits for r in self.rules if r.when.holds(given)), self.default)
+
+
+class Limits(Table):
+    """How long a job may stay in a state, and how often the provider is tried."""
+
+    pending_seconds: int | None = Field(default=None, gt=0, le=LIMIT_SECONDS_MAX)
+    queued_seconds: int | None = Field(default=None, gt=0, le=LIMIT_SECONDS_MAX)
+    starting_seconds: int | None = Field(default=None, gt=0, le=LIMIT_SECONDS_MAX)
+    running_seconds: int | None = Field(default=None, gt=0, le=LIMIT_SECONDS_MAX)
+    attempts_max: int = Field(default=3, gt=0, le=ATTEMPTS_MAX)
+
+    @property
+    def seconds(self) -> dict[str, int]:
+        """The limits that are set, by state."""
+        values = {name.removesuffix("_seconds"): value for name, value in self if name != "attempts_max"}
+        return {state: value for state, value in values.items() if value is not None}
+
+
+class Wire(Table):
+    """The tool's names towards the existing front-end."""
+
+    table: _Text
+    function: _Text
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class Tool(Table):
+    """A whole file."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    version: int = Field(ge=1, le=VERSION_MAX)
+    label: _Text
+    extends: Literal["base@1"]
+    pool: _Text
+    price: Annotated[Price, BeforeValidator(lambda raw: {"default": raw} if type(raw) is int else raw)]
+    limits: Limits = Limits()
+    wire: Wire | None = None
+    inputs: dict[str, Annotated[Input, Field(discriminator="kind")]]
+    apps: Annotated[tuple[App, ...], Field(strict=False, min_length=1)]
+
+    def given(self, value: BaseModel) -> dict[str, object]:
+        """Return the inputs that *value* has."""
+        values = {name: getattr(value, name) for name in self.inputs}
+        return {name: found for name, found in values.items() if found is not None}
+
+    def request(self, value: BaseModel) -> JSON:
+        """Return the app that runs the job and what is set in it."""
+        given = self.given(value)
+        # The checks have proved that every accepted input has an app.
+        app = next(app for app in self.apps if app.when.holds(given))
+        nodes = [node.render(given) for node in app.nodes]
+        return {"app": app.app, "nodes": [node for node in nodes if node is not None]}

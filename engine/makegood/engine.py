@@ -1,0 +1,339 @@
+"""The engine: what a service embeds. Its methods stand in the order of a job's life.
+
+    submit    validate, price on the server, insert `pending`            (nothing is charged)
+    accept    hold the price: `queued`; too few credits: `failed`        (held or refused)
+    - the dispatcher gives it a slot: `starting`; the submitter uploads, commits the intent and
+      makes the one create call: `running`
+    - a webhook, a poll, a deadline or a client only hint; the provider's answer decides
+    - the collector brings the result home: `completed`                  (captured)
+      or the job ends as `failed` (all credits back) or `cancelled`      (by the type's policy)
+    cancel    ask for the end; report: what a client believes; fire: any event of the type
+    get, money, position, history, watch, balance: read
+
+Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
+moves only with it. The loops live in `makegood.runtime`, one file each.
+"""
+
+import asyncio
+import contextlib
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from makegood.catalog import Catalog
+from makegood.errors import (
+    GuardFailed,
+    IllegalTransition,
+    InsufficientCredits,
+    InvalidInput,
+    UnknownJob,
+)
+from makegood.job import (
+    Balance,
+    Evidence,
+    Job,
+    JobMoney,
+    NewJob,
+    Occupancy,
+    ProviderAccount,
+    Transition,
+)
+from makegood.lifecycle import BaseJob, Failure
+from makegood.machine import Event
+from makegood.mover import POLL, Mover, job_topic
+from makegood.ports import Blobs, Provider, Store, Wakeups
+from makegood.runtime import (
+    Collector,
+    Context,
+    Dispatcher,
+    Health,
+    LocalWakeups,
+    Poller,
+    Relay,
+    Submitter,
+    Watchdog,
+    run_all,
+)
+from makegood.settings import Settings
+
+if sys.version_info >= (3, 14):
+    _uuid7: Callable[[], UUID] = uuid.uuid7
+else:
+    from uuid_utils.compat import uuid7 as _uuid7
+
+P = TypeVar("P", bound=BaseModel)
+
+
+class Engine:
+    """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
+
+    *providers* are the provider accounts that this process works with; their keys never reach the
+    store. With `run_loops=False` the process only submits, reads and asks, and others do the work.
+    The store belongs to the caller and stays open.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        *,
+        blobs: Blobs,
+        providers: Mapping[ProviderAccount, Provider] | None = None,
+        settings: Settings | None = None,
+        wakeups: Wakeups | None = None,
+        run_loops: bool = True,
+        new_id: Callable[[], UUID] = _uuid7,
+    ) -> None:
+        self.catalog, self.blobs = catalog, blobs
+        self.settings = settings or Settings()
+        self._store, self._new_id = store, new_id
+        self._wakeups: Wakeups = wakeups or LocalWakeups()
+        self._mover = Mover(store, catalog, self._wakeups, self.settings, new_id)
+        self._context = Context(
+            store, catalog, self._mover, providers or {}, blobs, self._wakeups, self.settings
+        )
+        self._submitter, self._poller = Submitter(self._context), Poller(self._context)
+        self._collector = Collector(self._context)
+        self._loops = (
+            (
+                Dispatcher(self._context),
+                self._submitter,
+                self._poller,
+                self._collector,
+                Watchdog(self._context),
+                Relay(self._context),
+            )
+            if run_loops
+            else ()
+        )
+        self.health: Mapping[str, Health] = {loop.name: Health(loop.name) for loop in self._loops}
+        self._stopping = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._store.declare(self.catalog.specs)
+        for account in self._context.providers:
+            await self._store.attempts.register(account)
+        if self._loops:
+            work = run_all(self._loops, self._wakeups, self.settings, self._stopping, self.health)
+            self._running = asyncio.create_task(work, name="makegood engine")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Take no new work, let what is under way end within `drain_seconds`, then stop."""
+        self._stopping.set()
+        for loop in self._loops:
+            self._wakeups.wake(loop.topic)
+        crews = (self._submitter.crew, self._poller.crew, self._collector.crew)
+        await asyncio.gather(*(crew.drain(self.settings.drain_seconds) for crew in crews))
+        if self._running:
+            await asyncio.wait({self._running}, timeout=self.settings.drain_seconds)
+            self._running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+
+    async def submit(
+        self,
+        job_type: str | type[BaseJob],
+        owner: str,
+        input: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        priority: int = 0,
+        retry_of: UUID | None = None,
+    ) -> Job:
+        """Insert a job as `pending`, with its input validated and its price fixed.
+
+        *input* fits the type's `Input`; file fields hold keys of `blobs`. The same (owner, *key*)
+        gives the same job. Nothing is charged. Raises UnknownJobType, InvalidInput, KeyReused.
+        """
+        found = self.catalog.get(job_type if isinstance(job_type, str) else job_type.name)
+        value = found.parse(input)
+        files = await self._check_files(found, value)
+        return await self._store.jobs.insert(
+            NewJob(
+                id=self._new_id(),
+                owner=owner,
+                type=found.name,
+                type_version=found.version,
+                pool=found.pool,
+                price=found.price_of(value),
+                input=value.model_dump(mode="json"),
+                request=found.request(value),
+                files=files,
+                key=key,
+                priority=priority,
+                attempts_max=found.attempts_max,
+                retry_of=retry_of,
+                actor=owner,
+            )
+        )
+
+    async def accept(self, job_id: UUID, *, actor: str = "engine") -> Job:
+        """Hold the price and queue the job; a job accepted before is returned as it is.
+
+        Raises InsufficientCredits, after which the job is `failed` and nothing is charged, and
+        IllegalTransition when the job is over.
+        """
+        try:
+            return await self._mover.fire(job_id, BaseJob.accept.name, actor=actor)
+        except InsufficientCredits as error:
+            failure = Failure(category="insufficient_credits", message=str(error))
+            await self._mover.follow(
+                job_id, BaseJob.refuse.name, failure, actor=actor, reason="insufficient credits"
+            )
+            raise
+        except IllegalTransition:
+            job = await self.get(job_id)
+            if job.finished_at is not None:
+                raise
+            return job
+
+    async def fire(
+        self,
+        job_id: UUID,
+        event: Event[P],
+        payload: P | None = None,
+        *,
+        actor: str = "engine",
+        reason: str | None = None,
+        evidence: Evidence | None = None,
+    ) -> Job:
+        """Move the job by *event* and return it as committed.
+
+        A job whose attempt was submitted needs *evidence* about that attempt. Raises
+        IllegalTransition, GuardFailed, Conflict.
+        """
+        return await self._mover.fire(
+            job_id, event.name, payload, actor=actor, reason=reason, evidence=evidence
+        )
+
+    async def cancel(self, job_id: UUID, *, actor: str = "engine", reason: str | None = None) -> Job:
+        """End a job that was not submitted at once, all credits back; of a submitted job note the
+        wish and ask the provider to stop: what it answers decides, by the type's policy.
+
+        Raises IllegalTransition when the job is over already.
+        """
+        job = await self.get(job_id)
+        if not job.submitted:
+            with contextlib.suppress(GuardFailed):  # submitted at this very moment
+                return await self._mover.fire(job_id, BaseJob.cancel.name, actor=actor, reason=reason)
+        asked = await self._store.jobs.request_cancel(job_id)
+        if asked is None:
+            raise UnknownJob(job_id)
+        if asked.finished_at is not None:
+            raise IllegalTransition(BaseJob.cancel.name, asked.state, [])
+        self._wakeups.wake(POLL)
+        return asked
+
+    async def report(self, job_id: UUID, message: str, *, source: str = "client") -> Job:
+        """Take a client's word that a job has failed for what it is worth.
+
+        A job never submitted ends as `failed` with its credits back. Of a submitted job the report
+        moves nothing: it is kept, and the provider is asked at once. A finished job stays as it is.
+        """
+        job = await self.get(job_id)
+        if job.finished_at is not None:
+            return job
+        if not job.submitted:
+            failure = Failure(category="client_report", message=message)
+            event = BaseJob.refuse if job.state == BaseJob.pending.name else BaseJob.fail
+            with contextlib.suppress(IllegalTransition, GuardFailed):
+                return await self._mover.fire(
+                    job_id, event.name, failure, actor=source, reason="reported by the client"
+                )
+        await self._store.hints.report(job_id, source, message)
+        self._wakeups.wake(POLL)
+        return await self.get(job_id)
+
+    async def receive_webhook(self, token_hash: bytes, body: str, task_id: str | None) -> bool:
+        """Keep a provider's message by the hash of its token and ask the provider soon.
+
+        Returns False when no attempt has this token. The body decides nothing.
+        """
+        known = await self._store.hints.receive(token_hash, body, task_id)
+        if known is None:
+            return False
+        self._wakeups.wake(POLL)
+        return True
+
+    async def get(self, job_id: UUID) -> Job:
+        """Return the job as it is now; UnknownJob when there is none."""
+        job = await self._store.jobs.get(job_id)
+        if job is None:
+            raise UnknownJob(job_id)
+        return job
+
+    async def money(self, job_id: UUID) -> JobMoney:
+        """Return what the ledger shows for the job: the only source of words about refunds."""
+        return await self._store.jobs.money(job_id)
+
+    async def position(self, job_id: UUID) -> int:
+        """Return the job's place in its queue, from 1; 0 when it does not wait."""
+        return await self._store.jobs.position(job_id)
+
+    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
+        """Return the job's transitions with a version above *after_version*, in order."""
+        return await self._store.jobs.history(job_id, after_version)
+
+    async def watch(self, job_id: UUID, after_version: int = -1) -> AsyncIterator[Transition]:
+        """Yield the job's transitions, past and coming, until it is over; none is left out."""
+        with self._wakeups.listen(job_topic(job_id)) as bell:
+            while True:
+                job = await self.get(job_id)
+                for transition in await self.history(job_id, after_version):
+                    yield transition
+                    after_version = transition.version
+                if job.finished_at is not None and after_version >= job.version:
+                    return
+                await bell.wait(self.settings.loop_interval_seconds)
+
+    async def grant(
+        self,
+        owner: str,
+        amount: int,
+        *,
+        source_ref: str,
+        kind: str = "purchased",
+        priority: int = 100,
+        expires_at: datetime | None = None,
+    ) -> bool:
+        """Issue credits, once per (owner, *source_ref*); lower priorities are spent first."""
+        return await self._store.ledger.grant(
+            owner,
+            amount,
+            kind=kind,
+            source_ref=source_ref,
+            priority=priority,
+            expires_at=expires_at,
+        )
+
+    async def balance(self, owner: str) -> Balance:
+        """Return the owner's wallet."""
+        return await self._store.ledger.balance(owner)
+
+    async def occupancy(self) -> list[Occupancy]:
+        """Return use and capacity of every provider account."""
+        return await self._store.attempts.occupancy()
+
+    async def violations(self) -> list[str]:
+        """Return every broken invariant; the list is always empty."""
+        return await self._store.violations()
+
+    async def _check_files(self, job_type: type[BaseJob], value: BaseModel) -> dict[str, str]:
+        files, problems = {}, []
+        for field, mark, key in job_type.files_of(value):
+            data = await self.blobs.get(key)
+            if data is None:
+                problems.append((field, f"there is no file {key!r}; upload it first"))
+            elif problem := mark.problem(data):
+                problems.append((field, problem))
+            files[field] = key
+        if problems:
+            raise InvalidInput(job_type.name, problems)
+        return files

@@ -1,0 +1,128 @@
+"""Carry out one event: read the job, decide, compare and set, decide again after a lost race."""
+
+import logging
+from collections.abc import Callable
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from makegood.catalog import Catalog
+from makegood.decide import decide
+from makegood.errors import Conflict, GuardFailed, IllegalTransition, UnknownJob
+from makegood.job import Evidence, Job
+from makegood.machine import Empty
+from makegood.ports import Change, Store, Wakeups
+from makegood.settings import Settings
+
+log = logging.getLogger("makegood.mover")
+
+#: Wake-up topics; those of a single job are `job_topic(id)`.
+DISPATCH, SUBMIT, POLL, FETCH, RELAY = "dispatch", "submit", "poll", "fetch", "relay"
+
+
+def job_topic(job_id: UUID) -> str:
+    """Return the wake-up topic of one job."""
+    return f"job:{job_id}"
+
+
+class Mover:
+    """The only way in which the engine changes a job's state."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        wakeups: Wakeups,
+        settings: Settings,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._store, self._catalog = store, catalog
+        self._wakeups, self._settings, self._new_id = wakeups, settings, new_id
+
+    async def fire(
+        self,
+        job_id: UUID,
+        event: str,
+        payload: BaseModel | None = None,
+        *,
+        actor: str,
+        reason: str | None = None,
+        evidence: Evidence | None = None,
+        ran: bool = False,
+        defer_seconds: float | None = None,
+    ) -> Job:
+        """Move the job by *event* and return it as committed.
+
+        Raises UnknownJob, IllegalTransition, GuardFailed, InsufficientCredits, or Conflict after
+        `decide_tries_max` lost races. An event that another writer made pointless meanwhile is
+        an IllegalTransition: it is decided again on the job as it then is.
+        """
+        operation_id = self._new_id()
+        for _ in range(self._settings.decide_tries_max):
+            job = await self._store.jobs.get(job_id)
+            if job is None:
+                raise UnknownJob(job_id)
+            decision = decide(
+                self._catalog.get(job.type),
+                job,
+                event,
+                payload or Empty(),
+                evidence=evidence,
+                ran=ran,
+            )
+            change = Change(
+                operation_id=operation_id,
+                job_id=job.id,
+                version=job.version,
+                event=event,
+                from_state=job.state,
+                to_state=decision.edge.dest,
+                actor=actor,
+                reason=reason,
+                settle=decision.settle,
+                output=decision.output,
+                error=decision.error,
+                evidence=evidence,
+                defer_seconds=defer_seconds,
+            )
+            if moved := await self._store.jobs.apply(change):
+                self.announce(moved.id)
+                return moved
+        raise Conflict(job_id, event, self._settings.decide_tries_max)
+
+    async def follow(
+        self,
+        job_id: UUID,
+        event: str,
+        payload: BaseModel | None = None,
+        *,
+        actor: str,
+        reason: str | None = None,
+        evidence: Evidence | None = None,
+        ran: bool = False,
+        defer_seconds: float | None = None,
+    ) -> Job | None:
+        """Fire; where the job has gone another way meanwhile, only keep the evidence about its
+        attempt, and return None."""
+        try:
+            return await self.fire(
+                job_id,
+                event,
+                payload,
+                actor=actor,
+                reason=reason,
+                evidence=evidence,
+                ran=ran,
+                defer_seconds=defer_seconds,
+            )
+        except (IllegalTransition, GuardFailed) as refusal:
+            log.info("job %s has gone another way: %s", job_id, refusal)
+        if evidence:
+            await self._store.attempts.record(evidence)
+            self.announce(job_id)
+        return None
+
+    def announce(self, job_id: UUID) -> None:
+        """Wake whoever may have something to do after a commit that concerns the job."""
+        for topic in (DISPATCH, RELAY, POLL, FETCH, job_topic(job_id)):
+            self._wakeups.wake(topic)

@@ -1,0 +1,26 @@
+"""The loops that keep jobs moving; each file is one of them."""
+
+from makegood.runtime.collector import Collector
+from makegood.runtime.context import Context
+from makegood.runtime.dispatcher import Dispatcher
+from makegood.runtime.loop import Crew, Health, Loop, run_all
+from makegood.runtime.poller import Poller
+from makegood.runtime.relay import Relay
+from makegood.runtime.submitter import Submitter
+from makegood.runtime.wakeups import LocalWakeups
+from makegood.runtime.watchdog import Watchdog
+
+__all__ = [
+    "Collector",
+    "Context",
+    "Crew",
+    "Dispatcher",
+    "Health",
+    "LocalWakeups",
+    "Loop",
+    "Poller",
+    "Relay",
+    "Submitter",
+    "Watchdog",
+    "run_all",
+]

@@ -1,0 +1,79 @@
+"""Bring results home: a job is complete when its files are ours, not when the provider is done."""
+
+import asyncio
+import logging
+
+from makegood.errors import ProviderUnavailable
+from makegood.job import Attempt, Verdict
+from makegood.lifecycle import Completion, Failure
+from makegood.mover import FETCH
+from makegood.outcome import Output
+from makegood.runtime.context import Context
+from makegood.runtime.loop import Crew
+
+log = logging.getLogger("makegood.collector")
+
+
+class Collector:
+    """Fetches without a slot, again and again until the job type's fetch deadline."""
+
+    name = "collector"
+    topic = FETCH
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(FETCH))
+
+    async def turn(self) -> bool:
+        """Start a download for each finished attempt whose job still waits for its result."""
+        context = self._context
+        if not (context.accounts and self.crew.room):
+            return False
+        # due again when this worker must have given up, should it die on the way
+        again_seconds = context.settings.fetch_timeout_seconds + 1
+        waiting = await context.store.attempts.to_fetch(context.accounts, self.crew.room, again_seconds)
+        for attempt in waiting:
+            self.crew.start(self._bring(attempt), f"fetch {attempt.job_id}/{attempt.number}")
+        return False
+
+    async def _bring(self, attempt: Attempt) -> None:
+        context = self._context
+        try:
+            async with asyncio.timeout(context.settings.fetch_timeout_seconds):
+                files = [await self._fetch(attempt, Output(**o)) for o in attempt.outputs]
+        except (ProviderUnavailable, TimeoutError) as error:
+            log.warning("result of job %s could not be fetched: %s", attempt.job_id, error)
+            await self._give_up_when_late(attempt)
+            return
+        await context.mover.follow(
+            attempt.job_id,
+            "complete",
+            Completion(output={"files": files}),
+            actor=self.name,
+            evidence=attempt.evidence(Verdict.SUCCEEDED, "query"),
+        )
+
+    async def _fetch(self, attempt: Attempt, output: Output) -> dict[str, str]:
+        context = self._context
+        provider = context.provider(attempt.account)
+        data = await provider.fetch(output, context.settings.output_bytes_max)
+        key = await context.blobs.put(data, f"result.{output.kind}")
+        return {"key": key, "kind": output.kind, "node": output.node}
+
+    async def _give_up_when_late(self, attempt: Attempt) -> None:
+        context = self._context
+        job = await context.store.jobs.get(attempt.job_id)
+        if job is None or attempt.closed_at is None:
+            return
+        waited = await context.store.now() - attempt.closed_at
+        if waited < context.catalog.get(job.type).fetch_deadline:
+            return
+        failure = Failure(category="result", message="The result could not be fetched in time.")
+        await context.mover.follow(
+            job.id,
+            "fail",
+            failure,
+            actor=self.name,
+            reason=failure.message,
+            evidence=attempt.evidence(Verdict.DEADLINE, "fetch deadline"),
+        )

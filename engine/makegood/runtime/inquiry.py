@@ -1,0 +1,145 @@
+"""Turn any hint into one act: ask the provider, then fire at most one event."""
+
+import logging
+from dataclasses import asdict
+from typing import assert_never
+
+from makegood.job import Attempt, Evidence, Job, Verdict
+from makegood.lifecycle import Failure
+from makegood.mover import FETCH
+from makegood.outcome import Answer, Cancelled, Failed, NotFound, Succeeded, Unfinished
+from makegood.runtime.context import Context
+
+log = logging.getLogger("makegood.inquiry")
+
+
+class Inquiry:
+    """Asks about attempts; what the provider answers decides, never what the hint said."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def ask(self, attempt: Attempt) -> None:
+        """Learn what has become of *attempt* and bring its job up to it.
+
+        Raises ProviderUnavailable when there is no answer; then nothing has changed.
+        """
+        store = self._context.store
+        job = await store.jobs.get(attempt.job_id)
+        if job is None:
+            return
+        task_id = attempt.task_id or await self._bind(job, attempt)
+        if task_id is None:
+            return
+        hints = await store.hints.unread(attempt)
+        await self._pass_cancel_on(job, attempt, task_id)
+        provider = self._context.provider(attempt.account)
+        answer = await provider.query(task_id)
+        if isinstance(answer, Succeeded) and not answer.outputs:
+            answer = await provider.query(task_id)  # a result may be listed a moment late
+        await self._take(job, attempt, answer)
+        await store.hints.read(hints)
+
+    async def _bind(self, job: Job, attempt: Attempt) -> str | None:
+        """Find the task of an attempt whose create reply was lost: a webhook with its token names
+        it, and the provider confirms that the task was created with that token."""
+        store = self._context.store
+        provider = self._context.provider(attempt.account)
+        for hint in await store.hints.unread(attempt):
+            if hint.source != "webhook" or not hint.task_id or not attempt.token_hash:
+                continue
+            if not await provider.confirm_binding(hint.task_id, attempt.token_hash):
+                log.warning("a webhook for job %s names a task that is not its own", job.id)
+                await store.hints.read([hint])
+                continue
+            evidence = attempt.evidence(Verdict.ACCEPTED, "webhook", task_id=hint.task_id)
+            await self._follow(job, "begin", evidence=evidence)
+            return hint.task_id
+        return None
+
+    async def _pass_cancel_on(self, job: Job, attempt: Attempt, task_id: str) -> None:
+        """Cancel at the provider what was asked to be cancelled, or is no longer wanted."""
+        unwanted = job.finished_at is not None or job.attempt != attempt.number
+        if attempt.cancel_sent_at or not (unwanted or job.cancel_requested_at):
+            return
+        await self._context.provider(attempt.account).cancel(task_id)
+        await self._context.store.attempts.sent_cancel(attempt)
+
+    async def _take(self, job: Job, attempt: Attempt, answer: Answer) -> None:
+        store = self._context.store
+        match answer:
+            case Unfinished(running=running):
+                if running and not attempt.ran:
+                    await store.attempts.saw_running(attempt)
+            case Succeeded(outputs=()):
+                failure = Failure(category="no_output", message="The provider delivered no result.")
+                await self._failed(job, attempt, failure, transient=False)
+            case Succeeded(outputs=outputs, usage=usage):
+                evidence = attempt.evidence(
+                    Verdict.SUCCEEDED,
+                    "query",
+                    detail={"usage": dict(usage)},
+                    outputs=tuple(asdict(output) for output in outputs),
+                )
+                await store.attempts.record(evidence)
+                self._context.mover.announce(job.id)
+                self._context.wakeups.wake(FETCH)
+                if job.finished_at is not None:
+                    log.warning("job %s was over when its result came; it is discarded", job.id)
+            case Failed(reason=reason, transient=transient):
+                failure = Failure(category="provider", message=reason)
+                await self._failed(job, attempt, failure, transient=transient)
+            case Cancelled(ran=ran):
+                await self._cancelled(job, attempt, ran)
+            case NotFound():
+                await self._absent(job, attempt)
+            case _:
+                assert_never(answer)
+
+    async def _failed(self, job: Job, attempt: Attempt, failure: Failure, *, transient: bool) -> None:
+        detail = failure.model_dump(mode="json")
+        evidence = attempt.evidence(Verdict.FAILED, "query", detail=detail)
+        retry = transient and job.reruns + 1 < job.attempts_max and not job.cancel_requested_at
+        if retry and job.state == "running":
+            await self._follow(job, "rerun", failure, evidence=evidence)
+        else:
+            await self._follow(job, "fail", failure, evidence=evidence)
+
+    async def _cancelled(self, job: Job, attempt: Attempt, ran: bool | None) -> None:
+        evidence = attempt.evidence(Verdict.CANCELLED, "query")
+        if job.cancel_requested_at:
+            began = attempt.ran if ran is None else ran
+            await self._follow(job, "cancel", evidence=evidence, ran=began)
+        else:
+            message = "The provider cancelled the task, which nobody had asked for."
+            failure = Failure(category="provider", message=message)
+            await self._follow(job, "fail", failure, evidence=evidence)
+
+    async def _absent(self, job: Job, attempt: Attempt) -> None:
+        """A task may be unknown for a moment after its creation; later it is lost."""
+        since = attempt.accepted_at or attempt.intent_at
+        age = (await self._context.store.now() - since).total_seconds() if since else 0.0
+        if age < self._context.settings.absent_after_seconds:
+            return
+        failure = Failure(category="provider", message="The provider no longer knows the task.")
+        evidence = attempt.evidence(Verdict.ABSENT, "query")
+        await self._follow(job, "fail", failure, evidence=evidence)
+
+    async def _follow(
+        self,
+        job: Job,
+        event: str,
+        failure: Failure | None = None,
+        *,
+        evidence: Evidence,
+        ran: bool = False,
+    ) -> None:
+        await self._context.mover.follow(
+            job.id,
+            event,
+            failure,
+            actor="inquiry",
+            reason=failure.message if failure else None,
+            evidence=evidence,
+            ran=ran,
+        )

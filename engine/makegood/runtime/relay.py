@@ -1,0 +1,49 @@
+"""Tell of committed transitions: every hook at least once, for each job in the order of its life."""
+
+import asyncio
+import logging
+
+from makegood.job import Announcement
+from makegood.mover import RELAY, job_topic
+from makegood.runtime.context import Context
+
+log = logging.getLogger("makegood.relay")
+
+#: Longest time for one hook; an announcement's lease is longer, so that no two relays overlap.
+_HOOK_SECONDS, _LEASE_SECONDS = 30.0, 60.0
+
+
+class Relay:
+    """Reads the outbox; what fails is told again after the lease, what was told is left out."""
+
+    name = "relay"
+    topic = RELAY
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def turn(self) -> bool:
+        """Deliver the next announcement of each job."""
+        outbox, batch = self._context.store.outbox, self._context.settings.batch_max
+        taken = await outbox.take(batch, _LEASE_SECONDS)
+        told = [a for a in taken if await self._tell(a)]
+        await outbox.done(told)
+        for announcement in told:
+            self._context.wakeups.wake(job_topic(announcement.transition.job_id))
+        return bool(told)
+
+    async def _tell(self, announcement: Announcement) -> bool:
+        transition = announcement.transition
+        if transition.type not in self._context.catalog:
+            return True
+        for key, hook in self._context.catalog.get(transition.type).hooks(transition):
+            if key in announcement.delivered:
+                continue
+            try:
+                async with asyncio.timeout(_HOOK_SECONDS):
+                    await hook(transition)
+            except Exception:
+                log.exception("hook %s failed for job %s", key, transition.job_id)
+                return False
+            await self._context.store.outbox.delivered(announcement, key)
+        return True

@@ -1,0 +1,142 @@
+"""Bring an opened attempt to the provider: upload, commit the intent, create once, record."""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from typing import assert_never
+
+from makegood.errors import ProviderUnavailable
+from makegood.job import Attempt, Evidence, Job, Verdict
+from makegood.lifecycle import Failure
+from makegood.mover import POLL, SUBMIT
+from makegood.outcome import Accepted, Rejected, Retry, Submission, Uncertain
+from makegood.ports import Provider
+from makegood.runtime.context import Context
+from makegood.runtime.loop import Crew
+
+log = logging.getLogger("makegood.submitter")
+
+
+def token_hash(token: str) -> bytes:
+    """Return what is stored of a webhook token: its SHA-256, never the token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Submitter:
+    """One create call for each attempt, whatever happens."""
+
+    name = "submitter"
+    topic = SUBMIT
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(SUBMIT))
+
+    async def turn(self) -> bool:
+        """Take over attempts that nobody works on and start their submissions."""
+        context = self._context
+        if not (context.accounts and self.crew.room):
+            return False
+        attempts = await context.store.attempts.claim(
+            context.accounts, self.crew.room, context.settings.lease_seconds
+        )
+        for attempt in attempts:
+            self.crew.start(self._submit(attempt), f"submit {attempt.job_id}/{attempt.number}")
+        return False
+
+    async def _submit(self, attempt: Attempt) -> None:
+        context = self._context
+        job = await context.store.jobs.get(attempt.job_id)
+        if job is None or job.attempt != attempt.number:
+            return
+        provider = context.provider(attempt.account)
+        files = await self._upload(job, provider)
+        if files is None:
+            return
+        token = secrets.token_urlsafe(32)
+        ours = await context.store.attempts.intend(attempt, token_hash(token), context.settings.lease_seconds)
+        if not ours:
+            log.info("job %s moved on before its submission; nothing was sent", job.id)
+            return
+        base = context.settings.webhook_base_url
+        webhook = f"{base}/hooks/{token}" if base else None
+        outcome = await self._call(provider, job, files, webhook)
+        await self._record(job, attempt, outcome)
+
+    async def _upload(self, job: Job, provider: Provider) -> dict[str, str] | None:
+        """Return the provider's names of the inputs; None when the job was moved instead."""
+        names: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(self._context.settings.upload_timeout_seconds):
+                for field, key in job.files.items():
+                    data = await self._context.blobs.get(key)
+                    if data is None:
+                        message = f"The input file {field!r} is no longer there."
+                        await self._follow(job, "fail", Failure(category="input", message=message))
+                        return None
+                    names[field] = await provider.upload(key, data)
+        except (ProviderUnavailable, TimeoutError) as error:
+            log.warning("inputs of job %s could not be uploaded: %s", job.id, error)
+            await self._follow(job, "defer", defer_seconds=self._context.settings.defer_seconds)
+            return None
+        return names
+
+    async def _call(
+        self, provider: Provider, job: Job, files: dict[str, str], webhook: str | None
+    ) -> Submission:
+        try:
+            async with asyncio.timeout(self._context.settings.submit_timeout_seconds):
+                return await provider.submit(job.request, files, webhook)
+        except TimeoutError:
+            return Uncertain("the create call was not answered in time")
+
+    async def _record(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
+        match outcome:
+            case Accepted(task_id=task_id):
+                evidence = attempt.evidence(Verdict.ACCEPTED, "submission", task_id=task_id)
+                await self._follow(job, "begin", evidence=evidence)
+                self._context.wakeups.wake(POLL)
+            case Rejected():
+                await self._rejected(job, attempt, outcome)
+            case Uncertain(reason=reason):
+                log.warning("submission of job %s is uncertain: %s", job.id, reason)
+                await self._context.store.attempts.doubt(attempt, reason)
+            case _:
+                assert_never(outcome)
+
+    async def _rejected(self, job: Job, attempt: Attempt, outcome: Rejected) -> None:
+        detail = {"code": outcome.code, "message": outcome.message}
+        evidence = attempt.evidence(Verdict.REJECTED, "submission", detail=detail)
+        now = await self._context.store.jobs.get(job.id)
+        if now is not None and now.cancel_requested_at:
+            await self._follow(job, "cancel", evidence=evidence)
+        elif outcome.retry is Retry.LATER:
+            wish = outcome.after_seconds or self._context.settings.defer_seconds
+            await self._follow(job, "defer", evidence=evidence, defer_seconds=wish)
+        else:
+            failure = Failure(
+                category="rejected",
+                message="The provider refused the job.",
+                detail=detail,
+            )
+            await self._follow(job, "fail", failure, evidence=evidence)
+
+    async def _follow(
+        self,
+        job: Job,
+        event: str,
+        failure: Failure | None = None,
+        *,
+        evidence: Evidence | None = None,
+        defer_seconds: float | None = None,
+    ) -> None:
+        await self._context.mover.follow(
+            job.id,
+            event,
+            failure,
+            actor=self.name,
+            reason=failure.message if failure else None,
+            evidence=evidence,
+            defer_seconds=defer_seconds,
+        )

@@ -1,0 +1,79 @@
+"""End what has waited too long: no job stays anywhere for ever, and no slot is held for ever."""
+
+import logging
+
+from makegood.errors import MakegoodError, ProviderUnavailable
+from makegood.job import Attempt, Evidence, Job, Verdict
+from makegood.lifecycle import Failure
+from makegood.runtime.context import Context
+from makegood.runtime.inquiry import Inquiry
+
+log = logging.getLogger("makegood.watchdog")
+
+
+class Watchdog:
+    """A passed deadline asks the provider first; only then it ends the job, credits back."""
+
+    name = "watchdog"
+    topic = "watchdog"
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._inquiry = context, Inquiry(context)
+
+    async def turn(self) -> bool:
+        """Deal with overdue jobs, spent attempts and expired credits, each for itself."""
+        store, batch = self._context.store, self._context.settings.batch_max
+        overdue = await store.jobs.overdue(batch)
+        for job in overdue:
+            try:
+                await self._end(job)
+            except MakegoodError:  # one bad row delays only itself
+                log.exception("overdue job %s could not be ended", job.id)
+        for attempt in await store.attempts.spent(batch):
+            await self._give_up(attempt)
+        await store.ledger.expire(batch)
+        return False
+
+    async def _end(self, job: Job) -> None:
+        evidence: Evidence | None = None
+        spec = self._context.catalog.get(job.type).spec
+        if job.state in spec.waiting and job.cancel_requested_at:
+            await self._context.mover.follow(job.id, "cancel", actor=self.name, reason="was asked to")
+            return
+        if job.submitted and spec.state[job.state].slot:
+            attempt = await self._context.store.attempts.get(job.id, job.attempt)
+            if attempt is None or await self._answered(job, attempt):
+                return
+            evidence = attempt.evidence(Verdict.DEADLINE, "watchdog")
+        label = spec.state[job.state].label or job.state
+        failure = Failure(category="timeout", message=f"The job was too long {label}.")
+        allowed = self._context.catalog.get(job.type).rules.allowed(job.state)
+        event = "fail" if "fail" in allowed else "refuse"
+        await self._context.mover.follow(
+            job.id, event, failure, actor=self.name, reason=failure.message, evidence=evidence
+        )
+
+    async def _answered(self, job: Job, attempt: Attempt) -> bool:
+        """Ask the provider; return whether that alone has moved the job or found its result."""
+        if attempt.account not in self._context.accounts:
+            return False
+        try:
+            await self._inquiry.ask(attempt)
+        except ProviderUnavailable as error:
+            log.warning("overdue job %s: the provider does not answer: %s", job.id, error)
+        now = await self._context.store.jobs.get(job.id)
+        known = await self._context.store.attempts.get(job.id, attempt.number)
+        moved = now is None or now.version != job.version
+        return moved or (known is not None and known.verdict is Verdict.SUCCEEDED)
+
+    async def _give_up(self, attempt: Attempt) -> None:
+        log.error(
+            "attempt %s of job %s held its slot of %s until the last moment; the slot is taken back, "
+            "look at the provider whether task %s still runs",
+            attempt.number,
+            attempt.job_id,
+            attempt.account,
+            attempt.task_id or "(unknown)",
+        )
+        await self._context.store.attempts.record(attempt.evidence(Verdict.ABSENT, "draining deadline"))
+        self._context.mover.announce(attempt.job_id)

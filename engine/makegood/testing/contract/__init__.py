@@ -1,0 +1,33 @@
+"""The contract of `makegood.ports.Store`: what every store must do, as tests that any store can run."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from makegood.ports import Store
+from makegood.testing.contract.attempts import AttemptsContract
+from makegood.testing.contract.evidence import EvidenceContract
+from makegood.testing.contract.jobs import JobsContract
+from makegood.testing.contract.messages import MessagesContract
+from makegood.testing.contract.money import MoneyContract
+from makegood.testing.contract.slots import SlotsContract
+from makegood.testing.drive import SPECS, Advance, Drive
+
+__all__ = ["StoreContract"]
+
+
+class StoreContract(
+    JobsContract, MoneyContract, EvidenceContract, SlotsContract, AttemptsContract, MessagesContract
+):
+    """Subclass it as `Test…` and give it two fixtures.
+
+    `store` yields an empty Store; `advance` is an async function that lets so many seconds pass for it. Real
+    time may pass as well: no test depends on less than half a minute. Needs pytest-asyncio.
+    """
+
+    @pytest_asyncio.fixture
+    async def drive(self, store: Store, advance: Advance) -> AsyncIterator[Drive]:
+        """Declare the machines of the contract; afterwards no invariant may be broken."""
+        await store.declare(SPECS)
+        yield Drive(store, advance)
+        assert await store.violations() == []

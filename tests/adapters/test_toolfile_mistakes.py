@@ -1,0 +1,336 @@
+"""A mistake in a tool file is told with its place and what to do, before any job runs."""
+
+from pathlib import Path
+
+import pytest
+
+from makegood.errors import DeclarationError
+from makegood_adapters.toolfiles import load_tool, load_tools
+
+TOOL = Path(__file__).with_name("background_remover.toml").read_text()
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    path = folder / "tool.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DeclarationError) as refused:
+        load_tool(path)
+    assert refused.value.subject == str(path)
+    return list(refused.value.problems)
+
+
+NODE_1 = '{ node = "1", field = "image", file = "image" }'
+NODE_2 = '{ node = "2", field = "value", input = "strength", if_given = true }'
+APPS = "[[apps]]"
+APP = 'app = "2031815099811368962"'
+
+MISTAKES = {
+    # keys and values
+    "unknown key": ("pool =", "pol =", "pol: there is no key 'pol' here; did you mean 'pool'?"),
+    "missing key": ('label = "Background remover"', "", "label: is missing; add it"),
+    "wrong base": ("base@1", "base@2", "extends: must be 'base@1', not 'base@2'"),
+    "number as text": ("version = 1", 'version = "1"', "version: must be a valid integer, not '1'"),
+    "text as number": (APP, "app = 20", "apps #1.app: must be text in quotes, not 20"),
+    "bad name": ("background_remover", "BG remover", "name: must be small letters, digits and _"),
+    "negative price": ("price = 5", "price = -5", "price.default: must be greater than or equal to 0"),
+    "price as text": ("price = 5", 'price = "5"', "price: must be a table of keys and values, not '5'"),
+    "unknown price key": (
+        "price = 5",
+        "price = { defaults = 5 }",
+        "price.defaults: there is no key 'defaults' here; did you mean 'default'?",
+    ),
+    "unknown limit": (
+        APPS,
+        "limits = 1\n[[apps]]",
+        "inputs.mode.limits: there is no key 'limits' here; there is choices, default, kind, required",
+    ),
+    "limit of a final state": (
+        APPS,
+        "[limits]\nfailed_seconds = 1\n[[apps]]",
+        "limits.failed_seconds: there is no key 'failed_seconds' here",
+    ),
+    "limit of nothing": (
+        APPS,
+        "[limits]\nrunning_seconds = 0\n[[apps]]",
+        "limits.running_seconds: must be greater than 0, not 0",
+    ),
+    "limit without end": (
+        APPS,
+        "[limits]\nrunning_seconds = 99999999999\n[[apps]]",
+        "limits.running_seconds: must be less than or equal to 2592000, not 99999999999",
+    ),
+    "unknown wire key": (
+        APPS,
+        '[wire]\ntabel = "x"\nfunction = "y"\n[[apps]]',
+        "wire.tabel: there is no key 'tabel' here; did you mean 'table'?",
+    ),
+    "column without input": (
+        APPS,
+        '[wire]\ntable = "x"\nfunction = "y"\ncolumns = { url = "imag" }\n[[apps]]',
+        "wire.columns.url: there is no input 'imag'; did you mean 'image'?",
+    ),
+    "two columns for one input": (
+        APPS,
+        '[wire]\ntable = "x"\nfunction = "y"\ncolumns = { a = "image", b = "image" }\n[[apps]]',
+        "wire.columns.b: another column fills the input 'image' already",
+    ),
+    # inputs
+    "no kind": ('kind = "image"', "", "inputs.image.kind: is missing; write one of image, text"),
+    "unknown kind": (
+        'kind = "image"',
+        'kind = "imge"',
+        "inputs.image.kind: there is no kind 'imge'; did you mean 'image'?",
+    ),
+    "key of another kind": (
+        "min = 1",
+        "choices = []\nmin = 1",
+        "inputs.strength.choices: there is no key 'choices' here; there is default, kind, max, min, required",
+    ),
+    "unknown format": (
+        'kind = "image"',
+        'kind = "image"\nformats = ["gif"]',
+        "inputs.image.formats #1: must be 'png', 'jpeg' or 'webp', not 'gif'",
+    ),
+    "too large": (
+        'kind = "image"',
+        'kind = "image"\nsize_max_bytes = 50_000_000',
+        "inputs.image.size_max_bytes: must be less than or equal to 30000000, not 50000000",
+    ),
+    "range upside down": ("max = 3", "max = 0", "inputs.strength: min = 1 is above max = 0; exchange them"),
+    "default outside the range": (
+        "max = 3",
+        "max = 3\ndefault = 4",
+        "inputs.strength.default = 4 is not accepted: the range is 1 to 3",
+    ),
+    "default outside the choices": (
+        'default = "soft"',
+        'default = "sof"',
+        'inputs.mode.default = "sof" is not accepted: the choices are soft, hard',
+    ),
+    "required with default": (
+        'default = "soft"',
+        'default = "soft"\nrequired = true',
+        "inputs.mode: a required input never uses its default; remove one of the two",
+    ),
+    "choice twice": (
+        '"hard"]',
+        '"hard", "soft"]',
+        'inputs.mode.choices: "soft" stands twice; remove one',
+    ),
+    "input hides a method": (
+        "[inputs.mode]",
+        "[inputs.model_dump]",
+        "inputs.model_dump: 'model_dump' cannot name an input",
+    ),
+    # conditions
+    "rule names an unknown input": (
+        "price = 5",
+        "price = { default = 5, rules = [{ credits = 9, when = { moed = 'hard' } }] }",
+        "price.rules #1: there is no input 'moed'; did you mean 'mode'?",
+    ),
+    "value outside the choices": (
+        "price = 5",
+        "price = { default = 5, rules = [{ credits = 9, when = { mode = ['hard', 'hrad'] } }] }",
+        'price.rules #1: mode = "hrad" can never be true: the choices are soft, hard',
+    ),
+    "value outside the range": (
+        APP,
+        f"{APP}\nwhen = {{ strength = 4 }}",
+        "apps #1 (2031815099811368962): strength = 4 can never be true: the range is 1 to 3",
+    ),
+    "value of another type": (
+        APP,
+        f"{APP}\nwhen = {{ strength = true }}",
+        "strength = true can never be true: the input is a number; write one without quotes",
+    ),
+    "fraction of a whole number": (
+        APP,
+        f"{APP}\nwhen = {{ strength = 1.5 }}",
+        "strength = 1.5 can never be true: the input is a whole number",
+    ),
+    "image with a value": (
+        APP,
+        f"{APP}\nwhen = {{ image = 'a' }}",
+        'image = "a" can never be true: an image is not compared',
+    ),
+    "missing though required": (
+        APP,
+        f"{APP}\nwhen = {{ image = {{ present = false }} }}",
+        "image = { present = false } can never be true, the input is required; remove it",
+    ),
+    "missing though defaulted": (
+        APP,
+        f"{APP}\nwhen = {{ mode = {{ present = false }} }}",
+        "mode = { present = false } can never be true, the input has a default; remove it",
+    ),
+    "empty when": (APP, f"{APP}\nwhen = {{}}", "apps #1.when: must be a table such as { category"),
+    "when as text": (APP, f"{APP}\nwhen = 'mode'", "apps #1.when: must be a table such as { category"),
+    "empty list": (APP, f"{APP}\nwhen = {{ mode = [] }}", "mode: an empty list can never hold"),
+    "odd test": (
+        APP,
+        f"{APP}\nwhen = {{ mode = {{ above = 3 }} }}",
+        "apps #1.when: mode: a table here is { present = true } or { present = false }",
+    ),
+    # apps and nodes
+    "input without app": (
+        APP,
+        f"{APP}\nwhen = {{ mode = 'hard' }}",
+        'apps: none takes mode = "soft"; add one that does, or leave `when` out of the last one',
+    ),
+    "other value without app": (
+        APP,
+        f"{APP}\nwhen = [{{ strength = [1, 2] }}, {{ strength = {{ present = false }} }}]",
+        "apps: none takes strength = any other value; add one",
+    ),
+    "missing value without app": (
+        APP,
+        f"{APP}\nwhen = {{ strength = [1, 2, 3] }}",
+        "apps: none takes strength = missing; add one",
+    ),
+    "app behind one that takes all": (
+        APPS,
+        f"[[apps]]\napp = '1'\nnodes = [{NODE_1}]\n[[apps]]",
+        "apps #2 (2031815099811368962): can never be chosen, the entries before it take all it could",
+    ),
+    "price behind one that takes all": (
+        "price = 5",
+        "price = { default = 5, rules = [{ credits = 9, when = { mode = ['hard', 'soft'] } },"
+        " { credits = 8, when = { mode = 'hard' } }] }",
+        "price.rules #2: can never be chosen",
+    ),
+    "node that is never set": (
+        APPS,
+        f"[[apps]]\napp = '1'\nwhen = {{ mode = 'hard' }}\nnodes = [{NODE_1}, "
+        "{ node = '3', field = 'a', constant = 1, when = { mode = 'soft' } }]\n[[apps]]",
+        "apps #1 (1), node 3 a: its `when` never holds where this app runs; repair it",
+    ),
+    "unknown node key": (
+        NODE_2,
+        NODE_2.replace("input", "inputs"),
+        "apps #1.nodes #2.inputs: there is no key 'inputs' here; did you mean 'input'?",
+    ),
+    "node of an unknown input": (
+        NODE_2,
+        NODE_2.replace('"strength"', '"strenth"'),
+        "apps #1 (2031815099811368962), node 2 value: there is no input 'strenth'; did you mean 'strength'?",
+    ),
+    "node with two sources": (
+        NODE_1,
+        NODE_1.replace("}", ', constant = "x" }'),
+        "the value comes from exactly one of input, file and constant, here is file and constant",
+    ),
+    "node without source": (
+        NODE_2,
+        '{ node = "2", field = "value" }',
+        "the value comes from exactly one of input, file and constant, here is none of them",
+    ),
+    "image as input": (
+        NODE_1,
+        NODE_1.replace("file =", "input ="),
+        "node 1 image: 'image' is an image; write file = \"image\"",
+    ),
+    "number as file": (
+        NODE_2,
+        NODE_2.replace("input =", "file ="),
+        "node 2 value: 'strength' is not an image; write input = \"strength\"",
+    ),
+    "optional input undecided": (
+        NODE_2,
+        NODE_2.replace(", if_given = true", ""),
+        "node 2 value: 'strength' may be missing; write if_given = true to leave the node out then",
+    ),
+    "default and if_given": (
+        NODE_2,
+        NODE_2.replace("if_given = true", "if_given = true, default = 1"),
+        "node 2 value: default and if_given exclude each other",
+    ),
+    "default never used": (
+        NODE_1,
+        NODE_1.replace("}", ", if_given = true }"),
+        "node 1 image: 'image' is never missing; remove default and if_given",
+    ),
+    "constant with default": (
+        NODE_2,
+        '{ node = "2", field = "value", constant = 1, default = 2 }',
+        "node 2 value: a constant takes no default, if_given or at_most; remove them",
+    ),
+    "text cut": (
+        NODE_2,
+        '{ node = "2", field = "value", input = "mode", at_most = 3 }',
+        "node 2 value: at_most is for numbers, and 'mode' is none; remove it",
+    ),
+    "node twice": (
+        NODE_2,
+        f"{NODE_2}, {NODE_2}",
+        "apps #1 (2031815099811368962), node 2 value: is set twice; remove one",
+    ),
+    "no nodes": (NODE_1 + ",\n    " + NODE_2 + ",", "", "apps #1.nodes: is empty; fill it in"),
+    # the file itself
+    "no equals sign": ("version = 1", "version 1", "not valid TOML, line 2, column 9: Expected '='"),
+    "cut off": ("nodes = [\n", 'nodes = [\n    { node = "1", ', "not valid TOML, line "),
+    "key twice": ("version = 1", "version = 1\nversion = 2", "not valid TOML, line 3, column "),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_its_place_and_remedy(tmp_path: Path, mistake: str) -> None:
+    old, new, sentence = MISTAKES[mistake]
+    assert old in TOOL
+    found = problems(tmp_path, TOOL.replace(old, new, 1))
+    assert any(sentence in problem for problem in found), found
+    assert not any(foreign in " ".join(found) for foreign in ("pydantic", "Tuple", "Input"))
+
+
+def test_all_mistakes_of_one_kind_are_told_at_once(tmp_path: Path) -> None:
+    text = TOOL.replace("pool =", "pol =").replace('kind = "image"', 'kind = "imge"')
+    assert len(problems(tmp_path, text)) == 3
+
+
+def test_rules_that_cannot_be_proved_are_refused(tmp_path: Path) -> None:
+    many = "".join(f'[inputs.i{n}]\nkind = "integer"\nmin = 0\nmax = 9\n' for n in range(16))
+    when = ", ".join(f"i{n} = 1" for n in range(16))
+    text = TOOL.replace(APPS, f"{many}[[apps]]\napp = '1'\nwhen = {{ {when} }}\nnodes = [{NODE_1}]\n[[apps]]")
+    assert "tell more than 20,000 situations apart" in problems(tmp_path, text)[0]
+
+
+def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tool.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(DeclarationError, match="not UTF-8 text"):
+        load_tool(tmp_path / "tool.toml")
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match=r"none\.toml cannot be used:\n.*cannot be read: No such file"):
+        load_tool(tmp_path / "none.toml")
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="there is no such folder; create it or name another"):
+        load_tools(tmp_path / "none")
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "README").touch()
+    with pytest.raises(DeclarationError, match=r"it holds no \*\.toml file; put one file for each tool"):
+        load_tools(tmp_path)
+
+
+def test_two_files_may_not_share_a_name(tmp_path: Path) -> None:
+    wire = '[wire]\ntable = "t"\nfunction = "f{}"\n'
+    (tmp_path / "a.toml").write_text(TOOL + wire.format(1))
+    (tmp_path / "b.toml").write_text(TOOL + wire.format(2))
+    with pytest.raises(DeclarationError) as refused:
+        load_tools(tmp_path)
+    assert refused.value.problems == (
+        "a.toml and b.toml have the same name 'background_remover'; give each its own",
+        "a.toml and b.toml have the same table 't'; give each its own",
+    )
+
+
+def test_the_mistakes_of_all_files_are_told_together(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("name = ")
+    (tmp_path / "b.toml").write_text(TOOL.replace("base@1", "base"))
+    (tmp_path / "c.toml").write_text(TOOL)
+    with pytest.raises(DeclarationError) as refused:
+        load_tools(tmp_path)
+    assert [problem.split(":")[0] for problem in refused.value.problems] == ["a.toml", "b.toml"]
