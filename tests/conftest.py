@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from makegood.testing.drive import Advance
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
 
 T = TypeVar("T")
@@ -117,6 +118,27 @@ def database(administrator: Administrator, template: str, request: pytest.Fixtur
                 pytest.fail("broken invariants:\n" + "\n".join(broken), pytrace=False)
     finally:
         administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def advance(database: str) -> Advance:
+    """Replace the one function from which the database takes its time; only its owner can."""
+    passed = 0.0
+
+    async def move(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        connection = await asyncpg.connect(database)
+        try:
+            await connection.execute(
+                "create or replace function makegood.now() returns timestamptz"
+                " language sql stable parallel safe"
+                f" as $$ select clock_timestamp() + make_interval(secs => {passed}) $$"
+            )
+        finally:
+            await connection.close()
+
+    return move
 
 
 async def _migrated(dsn: str) -> None:

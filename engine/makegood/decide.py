@@ -35,11 +35,7 @@ def decide(
     *evidence* is what was learned about the job's attempt; *ran* tells whether the provider had
     begun, which is what a cancellation may be charged for.
     """
-    edge, unmet = job_type.rules.look_up(job.state, event, job, payload)
-    if edge is None:
-        raise IllegalTransition(event, job.state, job_type.rules.allowed(job.state))
-    if unmet:
-        raise GuardFailed(event, job.state, unmet)
+    edge = permitted(job_type, job, event, payload)
     _check_attempt(job_type, job, edge, evidence)
     return Decision(
         edge=edge,
@@ -47,6 +43,16 @@ def decide(
         output=payload.output if isinstance(payload, Completion) else None,
         error=payload.model_dump(mode="json") if isinstance(payload, Failure) else None,
     )
+
+
+def permitted(job_type: type[BaseJob], job: Job, event: str, payload: BaseModel) -> Edge:
+    """Return the edge of *event* if table and guards allow it; the attempt is not looked at."""
+    edge, unmet = job_type.rules.look_up(job.state, event, job, payload)
+    if edge is None:
+        raise IllegalTransition(event, job.state, job_type.rules.allowed(job.state))
+    if unmet:
+        raise GuardFailed(event, job.state, unmet)
+    return edge
 
 
 def _check_attempt(job_type: type[BaseJob], job: Job, edge: Edge, evidence: Evidence | None) -> None:

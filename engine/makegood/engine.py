@@ -26,6 +26,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from makegood.catalog import Catalog
+from makegood.decide import permitted
 from makegood.errors import (
     GuardFailed,
     IllegalTransition,
@@ -44,7 +45,7 @@ from makegood.job import (
     Transition,
 )
 from makegood.lifecycle import BaseJob, Failure
-from makegood.machine import Event
+from makegood.machine import Empty, Event
 from makegood.mover import POLL, Mover, job_topic
 from makegood.ports import Blobs, Provider, Store, Wakeups
 from makegood.runtime import (
@@ -129,13 +130,17 @@ class Engine:
         self._stopping.set()
         for loop in self._loops:
             self._wakeups.wake(loop.topic)
-        crews = (self._submitter.crew, self._poller.crew, self._collector.crew)
-        await asyncio.gather(*(crew.drain(self.settings.drain_seconds) for crew in crews))
-        if self._running:
-            await asyncio.wait({self._running}, timeout=self.settings.drain_seconds)
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+        clock = asyncio.get_running_loop().time
+        end = clock() + self.settings.drain_seconds
+        try:
+            if self._running:  # the loops first: the turn that one is in may still start work
+                await asyncio.wait({self._running}, timeout=self.settings.drain_seconds)
+        finally:
+            if self._running:
+                self._running.cancel()
+                await asyncio.gather(self._running, return_exceptions=True)
+            crews = (self._submitter.crew, self._poller.crew, self._collector.crew)
+            await asyncio.gather(*(crew.drain(max(0.0, end - clock())) for crew in crews))
 
     async def submit(
         self,
@@ -214,15 +219,21 @@ class Engine:
         )
 
     async def cancel(self, job_id: UUID, *, actor: str = "engine", reason: str | None = None) -> Job:
-        """End a job that was not submitted at once, all credits back; of a submitted job note the
+        """End a job that is not at the provider at once, all credits back; of a submitted job note the
         wish and ask the provider to stop: what it answers decides, by the type's policy.
 
-        Raises IllegalTransition when the job is over already.
+        Raises IllegalTransition or GuardFailed when the job is over or its type does not allow it.
         """
         job = await self.get(job_id)
-        if not job.submitted:
-            with contextlib.suppress(GuardFailed):  # submitted at this very moment
+        job_type = self.catalog.get(job.type)
+        if not job_type.at_provider(job):
+            try:
                 return await self._mover.fire(job_id, BaseJob.cancel.name, actor=actor, reason=reason)
+            except GuardFailed:
+                job = await self.get(job_id)
+                if not job_type.at_provider(job):  # else it was submitted at this very moment
+                    raise
+        permitted(job_type, job, BaseJob.cancel.name, Empty())
         asked = await self._store.jobs.request_cancel(job_id)
         if asked is None:
             raise UnknownJob(job_id)
@@ -234,13 +245,14 @@ class Engine:
     async def report(self, job_id: UUID, message: str, *, source: str = "client") -> Job:
         """Take a client's word that a job has failed for what it is worth.
 
-        A job never submitted ends as `failed` with its credits back. Of a submitted job the report
-        moves nothing: it is kept, and the provider is asked at once. A finished job stays as it is.
+        A job that is not at the provider ends as `failed` with its credits back. Of a submitted job
+        the report moves nothing: it is kept, and the provider is asked at once. A finished job stays
+        as it is.
         """
         job = await self.get(job_id)
         if job.finished_at is not None:
             return job
-        if not job.submitted:
+        if not self.catalog.get(job.type).at_provider(job):
             failure = Failure(category="client_report", message=message)
             event = BaseJob.refuse if job.state == BaseJob.pending.name else BaseJob.fail
             with contextlib.suppress(IllegalTransition, GuardFailed):

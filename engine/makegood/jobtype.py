@@ -24,7 +24,7 @@ _SIGNATURES: tuple[tuple[str, int, bytes], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Marks an input field that holds the blob key of a file: `Annotated[str, File("png")]`.
+    """Marks an input field that holds the blob key of a file: `Annotated[str, File(("png",))]`.
 
     `formats` are names that `sniff` returns; `size_max` is in bytes and stays below what the
     provider takes (30 MB for an upload by API).
@@ -102,6 +102,14 @@ class JobType(Machine):
     def cancellation_price(cls, job: Job, ran: bool) -> int:
         """Return what a cancelled run costs, 0 to `job.price`; *ran*: the provider had begun."""
         return job.price if ran else 0
+
+    @classmethod
+    def at_provider(cls, job: Job) -> bool:
+        """Whether the provider may have a task of *job* now.
+
+        A job that is back in the queue has a submitted attempt behind it, which is over.
+        """
+        return cls.spec.state[job.state].slot and job.submitted
 
     @classmethod
     def file_fields(cls) -> dict[str, File]:

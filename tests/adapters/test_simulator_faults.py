@@ -180,6 +180,7 @@ async def test_another_process_steers_and_reads(site: Site) -> None:
         {"faults": {"hold": "forever"}},
         {"faults": {"running_seconds": -1}},
         {"faults": {"fail": 5}},
+        {"faults": {"refuse": "busy"}},
         {"faults": {}, "match": {"arrival": "2"}},
         {"faults": {}, "match": {"colour": "red"}},
         {"faults": {}, "times": 0},

@@ -1,6 +1,7 @@
 """What comes in over HTTP: the pieces every route shares, and the provider's webhooks."""
 
 from makegood_adapters.http.application import application, runner
+from makegood_adapters.http.health import health_route
 from makegood_adapters.http.hooks_in import hook_routes
 
-__all__ = ["application", "hook_routes", "runner"]
+__all__ = ["application", "health_route", "hook_routes", "runner"]

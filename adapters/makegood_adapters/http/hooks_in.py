@@ -3,18 +3,21 @@
 import hashlib
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 
 from aiohttp import web
 
 from makegood.engine import Engine
 from makegood.outcome import Hint
-from makegood_adapters.http.application import Refused, read_body
+from makegood_adapters.http.application import BODY_SECONDS, Refused, read_body
 
 # As long as 128 bits at least; the engine's own tokens have 43 characters.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
 
-def hook_routes(engine: Engine, parse_hint: Callable[[str], Hint]) -> list[web.RouteDef]:
+def hook_routes(
+    engine: Engine, parse_hint: Callable[[str], Hint], *, body_seconds: float = BODY_SECONDS
+) -> list[web.RouteDef]:
     """Return the route `POST /hooks/{token}`, for an application that contains errors.
 
     *parse_hint* is that of the provider whose webhooks come here. The reply is 200 only after the
@@ -26,7 +29,7 @@ def hook_routes(engine: Engine, parse_hint: Callable[[str], Hint]) -> list[web.R
         token = request.match_info["token"]
         if not _TOKEN.fullmatch(token):
             raise _unknown()
-        body = (await read_body(request)).decode(errors="replace")
+        body = (await read_body(request, seconds=body_seconds)).decode(errors="replace")
         token_hash = hashlib.sha256(token.encode()).digest()
         if not await engine.receive_webhook(token_hash, body, _task_id(parse_hint, body)):
             raise _unknown()
@@ -44,4 +47,4 @@ def _task_id(parse_hint: Callable[[str], Hint], body: str) -> str | None:
 
 
 def _unknown() -> Refused:
-    return Refused(404, "Not found")
+    return Refused(404, HTTPStatus.NOT_FOUND.phrase)  # as a path that leads nowhere

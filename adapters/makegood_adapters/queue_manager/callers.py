@@ -37,7 +37,7 @@ def demand_public_key(key: str | None) -> Middleware:
             scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
             offered = request.headers.get("apikey", "")
             if not (_same(offered, key) or (scheme.lower() == "bearer" and _same(bearer.strip(), key))):
-                raise Refused(401, "The publishable key is missing or not ours.", code="PGRST301")
+                raise Refused(401, "The publishable key is missing or not ours.")
         return await handler(request)
 
     return demand

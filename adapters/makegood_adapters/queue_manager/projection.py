@@ -26,7 +26,7 @@ async def to_row(
     state = status(job)
     money = await engine.money(job.id) if _MONEY & set(columns) else JobMoney()
     waits = "position" in columns and state == BaseJob.queued.name
-    row = {
+    row: dict[str, Any] = {
         "id": str(job.id),
         "user_id": job.owner,
         "status": state,

@@ -12,12 +12,20 @@ from makegood_adapters.http.application import Refused, read_json
 from makegood_adapters.queue_manager.callers import caller
 from makegood_adapters.queue_manager.projection import to_row
 from makegood_adapters.queue_manager.reports import Claim, Reports
-from makegood_adapters.queue_manager.tables import PAGE_COLUMNS, SERVER_COLUMNS, Table, Tables, to_uuid
+from makegood_adapters.queue_manager.tables import Table, Tables, to_uuid
 
 OBJECT = "application/vnd.pgrst.object+json"
 _SELECT_LENGTH_MAX = 2_000
 _REPORT = frozenset({"status", "error_message", "completed_at", "output_url"})
-_CODES = {400: "PGRST100", 401: "PGRST301", 404: "PGRST125", 405: "PGRST117", 413: "PGRST102"}
+_NAME_LENGTH_MAX = 63
+_CODES = {
+    400: "PGRST102",
+    401: "PGRST301",
+    404: "PGRST125",
+    405: "PGRST117",
+    413: "PGRST102",
+    503: "PGRST001",
+}
 
 
 def row_error(refused: Refused) -> web.Response:
@@ -58,13 +66,7 @@ class Rows:
         table = self._table(request)
         columns = _selected(request, table)
         row = _one_row(await read_json(request))
-        for column in row:
-            if not table.has(column):
-                raise Refused(
-                    400,
-                    f"Could not find the '{column}' column of '{table.name}' in the schema cache",
-                    code="PGRST204",
-                )
+        _refuse_unknown(table, row)
         if not _storable(row):
             raise Refused(400, "A text holds a character that cannot be stored.", code="22P05")
         owner = caller(request, row)
@@ -126,6 +128,14 @@ def _one_row(body: Any) -> Mapping[str, Any]:
     return body
 
 
+def _refuse_unknown(table: Table, row: Mapping[str, Any]) -> None:
+    for column in row:
+        if not table.has(column):
+            name = column[:_NAME_LENGTH_MAX]
+            message = f"Could not find the '{name}' column of '{table.name}' in the schema cache"
+            raise Refused(400, message, code="PGRST204")
+
+
 def _selected(request: web.Request, table: Table) -> Sequence[str]:
     """Return the columns that `select` names, all of them when it is left out or `*`."""
     text = request.query.get("select", "*")
@@ -136,7 +146,9 @@ def _selected(request: web.Request, table: Table) -> Sequence[str]:
     columns = [part.strip() for part in text.split(",")]
     for column in columns:
         if not table.has(column):
-            raise Refused(400, f"column {table.name}.{column} does not exist", code="42703")
+            raise Refused(
+                400, f"column {table.name}.{column[:_NAME_LENGTH_MAX]} does not exist", code="42703"
+            )
     return columns
 
 
@@ -166,9 +178,9 @@ def _incomplete(table: Table, error: InvalidInput) -> Refused:
 
 def _storable(value: Any) -> bool:
     """Whether the database can hold every text in *value*: no NUL, no half of a character."""
-    text = json.dumps(value, ensure_ascii=False)
     try:
+        text = json.dumps(value, ensure_ascii=False)
         text.encode()
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, RecursionError):
         return False
     return "\\u0000" not in text.replace("\\\\", "")

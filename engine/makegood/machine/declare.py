@@ -167,14 +167,15 @@ class Machine:
 
     def __init_subclass__(cls, *, drop: Sequence[tuple[Event[Any], State]] = (), **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
-        cls._dropped = cls._dropped | {(event.name, state.name) for event, state in drop}
+        dropped = {(event.name, state.name) for event, state in drop}
+        cls._dropped = cls._dropped | dropped
         cls._adopt()
         if not cls.states():
             return
         if "name" not in vars(cls):
             cls.name = _snake(cls.__name__)
         cls.spec = _compile(cls)
-        if problems := lint(cls.spec):
+        if problems := _not_there(cls, dropped) + lint(cls.spec):
             raise DeclarationError(f"{cls.__name__} ({cls.spec.name}@{cls.spec.version})", problems)
         cls.rules = RuleBook(cls.spec, cls._unmet)
 
@@ -216,7 +217,10 @@ class Machine:
         event, state = cls.events().get(transition.event), cls.states().get(transition.to_state)
         found = [("after", h) for h in event.hooks] if event else []
         found += [("enter", h) for h in state.hooks] if state else []
-        return [(f"{when}:{h.__module__}.{h.__qualname__}", h) for when, h in found]
+        keys = [f"{when}:{h.__module__}.{h.__qualname__}" for when, h in found]
+        # Hooks that one factory has made share their name; their place tells them apart.
+        seen = [keys[:place].count(key) for place, key in enumerate(keys)]
+        return [(f"{k}#{n + 1}" if n else k, h) for k, n, (_, h) in zip(keys, seen, found, strict=True)]
 
     @classmethod
     def _unmet(cls, event: str, job: Any, payload: Any) -> list[str]:
@@ -268,6 +272,11 @@ def _compile(cls: type[Machine]) -> Spec:
         for s in cls.states().values()
     )
     return Spec(cls.name, cls.version, states, edges)
+
+
+def _not_there(cls: type[Machine], dropped: set[tuple[str, str]]) -> list[str]:
+    moves = {(e.name, source.name) for e in cls.events().values() for source, _, _ in e.arrow.moves}
+    return [f"drop: {event!r} has no edge from {state!r}" for event, state in sorted(dropped - moves)]
 
 
 def _snake(name: str) -> str:

@@ -75,7 +75,7 @@ class RuleBook:
         """Return what `look_up` returns, by triggering the event on the `transitions.Machine`."""
         rule = self.machine.events.get(event)
         subject = _Subject(state, job, payload)
-        if rule is None:
+        if rule is None or state not in self.machine.states:
             return None, []
         try:
             rule.trigger(subject)

@@ -41,8 +41,11 @@ class Collector:
         try:
             async with asyncio.timeout(context.settings.fetch_timeout_seconds):
                 files = [await self._fetch(attempt, Output(**o)) for o in attempt.outputs]
-        except (ProviderUnavailable, TimeoutError) as error:
-            log.warning("result of job %s could not be fetched: %s", attempt.job_id, error)
+        except Exception as error:  # whatever it was, the fetch deadline bounds it
+            expected = isinstance(error, (ProviderUnavailable, TimeoutError))
+            log.warning(
+                "result of job %s could not be fetched: %r", attempt.job_id, error, exc_info=not expected
+            )
             await self._give_up_when_late(attempt)
             return
         await context.mover.follow(

@@ -31,6 +31,8 @@ class Inquiry:
         task_id = attempt.task_id or await self._bind(job, attempt)
         if task_id is None:
             return
+        if attempt.task_id is None:  # binding has moved the job
+            job = await store.jobs.get(job.id) or job
         hints = await store.hints.unread(attempt)
         await self._pass_cancel_on(job, attempt, task_id)
         provider = self._context.provider(attempt.account)
@@ -100,10 +102,9 @@ class Inquiry:
         detail = failure.model_dump(mode="json")
         evidence = attempt.evidence(Verdict.FAILED, "query", detail=detail)
         retry = transient and job.reruns + 1 < job.attempts_max and not job.cancel_requested_at
-        if retry and job.state == "running":
-            await self._follow(job, "rerun", failure, evidence=evidence)
-        else:
-            await self._follow(job, "fail", failure, evidence=evidence)
+        if retry and await self._follow(job, "rerun", failure, evidence=evidence):
+            return
+        await self._follow(job, "fail", failure, evidence=evidence)
 
     async def _cancelled(self, job: Job, attempt: Attempt, ran: bool | None) -> None:
         evidence = attempt.evidence(Verdict.CANCELLED, "query")
@@ -133,8 +134,8 @@ class Inquiry:
         *,
         evidence: Evidence,
         ran: bool = False,
-    ) -> None:
-        await self._context.mover.follow(
+    ) -> Job | None:
+        return await self._context.mover.follow(
             job.id,
             event,
             failure,

@@ -53,10 +53,12 @@ class Crew:
 
     async def drain(self, seconds: float) -> None:
         """Let the tasks come to their end, at most *seconds*, then cancel what is left."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
-        for task in self._tasks:
-            task.cancel()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=seconds)
+        finally:
+            for task in self._tasks:
+                task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
 

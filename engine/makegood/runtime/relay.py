@@ -9,8 +9,8 @@ from makegood.runtime.context import Context
 
 log = logging.getLogger("makegood.relay")
 
-#: Longest time for one hook; an announcement's lease is longer, so that no two relays overlap.
-_HOOK_SECONDS, _LEASE_SECONDS = 30.0, 60.0
+#: Longest time for all hooks of one announcement; its lease is longer, so that no two relays overlap.
+_HOOKS_SECONDS, _LEASE_SECONDS = 30.0, 60.0
 
 
 class Relay:
@@ -26,7 +26,9 @@ class Relay:
         """Deliver the next announcement of each job."""
         outbox, batch = self._context.store.outbox, self._context.settings.batch_max
         taken = await outbox.take(batch, _LEASE_SECONDS)
-        told = [a for a in taken if await self._tell(a)]
+        # At the same time: one slow hook must not use up the leases of other jobs.
+        heard = await asyncio.gather(*(self._tell(announcement) for announcement in taken))
+        told = [announcement for announcement, done in zip(taken, heard, strict=True) if done]
         await outbox.done(told)
         for announcement in told:
             self._context.wakeups.wake(job_topic(announcement.transition.job_id))
@@ -36,14 +38,15 @@ class Relay:
         transition = announcement.transition
         if transition.type not in self._context.catalog:
             return True
-        for key, hook in self._context.catalog.get(transition.type).hooks(transition):
-            if key in announcement.delivered:
-                continue
-            try:
-                async with asyncio.timeout(_HOOK_SECONDS):
-                    await hook(transition)
-            except Exception:
-                log.exception("hook %s failed for job %s", key, transition.job_id)
-                return False
-            await self._context.store.outbox.delivered(announcement, key)
+        hooks = self._context.catalog.get(transition.type).hooks(transition)
+        key = ""
+        try:
+            async with asyncio.timeout(_HOOKS_SECONDS):
+                for key, hook in hooks:
+                    if key not in announcement.delivered:
+                        await hook(transition)
+                        await self._context.store.outbox.delivered(announcement, key)
+        except Exception:
+            log.exception("hook %s failed for job %s", key, transition.job_id)
+            return False
         return True

@@ -50,8 +50,15 @@ class Submitter:
         job = await context.store.jobs.get(attempt.job_id)
         if job is None or job.attempt != attempt.number:
             return
+        if job.cancel_requested_at:  # the wish came while the job was on its way back to the queue
+            await self._follow(job, "cancel")
+            return
         provider = context.provider(attempt.account)
-        files = await self._upload(job, provider)
+        try:
+            files = await self._upload(job, provider)
+        except asyncio.CancelledError:  # we are stopping and nothing was sent: another may begin at once
+            await context.store.attempts.give_back(attempt)
+            raise
         if files is None:
             return
         token = secrets.token_urlsafe(32)

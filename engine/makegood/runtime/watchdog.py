@@ -1,8 +1,10 @@
 """End what has waited too long: no job stays anywhere for ever, and no slot is held for ever."""
 
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
-from makegood.errors import MakegoodError, ProviderUnavailable
+from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.runtime.context import Context
@@ -25,29 +27,27 @@ class Watchdog:
         store, batch = self._context.store, self._context.settings.batch_max
         overdue = await store.jobs.overdue(batch)
         for job in overdue:
-            try:
-                await self._end(job)
-            except MakegoodError:  # one bad row delays only itself
-                log.exception("overdue job %s could not be ended", job.id)
+            await _alone(self._end(job), f"overdue job {job.id}")
         for attempt in await store.attempts.spent(batch):
-            await self._give_up(attempt)
+            await _alone(self._give_up(attempt), f"spent attempt {attempt.job_id}/{attempt.number}")
         await store.ledger.expire(batch)
         return False
 
     async def _end(self, job: Job) -> None:
         evidence: Evidence | None = None
-        spec = self._context.catalog.get(job.type).spec
+        job_type = self._context.catalog.get(job.type)
+        spec = job_type.spec
         if job.state in spec.waiting and job.cancel_requested_at:
             await self._context.mover.follow(job.id, "cancel", actor=self.name, reason="was asked to")
             return
-        if job.submitted and spec.state[job.state].slot:
+        if job_type.at_provider(job):
             attempt = await self._context.store.attempts.get(job.id, job.attempt)
             if attempt is None or await self._answered(job, attempt):
                 return
             evidence = attempt.evidence(Verdict.DEADLINE, "watchdog")
         label = spec.state[job.state].label or job.state
         failure = Failure(category="timeout", message=f"The job was too long {label}.")
-        allowed = self._context.catalog.get(job.type).rules.allowed(job.state)
+        allowed = job_type.rules.allowed(job.state)
         event = "fail" if "fail" in allowed else "refuse"
         await self._context.mover.follow(
             job.id, event, failure, actor=self.name, reason=failure.message, evidence=evidence
@@ -61,6 +61,8 @@ class Watchdog:
             await self._inquiry.ask(attempt)
         except ProviderUnavailable as error:
             log.warning("overdue job %s: the provider does not answer: %s", job.id, error)
+        except Exception:  # a deadline that could not act would strand the credits
+            log.exception("overdue job %s: its provider's answer could not be acted on", job.id)
         now = await self._context.store.jobs.get(job.id)
         known = await self._context.store.attempts.get(job.id, attempt.number)
         moved = now is None or now.version != job.version
@@ -77,3 +79,11 @@ class Watchdog:
         )
         await self._context.store.attempts.record(attempt.evidence(Verdict.ABSENT, "draining deadline"))
         self._context.mover.announce(attempt.job_id)
+
+
+async def _alone(work: Coroutine[Any, Any, None], what: str) -> None:
+    """Await *work*; one bad row delays only itself."""
+    try:
+        await work
+    except Exception:
+        log.exception("%s could not be ended", what)

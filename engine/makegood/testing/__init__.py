@@ -1,6 +1,7 @@
 """What authors of stores and services test with: a clock to move, a way to drive jobs, the contract."""
 
-import pytest
+import sys
 
-# Before the modules are imported: a failing assert in the contract shall show its values.
-pytest.register_assert_rewrite("makegood.testing.contract", "makegood.testing.drive")
+if "pytest" in sys.modules:  # the scripted provider serves examples too, where there is no pytest
+    # Before the modules are imported: a failing assert in the contract shall show its values.
+    sys.modules["pytest"].register_assert_rewrite("makegood.testing.contract", "makegood.testing.drive")

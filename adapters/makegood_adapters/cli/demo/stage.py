@@ -47,7 +47,7 @@ async def database_on(dsn: str) -> AsyncIterator[str]:
         connection = await asyncpg.connect(dsn, timeout=10)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
         raise StageError(
-            f"Cannot connect to the Postgres of --dsn or DATABASE_URL: {error or type(error).__name__}. "
+            f"Cannot connect to the Postgres of --dsn or DATABASE_URL: {str(error) or type(error).__name__}. "
             "Check the address, or leave it out: the demo brings a Postgres of its own."
         ) from None
     try:

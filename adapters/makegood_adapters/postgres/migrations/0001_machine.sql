@@ -65,6 +65,8 @@ create trigger permanent before delete on makegood.machine_state
   for each row execute function makegood.forbid();
 create trigger permanent before update or delete on makegood.machine_edge
   for each row execute function makegood.forbid();
+create trigger no_truncate before truncate on makegood.machine_edge
+  for each statement execute function makegood.forbid();
 
 create function makegood.machine_state_fixed() returns trigger
 language plpgsql as $$

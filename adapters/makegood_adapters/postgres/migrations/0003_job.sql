@@ -172,6 +172,26 @@ end $$;
 create trigger takes_a_slot before insert on makegood.attempt
   for each row execute function makegood.attempt_opens();
 
+-- What once was true of an attempt stays true: else a slot could be had twice, or a submission denied.
+create function makegood.attempt_guard() returns trigger
+language plpgsql as $$
+begin
+  if (new.job_id, new.number, new.account, new.opened_at)
+     is distinct from (old.job_id, old.number, old.account, old.opened_at)
+     or (old.intent_at is not null
+         and (new.intent_at, new.token_hash) is distinct from (old.intent_at, old.token_hash))
+     or (old.task_id is not null and new.task_id is distinct from old.task_id)
+     or (old.closed_at is not null
+         and (new.closed_at, new.verdict) is distinct from (old.closed_at, old.verdict))
+  then
+    raise exception 'attempt % of job %: its account, submission, task and end are permanent',
+                    old.number, old.job_id using errcode = 'MG005';
+  end if;
+  return new;
+end $$;
+create trigger keeps_its_past before update on makegood.attempt
+  for each row execute function makegood.attempt_guard();
+
 -- What a provider can only say of a task cannot be said of an attempt that was never submitted.
 create function makegood.evidence_fits() returns trigger
 language plpgsql as $$

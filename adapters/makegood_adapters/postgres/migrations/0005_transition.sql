@@ -50,7 +50,8 @@ begin
   new.finished_at := old.finished_at; new.reruns := old.reruns;
   new.cancel_requested_at := coalesce(old.cancel_requested_at, new.cancel_requested_at);
   if new.intent_attempt is distinct from old.intent_attempt
-     and not (old.slot and new.intent_attempt = old.attempt and new.state = old.state) then
+     and not (old.slot and new.state = old.state and new.intent_attempt is not distinct from old.attempt)
+  then
     raise exception 'job %: the submission intent of an attempt can be set once, never taken back',
                     old.job_id using errcode = 'MG005';
   end if;

@@ -44,6 +44,8 @@ class Faults:
         _check(self)
         if self.hold not in (None, "queued", "running"):
             raise ValueError(f"hold is {self.hold!r}; it must be queued or running.")
+        if self.refuse is not None and not self.refuse.removeprefix("-").isdecimal():
+            raise ValueError(f"refuse is {self.refuse!r}; it must be a code like 421.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

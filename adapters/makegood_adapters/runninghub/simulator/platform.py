@@ -199,7 +199,6 @@ class Platform:
     async def _work(self, task: Task) -> None:
         faults, pace = task.faults, self.pace
         chance = random.Random(f"{self._seed}:{task.request.arrival}")
-        self._move(task, State.QUEUED)
         await self._stage(task, "queued", faults.queued_seconds, pace.queued_seconds, chance)
         task.started_at = now()
         self._move(task, State.RUNNING)

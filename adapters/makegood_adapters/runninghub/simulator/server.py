@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import mimetypes
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -288,10 +289,13 @@ class Simulator:
         return web.json_response({"code": 0, "message": "success", "data": data})
 
     async def _output(self, request: web.Request) -> web.Response:
-        result = self._platform.results.get(request.match_info["name"])
-        if result is None:
+        name = request.match_info["name"]
+        result = self._platform.results.get(name)
+        data = self._platform.uploads.get(f"openapi/{name}") if result is None else result.data
+        if data is None:
             raise web.HTTPNotFound
-        return web.Response(body=result.data, content_type="image/png")
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return web.Response(body=data, content_type=kind)
 
     async def _about_task(self, request: web.Request, answer: Callable[[Task], wire.Body]) -> web.Response:
         """Answer a v1 question about one task of the key."""

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """The states of RunningHub's v2 query."""
+    """The states of RunningHub's v2 query; CREATE is too short to be seen and is left out."""
 
-    CREATE = "CREATE"
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
     SUCCESS = "SUCCESS"
@@ -88,7 +87,7 @@ class Task:
     request: TaskRequest
     faults: "Faults"
     created_at: datetime
-    state: State = State.CREATE
+    state: State = State.QUEUED
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancel_requested_at: datetime | None = None

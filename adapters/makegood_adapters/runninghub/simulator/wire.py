@@ -86,7 +86,7 @@ def created(task: Task) -> Body:
 def outputs(task: Task, base_url: str) -> Body:
     """Return the reply of v1 outputs, which mixes states into its codes."""
     match task.state:
-        case State.CREATE | State.QUEUED:
+        case State.QUEUED:
             return v1("813", None, "APIKEY_TASK_IS_QUEUED")
         case State.RUNNING:
             return v1("804", {"netWssUrl": None}, "APIKEY_TASK_IS_RUNNING")

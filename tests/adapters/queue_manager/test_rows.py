@@ -1,0 +1,226 @@
+"""Inserting and reading job rows the way the client library does."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from makegood.job import JobMoney, Verdict
+from tests.adapters.queue_manager.scene import CREDITS, OWNER, PLACES, TABLES, Reply, Scene
+
+OBJECT = "application/vnd.pgrst.object+json"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+STATUSES: tuple[Any, ...] = (
+    "pending",
+    "queued",
+    "starting",
+    "running",
+    "completed",
+    "failed",
+    "cancelled",
+    "nonsense",
+    None,
+    7,
+)
+QUERY_JOB_STATUS = "status,output_url,thumbnail_url,error_message,position,current_step"
+
+
+async def insert(
+    scene: Scene, body: Any, table: str = "upscaler_jobs", query: str = "?select=id", **headers: str
+) -> Reply:
+    headers = {"Prefer": "return=representation", **headers}
+    return await scene.page.call("POST", f"/rest/v1/{table}{query}", json=body, headers=headers)
+
+
+def shown(reply: Reply) -> tuple[int, str]:
+    assert set(reply.body) == {"code", "message", "details", "hint"}
+    return reply.status, reply.body["code"]
+
+
+async def assert_nothing_stored(scene: Scene, reply: Reply) -> None:
+    assert "id" not in (reply.body or {})
+    assert (await scene.engine.balance(OWNER)).available == CREDITS
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("table", TABLES)
+async def test_d10_a_row_lands_pending_whatever_it_says(scene: Scene, table: str, status: Any) -> None:
+    job = await scene.insert(table, status=status)
+    assert (job.state, job.owner) == ("pending", OWNER)
+    assert await scene.money(job) == JobMoney()
+    reply = await scene.page.select(table, job.id, "status,task_id")
+    assert reply.body == [{"status": "pending", "task_id": None}]
+
+
+async def test_columns_of_the_server_are_ignored(scene: Scene) -> None:
+    claimed: Mapping[str, Any] = {
+        "id": NOBODY,
+        "position": 1,
+        "task_id": "42",
+        "output_url": "https://evil.example/1.png",
+        "user_credit_cost": 0,
+        "credits_charged": True,
+        "credits_refunded": True,
+        "created_at": "2020-01-01T00:00:00Z",
+        "error_message": "x",
+        "api_account": "evolink",
+        "input_file_name": "me.png",
+    }
+    job = await scene.insert("upscaler_jobs", **claimed)
+    assert str(job.id) != NOBODY
+    assert (job.price, job.output, job.error) == (60, None, None)
+    reply = await scene.page.select("upscaler_jobs", job.id, ",".join(claimed))
+    assert reply.body == [
+        {
+            "id": str(job.id),
+            "position": 0,
+            "task_id": None,
+            "output_url": None,
+            "user_credit_cost": 60,
+            "credits_charged": False,
+            "credits_refunded": False,
+            "created_at": job.created_at.isoformat(),
+            "error_message": None,
+            "api_account": None,
+            "input_file_name": None,
+        }
+    ]
+
+
+async def test_the_inputs_of_a_row_become_the_jobs(scene: Scene) -> None:
+    row = await scene.row("upscaler_jobs", version="pro", detail_denoise=0.5, prompt="sharp")
+    reply = await insert(scene, row, query="?select=*", Accept=OBJECT)
+    assert reply.status == 201
+    assert reply.headers["Content-Type"].startswith(OBJECT)
+    job = await scene.engine.get(UUID(reply.body["id"]))
+    assert job.files == {"image": row["input_url"]}
+    assert job.price == 80
+    assert {k: v for k, v in row.items() if k not in ("session_id",)}.items() <= reply.body.items()
+
+
+async def test_the_reply_is_a_list_an_object_or_empty(scene: Scene) -> None:
+    row = await scene.row("upscaler_jobs")
+    assert [list(r) for r in (await insert(scene, row)).body] == [["id"]]
+    assert [list(r) for r in (await insert(scene, [row])).body] == [["id"]]
+    assert list((await insert(scene, row, Accept=OBJECT)).body) == ["id"]
+    for prefer in ("", "return=minimal"):
+        reply = await insert(scene, row, Prefer=prefer)
+        assert (reply.status, reply.body) == (201, None)
+
+
+async def test_unknown_names_are_refused_as_postgrest_does(scene: Scene) -> None:
+    row = await scene.row("upscaler_jobs")
+    assert shown(await insert(scene, row, "nobody_jobs")) == (404, "PGRST205")
+    assert shown(await insert(scene, row, "job")) == (404, "PGRST205")
+    reply = await insert(scene, {**row, "is_admin": True})
+    assert shown(reply) == (400, "PGRST204")
+    assert (
+        reply.body["message"] == "Could not find the 'is_admin' column of 'upscaler_jobs' in the schema cache"
+    )
+    assert shown(await insert(scene, {**row, "person_image_url": "x"})) == (400, "PGRST204")
+    assert shown(await insert(scene, row, query="?select=secret")) == (400, "42703")
+    assert shown(await insert(scene, row, query="?select=id,jobs(*)")) == (400, "42703")
+    assert shown(await scene.page.call("GET", f"/rest/v1/nobody_jobs?id=eq.{NOBODY}")) == (404, "PGRST205")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"input_url": None}, "input_url"),
+        ({"input_url": ""}, "input_url"),
+        ({"input_url": "a" * 64 + ".png"}, "there is no file"),
+        ({"input_url": "../../etc/passwd"}, "there is no file"),
+        ({"input_url": {"a": 1}}, "input_url"),
+        ({"resolution": 10**30}, "resolution"),
+        ({"resolution": "many"}, "resolution"),
+        ({"category": "nothing"}, "category"),
+        ({"detail_denoise": [[]]}, "detail_denoise"),
+        ({"prompt": "x" * 2_001}, "prompt"),
+    ],
+)
+async def test_an_incomplete_row_is_refused_with_what_is_missing(
+    scene: Scene, change: Mapping[str, Any], told: str
+) -> None:
+    reply = await insert(scene, await scene.row("upscaler_jobs", **change))
+    assert shown(reply) == (400, "23514")
+    assert told in reply.body["message"]
+    assert "nothing charged" in reply.body["message"]
+    await assert_nothing_stored(scene, reply)
+
+
+async def test_a_file_that_is_no_picture_is_refused(scene: Scene) -> None:
+    key = await scene.blobs.put(b"GIF89a" + bytes(50), "x.png")
+    reply = await insert(scene, await scene.row("upscaler_jobs", input_url=key))
+    assert shown(reply) == (400, "23514")
+
+
+async def test_texts_that_no_database_holds_are_refused(scene: Scene) -> None:
+    for prompt in ("a\x00b", "\ud800", ["\x00"]):
+        assert shown(await insert(scene, await scene.row("upscaler_jobs", prompt=prompt))) == (400, "22P05")
+    for harmless in ("a\\u0000b", "🙂", "a\tb"):
+        assert (await insert(scene, await scene.row("upscaler_jobs", prompt=harmless))).status == 201
+
+
+@pytest.mark.parametrize("owner", [None, "", 7, "a\x07", "a\n", "x" * 201, ["ada"]])
+async def test_a_row_needs_an_owner(scene: Scene, owner: Any) -> None:
+    assert shown(await insert(scene, await scene.row("upscaler_jobs", user_id=owner))) == (403, "42501")
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_page_sees_its_job_in_every_place(scene: Scene, place: str) -> None:
+    job = await scene.job_at(place)
+    reply = await scene.page.select("upscaler_jobs", job.id, QUERY_JOB_STATUS + ",task_id,created_at")
+    [row] = reply.body
+    assert list(row) == [*QUERY_JOB_STATUS.split(","), "task_id", "created_at"]
+    assert row["status"] == place.split()[0]
+    assert row["position"] == (1 if row["status"] == "queued" else 0)
+    assert row["task_id"] == (None if place == "pending" else str(job.id))
+    assert row["created_at"] == job.created_at.isoformat()
+
+
+async def test_positions_count_from_one(scene: Scene) -> None:
+    jobs = [await scene.job_at("queued") for _ in range(3)]
+    seen = [(await scene.page.select("upscaler_jobs", job.id, "position")).body for job in jobs]
+    assert seen == [[{"position": 1}], [{"position": 2}], [{"position": 3}]]
+
+
+async def test_a_result_is_shown_with_its_address(scene: Scene) -> None:
+    job = await scene.job_at("running")
+    files = [{"key": "b.txt", "kind": "txt", "node": ""}, {"key": "a.png", "kind": "png", "node": ""}]
+    attempt = await scene.drive.attempt(job)
+    assert attempt.task_id
+    done = await scene.event(job, "complete", Verdict.SUCCEEDED, output={"files": files})
+    reply = await scene.page.select("upscaler_jobs", done.id, "status,output_url")
+    assert reply.body == [{"status": "completed", "output_url": "a.png"}]
+    assert attempt.task_id not in str((await scene.page.select("upscaler_jobs", done.id, "*")).body)
+
+
+async def test_reads_of_the_pages_watchdogs(scene: Scene) -> None:
+    job = await scene.job_at("running")
+    watchdog = await scene.page.select(
+        "upscaler_jobs", job.id, "status,task_id,created_at,current_step,step_history"
+    )
+    assert watchdog.status == 200
+    video = await scene.page.select("upscaler_jobs", job.id, "api_account,task_id")
+    assert video.body == [{"api_account": None, "task_id": str(job.id)}]
+
+
+async def test_reads_of_nothing(scene: Scene) -> None:
+    job = await scene.job_at("pending")
+    for table, job_id in (("upscaler_jobs", NOBODY), ("pose_changer_jobs", job.id)):
+        reply = await scene.page.select(table, job_id)
+        assert (reply.status, reply.body) == (200, [])
+        one = await scene.page.select(table, job_id, headers={"Accept": OBJECT})
+        assert shown(one) == (406, "PGRST116")
+    one = await scene.page.select("upscaler_jobs", job.id, headers={"Accept": OBJECT})
+    assert one.body == {"status": "pending"}
+
+
+async def test_rows_cannot_be_listed(scene: Scene) -> None:
+    await scene.job_at("pending")
+    for query in ("", "?select=*", "?user_id=eq.ada", "?id=neq.x", f"?id=eq.{NOBODY}&or=(id.neq.x)"):
+        reply = await scene.page.call("GET", f"/rest/v1/upscaler_jobs{query}")
+        assert shown(reply) == (400, "PGRST100")
+    assert shown(await scene.page.select("upscaler_jobs", "1")) == (400, "22P02")
+    assert shown(await scene.page.select("upscaler_jobs", NOBODY, "status," * 400)) == (400, "PGRST100")

@@ -1,0 +1,240 @@
+"""The engine and its loops over a store in memory, driven by hand while time stands still."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Protocol
+from uuid import UUID, uuid4
+
+from makegood import (
+    Attempt,
+    BaseJob,
+    Catalog,
+    Engine,
+    File,
+    Job,
+    JobInput,
+    JobMoney,
+    ProviderAccount,
+    Settings,
+    Transition,
+)
+from makegood.mover import Mover
+from makegood.outcome import Unfinished
+from makegood.runtime import (
+    Collector,
+    Context,
+    Crew,
+    Dispatcher,
+    LocalWakeups,
+    Poller,
+    Relay,
+    Submitter,
+    Watchdog,
+)
+from makegood.testing.clock import FakeClock
+from makegood.testing.provider import PNG, ScriptedProvider
+from makegood_adapters.memory import MemoryBlobs, MemoryStore
+
+PRICE = 100
+WALLET = 1_000
+BASE_URL = "https://makegood.example"
+QUEUE, STARTING, RUNNING = (
+    s.deadline or timedelta() for s in (BaseJob.queued, BaseJob.starting, BaseJob.running)
+)
+# A test that hangs here has failed; nothing waits this long on purpose.
+PATIENCE_SECONDS = 30.0
+
+
+class Upscale(BaseJob):
+    """The seven states as they are, with one file to upload if the user names one."""
+
+    price = PRICE
+    pool = "gpu"
+
+    class Input(JobInput):
+        """A file and a number."""
+
+        image: Annotated[str | None, File(("png",), size_max=1_000)] = None
+        scale: int = 2
+
+
+def a_job(state: str = "pending", **given: Any) -> Job:
+    """Return a snapshot as no store made it; *given* replaces fields."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    usual = Job(
+        id=uuid4(),
+        owner="ada",
+        type=Upscale.name,
+        type_version=1,
+        pool=Upscale.pool,
+        state=state,
+        version=4,
+        price=PRICE,
+        input={},
+        request={},
+        files={},
+        key=None,
+        priority=0,
+        attempt=1,
+        attempts_max=3,
+        reruns=0,
+        intent_attempt=None,
+        created_at=now,
+        entered_at=now,
+        deadline_at=now,
+        not_before=None,
+        cancel_requested_at=None,
+        finished_at=None,
+        settled=None,
+        output=None,
+        error=None,
+    )
+    return replace(usual, **given)
+
+
+class Loop(Protocol):
+    """A loop whose work goes on in a crew."""
+
+    crew: Crew
+
+    async def turn(self) -> bool:
+        """See `makegood.runtime.Loop`."""
+
+
+class World:
+    """One engine and one of each loop over one store, one provider account and one wallet."""
+
+    def __init__(self, types: Sequence[type[BaseJob]], capacity: int, settings: Settings) -> None:
+        self.clock = FakeClock()
+        self.store, self.blobs = MemoryStore(self.clock), MemoryBlobs()
+        self.provider = ScriptedProvider()
+        self.catalog, self.wakeups, self.settings = Catalog(types), LocalWakeups(), settings
+        self.account = ProviderAccount(name="gpu-1", pool=Upscale.pool, capacity=capacity)
+        self.engine = Engine(
+            self.store,
+            self.catalog,
+            blobs=self.blobs,
+            settings=settings,
+            wakeups=self.wakeups,
+            run_loops=False,
+        )
+        self.mover = Mover(self.store, self.catalog, self.wakeups, settings, uuid4)
+        self.context = Context(
+            self.store,
+            self.catalog,
+            self.mover,
+            {self.account: self.provider},
+            self.blobs,
+            self.wakeups,
+            settings,
+        )
+        self.dispatcher, self.submitter = Dispatcher(self.context), Submitter(self.context)
+        self.poller, self.collector = Poller(self.context), Collector(self.context)
+        self.watchdog, self.relay = Watchdog(self.context), Relay(self.context)
+
+    async def pending(self, job_type: type[BaseJob] = Upscale, **input: Any) -> Job:
+        return await self.engine.submit(job_type, "ada", input)
+
+    async def queued(self, job_type: type[BaseJob] = Upscale, **input: Any) -> Job:
+        return await self.engine.accept((await self.pending(job_type, **input)).id)
+
+    async def opened(self, job_type: type[BaseJob] = Upscale, **input: Any) -> Job:
+        """Return a job with a slot of which nothing was sent to the provider."""
+        job = await self.queued(job_type, **input)
+        await self.dispatcher.turn()
+        return await self.job(job)
+
+    async def running(self, job_type: type[BaseJob] = Upscale, *answers: Any) -> Job:
+        """Return a job whose task the provider has; *answers* are what it will say of it."""
+        self.provider.plan(None, *(answers or (Unfinished(running=True),)))
+        job = await self.opened(job_type)
+        await self.work(self.submitter)
+        return await self.job(job)
+
+    async def with_image(self) -> str:
+        """Return the key of a small PNG of ours."""
+        return await self.blobs.put(PNG, "image.png")
+
+    async def work(self, *loops: Loop) -> None:
+        """Let each loop take a turn and its crew end what the turn began."""
+        for loop in loops:
+            await loop.turn()
+            await loop.crew.drain(PATIENCE_SECONDS)
+
+    async def start(self) -> None:
+        """Bring all that waits to the provider, as far as there is room."""
+        await self.dispatcher.turn()
+        await self.work(self.submitter)
+
+    async def ask(self) -> None:
+        """Let the next poll come, and what it finds be brought home."""
+        await self.clock.advance(self.settings.poll_interval_seconds)
+        await self.work(self.poller, self.collector)
+
+    async def after(self, time: timedelta | float) -> None:
+        """Let *time* pass and the watchdog look."""
+        await self.clock.advance(time.total_seconds() if isinstance(time, timedelta) else time)
+        await self.watchdog.turn()
+
+    async def job(self, job: Job | UUID) -> Job:
+        return await self.engine.get(job if isinstance(job, UUID) else job.id)
+
+    async def attempt(self, job: Job, number: int = 1) -> Attempt:
+        found = await self.store.attempts.get(job.id, number)
+        assert found is not None
+        return found
+
+    async def money(self, job: Job) -> JobMoney:
+        return await self.engine.money(job.id)
+
+    async def slots(self) -> tuple[int, int]:
+        """Return how many slots are taken, and how many of them by jobs that are over."""
+        [use] = await self.engine.occupancy()
+        return use.open, use.draining
+
+    async def way(self, job: Job) -> list[str]:
+        """Return the events of the job's life."""
+        return [step.event for step in await self.engine.history(job.id)]
+
+    async def ended(self, job: Job, state: str, captured: int = 0) -> Job:
+        """Assert that the job is over as said, with the rest of its credits back, and return it."""
+        now = await self.job(job)
+        released = PRICE - captured
+        assert (now.state, now.error) == (state, now.error)
+        assert await self.money(job) == JobMoney(captured=captured, released=released)
+        balance = await self.engine.balance("ada")
+        assert (balance.available, balance.held) == (WALLET - captured, 0)
+        return now
+
+
+@asynccontextmanager
+async def a_world(
+    *types: type[BaseJob], capacity: int = 2, settings: Settings | None = None
+) -> AsyncIterator[World]:
+    """Yield a world in which Ada has credits; afterwards no invariant may be broken."""
+    world = World(types or (Upscale,), capacity, settings or Settings(webhook_base_url=BASE_URL))
+    async with world.engine:
+        await world.store.attempts.register(world.account)
+        await world.engine.grant("ada", WALLET, source_ref="order-1")
+        yield world
+        assert await world.engine.violations() == []
+
+
+def moved(event: str, to_state: str, job_type: type[BaseJob] = Upscale) -> Transition:
+    """Return a transition as the outbox would tell it."""
+    return Transition(
+        job_id=uuid4(),
+        version=1,
+        operation_id=uuid4(),
+        owner="ada",
+        type=job_type.name,
+        event=event,
+        from_state="pending",
+        to_state=to_state,
+        actor="test",
+        reason=None,
+        attempt=0,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
