@@ -19,7 +19,7 @@ from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, health_route, hook_routes, runner
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.queue_manager import Options, mount
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session, parse_hint
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 log = logging.getLogger("makegood.service")
@@ -66,27 +66,20 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
                 settings=config.engine,
             )
         )
-        await _listen(stack, config, engine, store, providers)
+        await _listen(stack, config, engine)
         if not providers:
             log.warning("no provider account is configured: jobs are accepted and wait, nothing is run")
         await stopping.wait()
         log.info("stopping")
 
 
-async def _listen(
-    stack: AsyncExitStack,
-    config: ServiceConfig,
-    engine: Engine,
-    store: PostgresStore,
-    providers: dict[ProviderAccount, Provider],
-) -> None:
+async def _listen(stack: AsyncExitStack, config: ServiceConfig, engine: Engine) -> None:
     app = application()
-    for provider in list(providers.values())[:1]:  # every account's webhooks have the same shapes
-        app.add_routes(hook_routes(engine, provider.parse_hint))
+    app.add_routes(hook_routes(engine, parse_hint))
     app.add_routes([health_route(engine)])
     key = config.public_key.get_secret_value() if config.public_key else None
     options = Options(public_key=key, finish_queued=config.finish_queued)
-    mount(app, engine, store.hints.report, options)
+    mount(app, engine, options)
     server = runner(app)
     await server.setup()
     stack.push_async_callback(server.cleanup)

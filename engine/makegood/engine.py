@@ -28,6 +28,7 @@ from pydantic import BaseModel
 from makegood.catalog import Catalog
 from makegood.decide import permitted
 from makegood.errors import (
+    Conflict,
     GuardFailed,
     IllegalTransition,
     InsufficientCredits,
@@ -242,26 +243,32 @@ class Engine:
         self._wakeups.wake(POLL)
         return asked
 
-    async def report(self, job_id: UUID, message: str, *, source: str = "client") -> Job:
+    async def report(
+        self, job_id: UUID, message: str, *, source: str = "client", settle_queued: bool = True
+    ) -> Job:
         """Take a client's word that a job has failed for what it is worth.
 
-        A job that is not at the provider ends as `failed` with its credits back. Of a submitted job
-        the report moves nothing: it is kept, and the provider is asked at once. A finished job stays
-        as it is.
+        A job of which nothing was ever submitted ends as `failed` with its credits back: while it is
+        `pending`, and with *settle_queued* also while it waits. Otherwise the report moves nothing: it is
+        kept and the provider is asked soon. A finished job stays as it is.
         """
         job = await self.get(job_id)
         if job.finished_at is not None:
             return job
-        if not self.catalog.get(job.type).at_provider(job):
+        event = self._report_event(job, settle_queued)
+        if event:
             failure = Failure(category="client_report", message=message)
-            event = BaseJob.refuse if job.state == BaseJob.pending.name else BaseJob.fail
-            with contextlib.suppress(IllegalTransition, GuardFailed):
+            with contextlib.suppress(IllegalTransition, GuardFailed, Conflict):  # it moved on meanwhile
                 return await self._mover.fire(
-                    job_id, event.name, failure, actor=source, reason="reported by the client"
+                    job_id, event, failure, actor=source, reason="reported by the client"
                 )
-        await self._store.hints.report(job_id, source, message)
-        self._wakeups.wake(POLL)
+        await self.hint(job_id, message, source=source)
         return await self.get(job_id)
+
+    async def hint(self, job_id: UUID, text: str, *, source: str) -> None:
+        """Keep what somebody says about a job, and ask the provider soon; the text decides nothing."""
+        await self._store.hints.report(job_id, source, text)
+        self._wakeups.wake(POLL)
 
     async def receive_webhook(self, token_hash: bytes, body: str, task_id: str | None) -> bool:
         """Keep a provider's message by the hash of its token and ask the provider soon.
@@ -349,3 +356,12 @@ class Engine:
         if problems:
             raise InvalidInput(job_type.name, problems)
         return files
+
+    def _report_event(self, job: Job, settle_queued: bool) -> str | None:
+        """Return by which event a client's report may end the job, None if it may not."""
+        if job.intent_attempt is not None:
+            return None
+        spec = self.catalog.get(job.type).spec
+        if job.state == spec.initial:
+            return BaseJob.refuse.name
+        return BaseJob.fail.name if settle_queued and job.state in spec.waiting else None

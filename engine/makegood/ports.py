@@ -151,9 +151,6 @@ class Attempts(Protocol):
         """Return open attempts that may be asked about now; each is next due *again_seconds*
         later. A submitting attempt whose lease has ended comes back as uncertain."""
 
-    async def hasten(self, job_id: UUID) -> None:
-        """Make the job's open attempts due now."""
-
     async def saw_running(self, attempt: Attempt) -> None:
         """Note that the provider has begun to work."""
 
@@ -168,6 +165,9 @@ class Attempts(Protocol):
         was over."""
 
 
+REPORTS_MAX = 20
+
+
 class Hints(Protocol):
     """The inbox: messages from outside, kept before they are looked into."""
 
@@ -176,7 +176,8 @@ class Hints(Protocol):
         the same message twice is kept once; None: no attempt has this token."""
 
     async def report(self, job_id: UUID, source: str, body: str) -> None:
-        """Keep what a client reports about a job and make its attempt due."""
+        """Keep what a client reports about a job and make its attempt due: the same words once, and of
+        many only the first REPORTS_MAX of a source for each attempt: nobody can make us ask at will."""
 
     async def unread(self, attempt: Attempt) -> list[StoredHint]:
         """Return the hints about the attempt that nobody has dealt with, oldest first."""

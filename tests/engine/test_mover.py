@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -62,15 +63,10 @@ def racing(world: World, jobs: Rivals) -> Rivals:
 
 async def listened(world: World, topics: list[str], act: Awaitable[Any]) -> list[str]:
     """Return those of *topics* that *act* has woken."""
-    bells = {}
-    contexts = [world.wakeups.listen(topic) for topic in topics]
-    for topic, context in zip(topics, contexts, strict=True):
-        bells[topic] = context.__enter__()
-    await act
-    woken = [topic for topic, bell in bells.items() if await bell.wait(0)]
-    for context in contexts:
-        context.__exit__(None, None, None)
-    return woken
+    with ExitStack() as stack:
+        bells = {topic: stack.enter_context(world.wakeups.listen(topic)) for topic in topics}
+        await act
+        return [topic for topic, bell in bells.items() if await bell.wait(0)]
 
 
 async def test_a_move_is_carried_out_with_its_history(world: World) -> None:

@@ -12,6 +12,7 @@ from makegood import (
     BaseJob,
     Catalog,
     Engine,
+    Failure,
     File,
     Job,
     JobInput,
@@ -21,7 +22,7 @@ from makegood import (
     Transition,
 )
 from makegood.mover import Mover
-from makegood.outcome import Unfinished
+from makegood.outcome import Answer, Rejected, Retry, Uncertain, Unfinished
 from makegood.runtime import (
     Collector,
     Context,
@@ -40,6 +41,8 @@ from makegood_adapters.memory import MemoryBlobs, MemoryStore
 PRICE = 100
 WALLET = 1_000
 BASE_URL = "https://makegood.example"
+# The interval is so long that a wake-up which does not come is seen.
+SETTINGS = Settings(webhook_base_url=BASE_URL, loop_interval_seconds=3_600)
 QUEUE, STARTING, RUNNING = (
     s.deadline or timedelta() for s in (BaseJob.queued, BaseJob.starting, BaseJob.running)
 )
@@ -157,6 +160,19 @@ class World:
         """Return the key of a small PNG of ours."""
         return await self.blobs.put(PNG, "image.png")
 
+    async def uncertain(self, *answers: Answer) -> Job:
+        """Return a job whose create reply was lost; *answers* are what the provider will say of its task."""
+        self.provider.plan(Uncertain("the connection broke"), *(answers or (Unfinished(running=True),)))
+        job = await self.opened()
+        await self.work(self.submitter)
+        return await self.job(job)
+
+    async def webhook(self, job: Job, task_id: str, number: int = 1) -> bool:
+        """Let a webhook come with the token of the job's attempt, about any task."""
+        token_hash = (await self.attempt(job, number)).token_hash
+        assert token_hash is not None
+        return await self.engine.receive_webhook(token_hash, task_id, task_id)
+
     async def work(self, *loops: Loop) -> None:
         """Let each loop take a turn and its crew end what the turn began."""
         for loop in loops:
@@ -214,7 +230,7 @@ async def a_world(
     *types: type[BaseJob], capacity: int = 2, settings: Settings | None = None
 ) -> AsyncIterator[World]:
     """Yield a world in which Ada has credits; afterwards no invariant may be broken."""
-    world = World(types or (Upscale,), capacity, settings or Settings(webhook_base_url=BASE_URL))
+    world = World(types or (Upscale,), capacity, settings or SETTINGS)
     async with world.engine:
         await world.store.attempts.register(world.account)
         await world.engine.grant("ada", WALLET, source_ref="order-1")
@@ -238,3 +254,52 @@ def moved(event: str, to_state: str, job_type: type[BaseJob] = Upscale) -> Trans
         attempt=0,
         at=datetime(2026, 1, 1, tzinfo=UTC),
     )
+
+
+STATES = (
+    "pending",
+    "queued",
+    "opened",
+    "submitting",
+    "running",
+    "deferred",
+    "rejected",
+    "completed",
+    "failed",
+    "cancelled",
+)
+
+
+async def in_state(world: World, state: str) -> Job:
+    """Return a job as the loops bring it about; four of these are stages of `starting` and `queued`."""
+    match state:
+        case "pending":
+            return await world.pending()
+        case "queued":
+            return await world.queued()
+        case "opened":
+            return await world.opened()
+        case "submitting":
+            world.provider.plan(TimeoutError("the reply is lost"), Unfinished(running=True))
+            job = await world.opened()
+            await world.work(world.submitter)
+        case "running":
+            job = await world.running()
+        case "deferred":
+            world.provider.fail("upload")
+            job = await world.opened(image=await world.with_image())
+            await world.work(world.submitter)
+        case "rejected":
+            world.provider.plan(Rejected("421", "queue limit", Retry.LATER, after_seconds=60))
+            job = await world.opened()
+            await world.work(world.submitter)
+        case "completed":
+            job = await world.opened()
+            await world.work(world.submitter, world.poller, world.collector)
+        case "failed":
+            job = await world.queued()
+            await world.engine.fire(job.id, BaseJob.fail, Failure())
+        case _:
+            job = await world.queued()
+            await world.engine.cancel(job.id)
+    return await world.job(job)

@@ -108,10 +108,6 @@ class MemoryAttempts:
             row.next_ask_at = self._tables.later(again_seconds)
         return [row.attempt for row in due]
 
-    async def hasten(self, job_id: UUID) -> None:
-        """Make the job's open attempts due now."""
-        self._tables.hasten(job_id)
-
     async def saw_running(self, attempt: Attempt) -> None:
         """Note that the provider has begun to work."""
         if row := self._row(attempt):

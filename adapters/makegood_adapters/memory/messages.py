@@ -6,7 +6,7 @@ from uuid import UUID
 
 from makegood.errors import UnknownJob
 from makegood.job import Announcement, Attempt
-from makegood.ports import StoredHint
+from makegood.ports import REPORTS_MAX, StoredHint
 from makegood_adapters.memory.tables import HintRow, OutboxRow, Tables
 
 
@@ -31,8 +31,10 @@ class MemoryHints:
         row = self._tables.jobs.get(job_id)
         if row is None:
             raise UnknownJob(job_id)
-        self._keep(job_id, row.job.attempt, source, body, None)
-        self._tables.hasten(job_id)
+        about = (job_id, row.job.attempt, source)
+        kept = [h for h in self._tables.hints if (h.hint.job_id, h.hint.attempt, h.hint.source) == about]
+        if len(kept) < REPORTS_MAX and self._keep(job_id, row.job.attempt, source, body, None):
+            self._tables.hasten(job_id)
 
     async def unread(self, attempt: Attempt) -> list[StoredHint]:
         """Return the hints about the attempt that nobody has dealt with, oldest first."""
@@ -48,11 +50,12 @@ class MemoryHints:
         for hint in hints:
             self._tables.hints[hint.id - 1].read = True
 
-    def _keep(self, job_id: UUID, attempt: int, source: str, body: str, task_id: str | None) -> None:
+    def _keep(self, job_id: UUID, attempt: int, source: str, body: str, task_id: str | None) -> bool:
+        """Return whether the message is new."""
         digest = sha256(body.encode()).digest()
         same = (job_id, attempt, source, digest)
         if any((r.hint.job_id, r.hint.attempt, r.hint.source, r.digest) == same for r in self._tables.hints):
-            return
+            return False
         hint = StoredHint(
             id=len(self._tables.hints) + 1,
             job_id=job_id,
@@ -62,6 +65,7 @@ class MemoryHints:
             received_at=self._tables.now(),
         )
         self._tables.hints.append(HintRow(hint, digest))
+        return True
 
 
 class MemoryOutbox:

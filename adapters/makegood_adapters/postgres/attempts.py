@@ -101,10 +101,6 @@ class PostgresAttempts:
         await self._run("end_leases")
         return await self._take("due", accounts, limit, again_seconds)
 
-    async def hasten(self, job_id: UUID) -> None:
-        """See `Attempts.hasten`."""
-        await self._run("hasten", job_id)
-
     async def saw_running(self, attempt: Attempt) -> None:
         """See `Attempts.saw_running`."""
         await self._run("saw_running", attempt.job_id, attempt.number)

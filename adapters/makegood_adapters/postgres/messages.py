@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from makegood.job import Announcement, Attempt
-from makegood.ports import StoredHint
+from makegood.ports import REPORTS_MAX, StoredHint
 from makegood_adapters.postgres.rows import to_announcement, to_hint
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
@@ -35,9 +35,8 @@ class PostgresHints:
 
         async def work(connection: asyncpg.Connection) -> None:
             await connection.execute(
-                statement("hints/report"), job_id, source, _digest(body), _storable(body)
+                statement("hints/report"), job_id, source, _digest(body), _storable(body), REPORTS_MAX
             )
-            await connection.execute(statement("attempts/hasten"), job_id)
 
         await self._database.transact(work)
 

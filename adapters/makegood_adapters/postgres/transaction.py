@@ -59,6 +59,7 @@ class _Try:
     """One run of the work; once `committing` is set, a lost connection means: nobody knows."""
 
     committing: bool = False
+    mistaken: bool = False  # the driver refuses how it is used, and would do so again
 
 
 class Database:
@@ -102,7 +103,9 @@ class Database:
                     # the pool's proxy passes every method on to its connection
                     return await self._bounded(cast(asyncpg.Connection, proxy), act, this)
             except (*REPLAY, *LOST) as error:
-                unknown = unknown or this.committing
+                if this.mistaken:
+                    raise
+                unknown = unknown or (this.committing and not isinstance(error, REPLAY))
                 problem = f"{type(error).__name__}: {error}"
                 log.info("a transaction is run again after %s", problem)
             except asyncpg.PostgresError as error:
@@ -121,7 +124,8 @@ class Database:
         try:
             async with asyncio.timeout(self._timeout):
                 return await act(connection, this)
-        except (*LOST, asyncio.CancelledError):
+        except (*LOST, asyncio.CancelledError) as error:
+            this.mistaken = isinstance(error, asyncpg.InterfaceError) and not connection.is_closed()
             connection.terminate()
             raise
 

@@ -9,7 +9,7 @@ from makegood.engine import Engine
 from makegood_adapters.http.application import Cors, Shape, contain_errors, error_object
 from makegood_adapters.queue_manager.callers import demand_public_key
 from makegood_adapters.queue_manager.functions import function_routes
-from makegood_adapters.queue_manager.reports import FinishQueued, Record, Reports
+from makegood_adapters.queue_manager.reports import FinishQueued, Reports
 from makegood_adapters.queue_manager.rows import Rows, row_error
 from makegood_adapters.queue_manager.tables import Tables
 
@@ -48,15 +48,15 @@ class Options:
     file_url: Callable[[str], str] = str
 
 
-def mount(app: web.Application, engine: Engine, record: Record, options: Options | None = None) -> None:
+def mount(app: web.Application, engine: Engine, options: Options | None = None) -> None:
     """Add `/functions/v1` and `/rest/v1` to *app*.
 
-    The job types on offer are those of the engine's catalog that name a `table`. *record* keeps a
-    client's report about a job without moving it: `Hints.report` of the engine's store.
+    The job types on offer are those of the engine's catalog that name a
+    `table`.
     """
     options = options or Options()
     tables = Tables(engine)
-    reports = Reports(engine, record, options.finish_queued)
+    reports = Reports(engine, options.finish_queued)
     functions = _part(options, error_object)
     functions.add_routes(function_routes(engine, tables, reports))
     app.add_subapp("/functions/v1", functions)

@@ -1,18 +1,15 @@
 """What a page claims about a job: it ends a job that was never submitted, else it is only kept."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from uuid import UUID
 
 from makegood.engine import Engine
-from makegood.errors import Conflict
 from makegood.job import Job
 from makegood.lifecycle import BaseJob
 
 FinishQueued = Literal["settle", "record"]
-Record = Callable[[UUID, str, str], Awaitable[None]]
 
 SOURCE = "client"
 _MESSAGE_LENGTH_MAX = 500
@@ -57,8 +54,8 @@ class Taken:
 class Reports:
     """Takes claims of the public caller; nobody else may send any yet."""
 
-    def __init__(self, engine: Engine, record: Record, finish_queued: FinishQueued) -> None:
-        self._engine, self._record, self._finish_queued = engine, record, finish_queued
+    def __init__(self, engine: Engine, finish_queued: FinishQueued) -> None:
+        self._engine, self._finish_queued = engine, finish_queued
 
     async def take(self, job: Job, claim: Claim) -> Taken:
         """Settle, record or skip, by the state in which the job was read.
@@ -68,21 +65,16 @@ class Reports:
         """
         if job.finished_at is not None:
             return Taken(over_already=True)
-        if not (claim.failed and self._may_settle(job)):
-            await self._record(job.id, SOURCE, claim.as_text())
+        if claim.failed:
+            await self._engine.report(
+                job.id,
+                claim.message or "The page gave no reason.",
+                source=SOURCE,
+                settle_queued=self._finish_queued == "settle",
+            )
         else:
-            try:
-                await self._engine.report(job.id, claim.message or "The page gave no reason.", source=SOURCE)
-            except Conflict:  # so much goes on with this job that its failure is no longer plausible
-                await self._record(job.id, SOURCE, claim.as_text())
+            await self._engine.hint(job.id, claim.as_text(), source=SOURCE)
         return Taken(refunded=(await self._engine.money(job.id)).released)
-
-    def _may_settle(self, job: Job) -> bool:
-        if job.intent_attempt is not None:
-            return False
-        if job.state == BaseJob.queued.name:
-            return self._finish_queued == "settle"
-        return job.state == BaseJob.pending.name
 
 
 def _text(value: object, length_max: int) -> str:

@@ -2,5 +2,6 @@
 
 from makegood_adapters.runninghub.client import RunningHubClient, open_session
 from makegood_adapters.runninghub.provider import RunningHub
+from makegood_adapters.runninghub.webhook import parse_hint
 
-__all__ = ["RunningHub", "RunningHubClient", "open_session"]
+__all__ = ["RunningHub", "RunningHubClient", "open_session", "parse_hint"]

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest_asyncio
 
-from makegood.testing.drive import SPECS, Advance, Drive
+from makegood.job import Job
+from makegood.testing.drive import PRICE, SPECS, Advance, Drive
 from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.postgres.transaction import Database
+from tests.adapters.postgres.far import database_at
 from tests.adapters.postgres.proxy import Proxy, proxy_before
 
 
@@ -43,3 +46,17 @@ async def plain(database: str) -> AsyncIterator[asyncpg.Connection]:
 async def proxy(database: str) -> AsyncIterator[Proxy]:
     async with proxy_before(database) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture
+async def far(proxy: Proxy) -> AsyncIterator[Database]:
+    """Yield a Database that reaches the server through the proxy."""
+    async with database_at(proxy.dsn) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def pending(drive: Drive) -> Job:
+    """Return a job that its owner can just pay for."""
+    await drive.grant(PRICE)
+    return await drive.insert()

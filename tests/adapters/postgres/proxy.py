@@ -36,7 +36,7 @@ class Cut(Exception):
 
 
 class Proxy:
-    """Forwards whole messages; `commits` and `connections` say what happens to the next ones, then all pass."""
+    """Forwards whole messages; `commits` and `connections` tell the fates of the next ones, then all pass."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream

@@ -173,7 +173,7 @@ async def opened(
         await store.attempts.register(ProviderAccount(name=name, pool=POOL, capacity=50))
         await engine.grant(OWNER, CREDITS, source_ref=f"order-{uuid4()}")
         app = application()
-        mount(app, engine, store.hints.report, options)
+        mount(app, engine, options)
         async with served(app, {"apikey": key} if key else {}) as page:
             yield Scene(engine, store, blobs, drive, page)
 

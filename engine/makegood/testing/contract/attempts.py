@@ -155,12 +155,12 @@ class AttemptsContract:
         due = await asyncio.gather(*(drive.store.attempts.due(accounts(job.pool), 10, 600) for _ in range(5)))
         assert sum(len(attempts) for attempts in due) == 1
 
-    async def test_a_hastened_attempt_is_due_now(self, drive: Drive) -> None:
+    async def test_an_attempt_whose_job_shall_be_cancelled_is_due_now(self, drive: Drive) -> None:
         await drive.grant()
         job, other = await drive.to("running"), await drive.to("running")
         for pool in (job.pool, other.pool):
             assert len(await drive.store.attempts.due(accounts(pool), 10, 600)) == 1
-        await drive.store.attempts.hasten(job.id)
+        await drive.store.jobs.request_cancel(job.id)
         assert await drive.store.attempts.due(accounts(other.pool), 10, 600) == []
         assert len(await drive.store.attempts.due(accounts(job.pool), 10, 600)) == 1
 
@@ -169,7 +169,7 @@ class AttemptsContract:
         opened, over = await drive.to("starting"), await drive.to("running")
         await drive.record(over, Verdict.FAILED)
         for job in (opened, over):
-            await drive.store.attempts.hasten(job.id)
+            await drive.store.jobs.request_cancel(job.id)
             assert await drive.store.attempts.due(accounts(job.pool), 10, 600) == []
 
     async def test_a_draining_attempt_is_still_asked_about(self, drive: Drive) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from makegood.errors import GuardFailed
 from makegood.job import Announcement, Attempt, Job, Verdict
+from makegood.ports import REPORTS_MAX
 from makegood.testing.drive import Drive, accounts, token_hash
 
 
@@ -82,6 +83,22 @@ class MessagesContract:
         assert len(await drive.store.attempts.due(accounts(job.pool), 10, 600)) == 1
         assert await drive.job(job) == job
         assert (await drive.store.jobs.money(job.id)).held == 100
+
+    async def test_reports_cannot_make_us_ask_at_will(self, drive: Drive) -> None:
+        job, attempt = await self.running(drive)
+
+        async def asks() -> bool:
+            return bool(await drive.store.attempts.due(accounts(job.pool), 10, 600))
+
+        assert not await asks()
+        for number in range(REPORTS_MAX):
+            await drive.store.hints.report(job.id, "browser", f"it failed, {number}")
+            assert await asks()
+        await drive.store.hints.report(job.id, "browser", "it failed, 0")
+        assert not await asks()
+        await drive.store.hints.report(job.id, "browser", "it failed, once more")
+        assert not await asks()
+        assert len(await drive.store.hints.unread(attempt)) == REPORTS_MAX
 
     async def test_every_transition_is_announced_in_the_order_of_the_job(self, drive: Drive) -> None:
         await drive.grant()

@@ -1,0 +1,55 @@
+"""A Database that reaches its server through a proxy, and what must hold after every trouble."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from makegood.job import Job, JobMoney
+from makegood.testing.drive import PLAIN, PRICE, Drive, edge_of
+from makegood_adapters.postgres.transaction import Database
+
+ACCEPT = edge_of(PLAIN, "pending", "accept")
+MOVE = "UPDATE makegood.job SET state = 'queued' WHERE job_id = $1 AND state = 'pending'"
+
+
+@asynccontextmanager
+async def database_at(dsn: str, **bounds: float) -> AsyncIterator[Database]:
+    """Open a Database over a pool of its own; *bounds* are tries_max and timeout_seconds."""
+
+    async def prepare(connection: asyncpg.Connection) -> None:
+        await connection.set_type_codec(
+            "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text"
+        )
+
+    pool = await asyncpg.create_pool(dsn, min_size=1, max_size=2, init=prepare)
+    try:
+        yield Database(pool, **bounds)  # type: ignore[arg-type]  # the names are those of its arguments
+    finally:
+        pool.terminate()
+
+
+async def all_is_well(drive: Drive, plain: asyncpg.Connection, job: Job, database: Database) -> None:
+    """Check that the job was accepted exactly once, that *database* serves, and that nothing is left open."""
+    now = await drive.job(job)
+    assert (now.state, now.version) == ("queued", 1)
+    assert [t.event for t in await drive.store.jobs.history(job.id)] == ["submit", "accept"]
+    assert await drive.store.jobs.money(job.id) == JobMoney(held=PRICE)
+    balance = await drive.store.ledger.balance("ada")
+    assert (balance.available, balance.held) == (0, PRICE)
+    await serves_and_is_idle(plain, database)
+
+
+async def serves_and_is_idle(plain: asyncpg.Connection, database: Database) -> None:
+    async def two(connection: asyncpg.Connection) -> int:
+        return int(await connection.fetchval("SELECT 1 + 1"))
+
+    assert await asyncio.gather(*(database.transact(two) for _ in range(4))) == [2, 2, 2, 2]
+    # A server learns that a client is gone when it reads from it: soon, but it tells nobody.
+    while await plain.fetchval(  # noqa: ASYNC110  # the database has no event to wait for
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND backend_type = 'client backend'"
+    ):
+        await asyncio.sleep(0.005)

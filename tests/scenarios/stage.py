@@ -1,0 +1,302 @@
+"""A whole makegood on loopback: a provider and webhooks over HTTP, a real database, engines that really run."""
+
+import hashlib
+import io
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiohttp
+import asyncpg
+from aiohttp import web
+from PIL import Image
+
+from makegood import BaseJob, Bucket, Catalog, Engine, Job, JobMoney, ProviderAccount, Settings, Transition
+from makegood.mover import POLL
+from makegood.ports import Provider
+from makegood.runtime import LocalWakeups
+from makegood_adapters.folder import FolderBlobs
+from makegood_adapters.http import application, hook_routes, runner
+from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub.simulator import Faults, Match, Pace, Rule, Simulator, Task
+from makegood_adapters.runninghub.webhook import parse_hint
+from makegood_adapters.toolfiles import default_tools_folder, load_tools
+
+KEY = "a-key-of-the-simulator"
+ACCOUNT, POOL = "main", "runninghub"
+OWNER = "ada"
+#: Less than any price, so that every hold takes from both buckets.
+MONTHLY, PURCHASED = 40, 5_000
+WIDTH, HEIGHT = 6, 4
+FAST = Pace(queued_seconds=0, running_seconds=0.02, cancel_seconds=0, webhook_retry_seconds=0.1)
+#: The provider may hold as many tasks as it likes, so that only the engine keeps to the slots.
+ROOMY = 50
+_ENDS = ("completed", "failed", "cancelled")
+
+Holds = Callable[[], Awaitable[bool]]
+
+
+def quick(**given: Any) -> Settings:
+    """Return settings whose pauses are short; *given* replaces some."""
+    usual = {
+        "loop_interval_seconds": 0.1,
+        "loop_backoff_max_seconds": 0.5,
+        "poll_interval_seconds": 0.2,
+        "defer_seconds": 0.02,
+        "submit_timeout_seconds": 30,
+        "upload_timeout_seconds": 10,
+        "lease_seconds": 60,
+        "drain_seconds": 5,
+    }
+    return Settings(**{**usual, **given})
+
+
+def picture(number: int) -> bytes:
+    """Return a small PNG that differs for every *number*."""
+    file = io.BytesIO()
+    Image.new("RGB", (WIDTH, HEIGHT), (number % 256, number // 256, 7)).save(file, "PNG")
+    return file.getvalue()
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Return width and height of a whole PNG."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        assert image.format == "PNG"
+        return image.size
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def most_at_once(tasks: Iterable[Task]) -> int:
+    """Return how many of these tasks were alive at the same time, at most; one that has not ended still is."""
+    ends = datetime.max.replace(tzinfo=UTC)
+    moments = [moment for t in tasks for moment in ((t.created_at, 1), (t.finished_at or ends, -1))]
+    alive = peak = 0
+    for _, step in sorted(moments):  # who ends at a moment goes before who comes at it
+        alive += step
+        peak = max(peak, alive)
+    return peak
+
+
+def token_of(task: Task) -> str:
+    """Return the webhook token with which the task was created."""
+    return (task.request.webhook_url or "").rsplit("/", 1)[-1]
+
+
+@dataclass
+class Stage:
+    """What a scenario touches; `engine` runs its loops, `sql` is the connection of another program."""
+
+    dsn: str
+    simulator: Simulator
+    store: PostgresStore
+    blobs: FolderBlobs
+    engine: Engine
+    sql: asyncpg.Connection
+    session: aiohttp.ClientSession
+    url: str
+    wakeups: LocalWakeups
+    orders: int = 0
+    fault_of: dict[UUID, Faults] = field(default_factory=dict)
+
+    async def draft(self, job_type: str = "upscaler", *, owner: str = OWNER, **faults: Any) -> Job:
+        """Submit a job whose picture nobody else has; *faults* meet its tasks, every one of them."""
+        self.orders += 1
+        data = picture(self.orders)
+        key = await self.blobs.put(data, "input.png")
+        wanted = {"image": key} if job_type == "upscaler" else {"person": key, "reference": key}
+        if faults:
+            times = faults.pop("times", None)
+            match = Match(input_sha256=hashlib.sha256(data).hexdigest())
+            self.simulator.add(Rule(faults=Faults(**faults), match=match, times=times))
+        return await self.engine.submit(job_type, owner, wanted)
+
+    async def order(self, job_type: str = "upscaler", **given: Any) -> Job:
+        """Submit a job and accept it; *given* as for `draft`."""
+        job = await self.draft(job_type, **given)
+        return await self.engine.accept(job.id)
+
+    async def reached(self, job: Job, state: str) -> Job:
+        """Wait until the job has entered *state*, which it must."""
+        async for transition in self.engine.watch(job.id):
+            if transition.to_state == state:
+                return await self.engine.get(job.id)
+        raise AssertionError(f"job {job.id} is over and was never {state}")
+
+    async def ended(self, job: Job) -> Job:
+        """Wait until the job is over."""
+        async for _ in self.engine.watch(job.id):
+            pass
+        return await self.engine.get(job.id)
+
+    async def all_ended(self, jobs: Iterable[Job]) -> list[Job]:
+        """Wait until all of them are over."""
+        return [await self.ended(job) for job in jobs]
+
+    async def until(self, holds: Holds) -> None:
+        """Wait until *holds*, looking again when the engine may have learned something, or soon."""
+        with self.wakeups.listen(POLL) as bell:
+            while not await holds():
+                await bell.wait(0.05)
+
+    async def slots_free(self) -> None:
+        """Wait until no attempt holds a slot."""
+
+        async def free() -> bool:
+            return not any(use.open for use in await self.engine.occupancy())
+
+        await self.until(free)
+
+    async def slots(self) -> tuple[int, int]:
+        """Return how many slots are taken, and how many of those by jobs that are over."""
+        [use] = await self.engine.occupancy()
+        return use.open, use.draining
+
+    async def value(self, query: str, *arguments: Any) -> Any:
+        """Return the first column of the first row."""
+        return await self.sql.fetchval(query, *arguments)
+
+    async def task_exists(self, count: int = 1) -> Task:
+        """Wait until the provider has *count* tasks and return the last of them."""
+        await self.simulator.wait_for(lambda: len(self.simulator.tasks) >= count, 60)
+        return self.simulator.tasks[count - 1]
+
+    async def tasks_of(self, job: Job) -> list[Task]:
+        """Return the provider's tasks of the job, matched by the hash of the webhook token."""
+        rows = await self.sql.fetch("select token_hash from makegood.attempt where job_id = $1", job.id)
+        hashes = {row["token_hash"] for row in rows}
+        return [t for t in self.simulator.tasks if hashlib.sha256(token_of(t).encode()).digest() in hashes]
+
+    def create_calls(self) -> int:
+        """Return how many create calls the provider has seen, refused ones included."""
+        return len(self.simulator.tasks) + sum(self.simulator.refusals.values())
+
+    async def hook(self, token: str, body: dict[str, Any]) -> int:
+        """Post a webhook as anybody could, and return the status of the reply."""
+        async with self.session.post(f"{self.url}/hooks/{token}", json=body) as reply:
+            return reply.status
+
+    async def hints_read(self, job: Job) -> None:
+        """Wait until nobody has a hint about the job left to look into."""
+        query = "select count(*) from makegood.inbox where job_id = $1 and read_at is null"
+
+        async def read() -> bool:
+            return not await self.value(query, job.id)
+
+        await self.until(read)
+
+    async def events(self, job: Job) -> list[str]:
+        """Return the events of the job's history, in order."""
+        return [transition.event for transition in await self.engine.history(job.id)]
+
+    async def last(self, job: Job) -> Transition:
+        """Return the job's last transition."""
+        return (await self.engine.history(job.id))[-1]
+
+    async def buckets(self, owner: str = OWNER) -> dict[str, tuple[int, int, int]]:
+        """Return (remaining, held, captured) of each bucket, by kind."""
+        found: Sequence[Bucket] = (await self.engine.balance(owner)).buckets
+        return {b.kind: (b.remaining, b.held, b.captured) for b in found}
+
+    async def settled(self, job: Job) -> Job:
+        """Wait for the job's end and check that it was paid or given back, wholly and once."""
+        job = await self.ended(job)
+        assert job.state in _ENDS
+        paid = JobMoney(captured=job.price) if job.state == "completed" else JobMoney(released=job.price)
+        assert await self.engine.money(job.id) == paid
+        return job
+
+    async def result(self, job: Job) -> bytes:
+        """Return the delivered file."""
+        assert job.output is not None
+        data = await self.blobs.get(job.output["files"][0]["key"])
+        assert data is not None
+        return data
+
+
+@asynccontextmanager
+async def staged(
+    dsn: str,
+    folder: Path,
+    *,
+    capacity: int = 3,
+    limit: int = ROOMY,
+    pace: Pace = FAST,
+    provider_url: str | None = None,
+    draining_seconds: float = 600,
+    wrap: Callable[[Provider], Provider] = lambda provider: provider,
+    types: Sequence[type[BaseJob]] = (),
+    **settings: Any,
+) -> AsyncIterator[Stage]:
+    """Raise the curtain: *capacity* slots of ours, a provider that takes *limit* tasks, Ada with credits.
+
+    *provider_url* is another site than the simulator's, *wrap* puts something between engine and
+    provider, *types* are offered beside the shipped tools, *settings* replace those of `quick`.
+    """
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(Simulator(keys={KEY: limit, "other": 5}, pace=pace))
+        listener = socket.create_server(("127.0.0.1", 0))
+        stack.callback(listener.close)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        store = await stack.enter_async_context(PostgresStore.open(dsn))
+        session = await stack.enter_async_context(open_session())
+        blobs, wakeups = FolderBlobs(folder / "files"), LocalWakeups()
+        account = ProviderAccount(
+            name=ACCOUNT, pool=POOL, capacity=capacity, draining_seconds=draining_seconds
+        )
+        client = RunningHubClient(session, provider_url or simulator.url, KEY)
+        engine = Engine(
+            store,
+            Catalog([*load_tools(default_tools_folder()), *types]),
+            blobs=blobs,
+            providers={account: wrap(RunningHub(client))},
+            settings=quick(**{"webhook_base_url": url, **settings}),
+            wakeups=wakeups,
+        )
+        app = application()
+        app.add_routes(hook_routes(engine, parse_hint))
+        serving = runner(app)
+        await serving.setup()
+        stack.push_async_callback(serving.cleanup)
+        await web.SockSite(serving, listener).start()
+        sql = await asyncpg.connect(dsn)
+        stack.callback(sql.terminate)
+        await stack.enter_async_context(engine)
+        await fill_wallet(engine)
+        yield Stage(dsn, simulator, store, blobs, engine, sql, session, url, wakeups)
+
+
+@asynccontextmanager
+async def engine_beside(stage: Stage) -> AsyncIterator[Engine]:
+    """Run the engine of another process: the same database, files and provider, nothing else in common."""
+    async with PostgresStore.open(stage.dsn) as store, open_session() as session:
+        [account] = stage.engine._context.providers
+        provider = RunningHub(RunningHubClient(session, stage.simulator.url, KEY))
+        async with Engine(
+            store,
+            stage.engine.catalog,
+            blobs=stage.blobs,
+            providers={account: provider},
+            settings=stage.engine.settings,
+        ) as engine:
+            yield engine
+
+
+async def fill_wallet(engine: Engine, owner: str = OWNER) -> None:
+    """Give *owner* a monthly bucket, which is spent first, and a purchased one."""
+    soon = datetime.now(UTC) + timedelta(days=30)
+    await engine.grant(owner, MONTHLY, kind="monthly", source_ref=f"{uuid4()}", priority=10, expires_at=soon)
+    await engine.grant(owner, PURCHASED, kind="purchased", source_ref=f"{uuid4()}", priority=50)

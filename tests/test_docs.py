@@ -1,0 +1,162 @@
+"""The documentation is true: its programs run and print what it says, its links lead somewhere."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from makegood.lifecycle import BaseJob
+from makegood.machine.projections import mermaid
+from makegood.settings import Settings
+from makegood_adapters.config import AccountConfig, ServiceConfig
+from makegood_adapters.runninghub.simulator import Simulator
+
+HOUSE = Path(__file__).resolve().parent.parent
+PAGES = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>[^)#]+)(?:#[^)]*)?\)")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A python block with the toml and text blocks around it."""
+
+    page: Path
+    number: int
+    code: str
+    output: str | None
+    tool: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page.name}-{self.number}"
+
+
+def programs() -> list[Program]:
+    found = []
+    for page in PAGES:
+        blocks = [(m[1], m[2]) for m in BLOCK.finditer(page.read_text("utf-8"))]
+        for i, (kind, text) in enumerate(blocks):
+            if kind == "python":
+                after = blocks[i + 1] if i + 1 < len(blocks) else ("", "")
+                tool = next((t for k, t in reversed(blocks[:i]) if k == "toml"), None)
+                found.append(Program(page, i, text, after[1] if after[0] == "text" else None, tool))
+    return found
+
+
+@pytest.mark.parametrize("program", programs(), ids=str)
+async def test_every_program_runs_and_prints_what_the_page_says(
+    program: Program, database: str, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "picture.png")
+    if program.tool:
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        name = str(tomllib.loads(program.tool)["name"])
+        (tools / f"{name}.toml").write_text(program.tool)
+    async with Simulator(keys={"a-key": 3}) as simulator:
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database,
+            "RUNNINGHUB_URL": simulator.url,
+            "RUNNINGHUB_KEY": "a-key",
+            "PICTURE": "picture.png",
+        }
+        ran = await _run(program.code, tmp_path, environment)
+    assert ran.returncode == 0, ran.stderr
+    if program.output is not None:
+        assert ran.stdout == program.output
+
+
+async def _run(code: str, folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_example_of_the_readme_has_at_most_twenty_lines() -> None:
+    [program] = [p for p in programs() if p.page.name == "README.md"]
+    assert len([line for line in program.code.splitlines() if line.strip()]) <= 21
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HOUSE)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for match in LINK.finditer(page.read_text("utf-8")):
+        target = match["target"]
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_way_of_a_job_names_functions_that_exist() -> None:
+    text = (HOUSE / "README.md").read_text("utf-8")
+    way = text[text.index("## The way of a job") : text.index("```mermaid")]
+    steps = re.findall(r"^\d\. ", way, re.MULTILINE)
+    assert len(steps) == 8
+    named = re.findall(r"\[`([\w.]+)`\]\(([^)]+)\)", way)
+    assert len(named) >= 8
+    for name, target in named:
+        word = name.split(".")[-1]
+        source = (HOUSE / target).read_text("utf-8")
+        assert re.search(rf"(def|function makegood\.|function) ?\.?{word}\b", source), (
+            f"{name} is not in {target}"
+        )
+
+
+def test_the_diagram_is_the_machine() -> None:
+    text = (HOUSE / "README.md").read_text("utf-8")
+    [drawn] = [body for kind, body in BLOCK.findall(text) if kind == "mermaid"]
+    assert drawn.strip() == mermaid(BaseJob.spec)
+
+
+def test_the_configuration_file_names_every_key_with_its_default() -> None:
+    path = HOUSE / "config" / "makegood.toml"
+    text, given = path.read_text("utf-8"), tomllib.loads(path.read_text("utf-8"))
+    for key, info in ServiceConfig.model_fields.items():
+        assert re.search(rf"^\s*(# )?\[*{key}\b", text, re.MULTILINE), f"{key} is not explained"
+        if key in given and key not in ("database_url", "engine", "deadlines"):
+            assert str(given[key]) == str(info.default), key
+    for key in AccountConfig.model_fields:
+        assert re.search(rf"^# {key} =", text, re.MULTILINE), f"accounts.{key} is not explained"
+    for field in fields(Settings):
+        if field.name in given["engine"]:
+            assert given["engine"][field.name] == field.default, field.name
+        else:
+            assert re.search(rf"^# {field.name} =", text, re.MULTILINE), (
+                f"engine.{field.name} is not explained"
+            )
+    assert set(given["engine"]) <= {field.name for field in fields(Settings)}
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    text = (HOUSE / "docs" / "explanation" / "promises.md").read_text("utf-8")
+    for path in re.findall(r"`(tests/[\w/.]+)`", text):
+        assert (HOUSE / path).exists(), path
+
+
+def test_every_sqlstate_is_explained() -> None:
+    text = (HOUSE / "docs" / "explanation" / "promises.md").read_text("utf-8")
+    folder = HOUSE / "adapters" / "makegood_adapters" / "postgres" / "migrations"
+    used = {code for path in folder.glob("*.sql") for code in re.findall(r"'(MG\d{3})'", path.read_text())}
+    assert used == set(re.findall(r"\| (MG\d{3}) \|", text))
+
+
+def test_every_decision_is_listed() -> None:
+    folder = HOUSE / "docs" / "decisions"
+    text = (folder / "README.md").read_text("utf-8")
+    for path in folder.glob("0*.md"):
+        assert f"({path.name})" in text
+        assert f"[{path.read_text('utf-8').splitlines()[0].removeprefix('# ')}]" in text
