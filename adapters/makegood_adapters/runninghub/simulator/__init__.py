@@ -3,8 +3,9 @@
 from makegood_adapters.runninghub.simulator.apps import Worker, WorkOrder, default_apps
 from makegood_adapters.runninghub.simulator.faults import Faults, Match, Rule
 from makegood_adapters.runninghub.simulator.platform import Pace
+from makegood_adapters.runninghub.simulator.request import Node, TaskRequest
 from makegood_adapters.runninghub.simulator.server import Simulator, SimulatorError
-from makegood_adapters.runninghub.simulator.tasks import Node, Task, TaskRequest
+from makegood_adapters.runninghub.simulator.tasks import Task
 
 __all__ = [
     "Faults",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
-from makegood_adapters.runninghub.simulator.tasks import TaskRequest
+from makegood_adapters.runninghub.simulator.request import TaskRequest
 
 Stage = Literal["queued", "running"]
 

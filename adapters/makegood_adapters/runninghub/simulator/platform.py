@@ -15,13 +15,12 @@ import aiohttp
 
 from makegood_adapters.runninghub.simulator.apps import Worker, WorkOrder
 from makegood_adapters.runninghub.simulator.faults import FaultPlan
+from makegood_adapters.runninghub.simulator.request import Node, TaskRequest
 from makegood_adapters.runninghub.simulator.tasks import (
     Delivery,
-    Node,
     Result,
     State,
     Task,
-    TaskRequest,
     now,
 )
 

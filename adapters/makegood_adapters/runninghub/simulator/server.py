@@ -16,7 +16,8 @@ from makegood_adapters.runninghub.simulator import admin, wire
 from makegood_adapters.runninghub.simulator.apps import Worker, default_apps, pillow_is_missing
 from makegood_adapters.runninghub.simulator.faults import Rule
 from makegood_adapters.runninghub.simulator.platform import Pace, Platform, Refused
-from makegood_adapters.runninghub.simulator.tasks import Node, Task
+from makegood_adapters.runninghub.simulator.request import Node
+from makegood_adapters.runninghub.simulator.tasks import Task
 
 _MIB = 1024 * 1024
 _REPLY_HELD_SECONDS = 30.0

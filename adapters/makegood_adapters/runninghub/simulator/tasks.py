@@ -5,10 +5,10 @@ import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from makegood_adapters.runninghub.simulator.faults import Faults
+from makegood_adapters.runninghub.simulator.faults import Faults
+from makegood_adapters.runninghub.simulator.request import TaskRequest
 
 
 class State(StrEnum):
@@ -27,27 +27,6 @@ TERMINAL = frozenset({State.SUCCESS, State.FAILED, State.CANCEL})
 def now() -> datetime:
     """Return the time with its zone."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One entry of nodeInfoList; the value is always text here."""
-
-    node: str
-    field: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRequest:
-    """A create call: `inputs` are the SHA-256 digests, in hex, of the files that its nodes name."""
-
-    arrival: int
-    api: Literal["v1", "v2"]
-    app: str
-    nodes: tuple[Node, ...]
-    inputs: tuple[str, ...]
-    webhook_url: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +64,7 @@ class Task:
     id: str
     key: str = field(repr=False)
     request: TaskRequest
-    faults: "Faults"
+    faults: Faults
     created_at: datetime
     state: State = State.QUEUED
     started_at: datetime | None = None
