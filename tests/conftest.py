@@ -121,6 +121,17 @@ def database(administrator: Administrator, template: str, request: pytest.Fixtur
 
 
 @pytest.fixture
+def empty_database(administrator: Administrator) -> Iterator[str]:
+    """Yield the DSN of a database without a schema."""
+    name = f"makegood_empty_{secrets.token_hex(6)}"
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    try:
+        yield administrator.dsn_of(name)
+    finally:
+        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def advance(database: str) -> Advance:
     """Replace the one function from which the database takes its time; only its owner can."""
     passed = 0.0

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -52,6 +54,15 @@ class ServiceConfig(BaseSettings):
     accounts: list[AccountConfig] = Field(default_factory=list)
     engine: Settings = Settings()
 
+    @field_validator("accounts")
+    @classmethod
+    def names_differ(cls, accounts: list[AccountConfig]) -> list[AccountConfig]:
+        """Refuse a name given twice: slots and attempts are counted by it."""
+        names = [account.name for account in accounts]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the name {twice[0]!r} stands for two accounts; give each its own")
+        return accounts
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -78,9 +89,21 @@ def load_config(path: Path) -> ServiceConfig:
     try:
         return FromFile()  # type: ignore[call-arg]  # its values come from the sources
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)
-        )
+        problems = "; ".join(map(_problem, error.errors(include_input=False)))
         raise ConfigurationError(f"{path} cannot be used: {problems}.") from None
+    except SettingsError as error:
+        raise ConfigurationError(f"A variable MAKEGOOD_… of the environment is wrong: {error}.") from None
     except ValueError as error:  # not TOML
         raise ConfigurationError(f"{path} is not valid TOML: {error}.") from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    """Return key and mistake in the user's words; pydantic speaks of inputs and arguments."""
+    match error["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            what = "there is no such key"
+        case "missing":
+            what = "is missing; add it"
+        case _:
+            what = error["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(map(str, error['loc']))}: {what}"

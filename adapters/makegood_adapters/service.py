@@ -49,7 +49,10 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
         session = await stack.enter_async_context(open_session())
         providers: dict[ProviderAccount, Provider] = {}
         for account in config.accounts:
-            client = RunningHubClient(session, account.base_url, account.api_key.get_secret_value())
+            try:
+                client = RunningHubClient(session, account.base_url, account.api_key.get_secret_value())
+            except ValueError as error:
+                raise ServiceError(f"Account {account.name!r} cannot be used: {error}") from None
             known = ProviderAccount(
                 name=account.name,
                 pool=account.pool,
@@ -86,9 +89,8 @@ async def _listen(stack: AsyncExitStack, config: ServiceConfig, engine: Engine) 
     try:
         await web.TCPSite(server, config.host, config.port).start()
     except OSError as error:
-        why = "the port is in use" if error.errno == errno.EADDRINUSE else error.strerror
-        raise ServiceError(
-            f"Cannot listen on {config.host}:{config.port}: {why}. Stop the other program, or set another "
-            "`port` in the configuration."
-        ) from None
-    log.info("listening on http://%s:%d", config.host, config.port)
+        what = f"{error.strerror}. Check `host` and `port` in the configuration."
+        if error.errno == errno.EADDRINUSE:
+            what = "the port is in use. Stop the other program, or set another `port` in the configuration."
+        raise ServiceError(f"Cannot listen on {config.host}:{config.port}: {what}") from None
+    log.info("listening on http://%s:%d", config.host, server.addresses[0][1])

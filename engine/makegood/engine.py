@@ -131,13 +131,17 @@ class Engine:
         self._stopping.set()
         for loop in self._loops:
             self._wakeups.wake(loop.topic)
-        if self._running:  # first the loops, so that nothing new is started; then what they have started
-            await asyncio.wait({self._running}, timeout=self.settings.drain_seconds)
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
-        crews = (self._submitter.crew, self._poller.crew, self._collector.crew)
-        await asyncio.gather(*(crew.drain(self.settings.drain_seconds) for crew in crews))
+        clock = asyncio.get_running_loop().time
+        end = clock() + self.settings.drain_seconds
+        try:  # first the loops, so that nothing new is started; then what they have started
+            if self._running:
+                await asyncio.wait({self._running}, timeout=self.settings.drain_seconds)
+        finally:
+            if self._running:
+                self._running.cancel()
+                await asyncio.gather(self._running, return_exceptions=True)
+            crews = (self._submitter.crew, self._poller.crew, self._collector.crew)
+            await asyncio.gather(*(crew.drain(max(0.0, end - clock())) for crew in crews))
 
     async def submit(
         self,

@@ -1,6 +1,7 @@
 """The beginning of a job's life: what is taken, what is refused, what is charged."""
 
 import asyncio
+import hashlib
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -216,3 +217,15 @@ async def test_a_grant_is_made_once_for_each_source(world: World) -> None:
     assert not await world.engine.grant("ada", 500, source_ref="order-1")
     assert await world.engine.grant("ada", 500, source_ref="order-2")
     assert (await world.engine.balance("ada")).available == WALLET + 500
+
+
+async def test_files_in_memory_are_kept_by_their_content() -> None:
+    blobs = MemoryBlobs()
+    key = await blobs.put(PNG, "../cat.PNG")
+    assert key == f"{hashlib.sha256(PNG).hexdigest()}.png"
+    assert await blobs.get(key) == PNG
+    assert (await blobs.put(PNG, "dog.png"), await blobs.put(b"", "nothing")) == (
+        key,
+        f"{hashlib.sha256(b'').hexdigest()}.bin",
+    )
+    assert await blobs.get("../cat.PNG") is None

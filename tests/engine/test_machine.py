@@ -268,6 +268,24 @@ class TestRuleBook:
                 ["small", "urgent"],
             ]
 
+    def test_the_machine_itself_refuses_what_a_guard_holds_back(self) -> None:
+        class Asked:
+            """What a rule needs to see of a job; a model of `transitions` is not needed."""
+
+            def __init__(self, job: Job) -> None:
+                self.state, self.job, self.payload = "awaiting_review", job, Empty()
+                self.edge: object = None
+
+        asked = [Asked(job) for job in JOBS]
+        told = [Video.machine().events["approve"].trigger(each) for each in asked]
+        assert told == [True, False, False, False]
+        assert [each.edge for each in asked] == [
+            Video.rules.table["awaiting_review", "approve"],
+            None,
+            None,
+            None,
+        ]
+
     def test_asking_the_machine_leaves_nothing_behind(self) -> None:
         before = {name: dict(event.transitions) for name, event in Video.machine().events.items()}
         Video.rules.consult("no_such_state", "accept", a_job(), Empty())

@@ -1,15 +1,15 @@
-"""A whole makegood on loopback: a provider and webhooks over HTTP, a real database, engines that really run."""
+"""A whole makegood on loopback: provider and webhooks over HTTP, a real database, engines that really run."""
 
 import hashlib
 import io
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aiohttp
 import asyncpg
@@ -23,15 +23,14 @@ from makegood.runtime import LocalWakeups
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session, parse_hint
 from makegood_adapters.runninghub.simulator import Faults, Match, Pace, Rule, Simulator, Task
-from makegood_adapters.runninghub.webhook import parse_hint
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 KEY = "a-key-of-the-simulator"
 ACCOUNT, POOL = "main", "runninghub"
 OWNER = "ada"
-#: Less than any price, so that every hold takes from both buckets.
+#: The monthly bucket is less than any price, so that the first hold takes from both.
 MONTHLY, PURCHASED = 40, 5_000
 WIDTH, HEIGHT = 6, 4
 FAST = Pace(queued_seconds=0, running_seconds=0.02, cancel_seconds=0, webhook_retry_seconds=0.1)
@@ -81,7 +80,7 @@ def free_port() -> int:
 
 
 def most_at_once(tasks: Iterable[Task]) -> int:
-    """Return how many of these tasks were alive at the same time, at most; one that has not ended still is."""
+    """Return how many of these tasks were alive at one time, at most; one that has not ended still is."""
     ends = datetime.max.replace(tzinfo=UTC)
     moments = [moment for t in tasks for moment in ((t.created_at, 1), (t.finished_at or ends, -1))]
     alive = peak = 0
@@ -98,7 +97,10 @@ def token_of(task: Task) -> str:
 
 @dataclass
 class Stage:
-    """What a scenario touches; `engine` runs its loops, `sql` is the connection of another program."""
+    """What a scenario touches; `sql` is the connection of another program.
+
+    After `stop_engine` the engine's loops are over, and it still submits, reads and asks.
+    """
 
     dsn: str
     simulator: Simulator
@@ -109,13 +111,16 @@ class Stage:
     session: aiohttp.ClientSession
     url: str
     wakeups: LocalWakeups
+    account: ProviderAccount
+    stop_engine: Callable[[], Awaitable[None]]
     orders: int = 0
-    fault_of: dict[UUID, Faults] = field(default_factory=dict)
 
-    async def draft(self, job_type: str = "upscaler", *, owner: str = OWNER, **faults: Any) -> Job:
-        """Submit a job whose picture nobody else has; *faults* meet its tasks, every one of them."""
+    async def draft(
+        self, job_type: str = "upscaler", *, owner: str = OWNER, data: bytes | None = None, **faults: Any
+    ) -> Job:
+        """Submit a job whose picture nobody else has, or is *data*; *faults* meet its tasks, all of them."""
         self.orders += 1
-        data = picture(self.orders)
+        data = data or picture(self.orders)
         key = await self.blobs.put(data, "input.png")
         wanted = {"image": key} if job_type == "upscaler" else {"person": key, "reference": key}
         if faults:
@@ -135,6 +140,14 @@ class Stage:
             if transition.to_state == state:
                 return await self.engine.get(job.id)
         raise AssertionError(f"job {job.id} is over and was never {state}")
+
+    async def sent_back(self, job: Job, times: int = 1) -> None:
+        """Wait until the job has come back to the queue so often, which it must."""
+        async for transition in self.engine.watch(job.id):
+            times -= transition.event == "defer"
+            if not times:
+                return
+        raise AssertionError(f"job {job.id} is over and was not sent back so often")
 
     async def ended(self, job: Job) -> Job:
         """Wait until the job is over."""
@@ -239,15 +252,18 @@ async def staged(
     draining_seconds: float = 600,
     wrap: Callable[[Provider], Provider] = lambda provider: provider,
     types: Sequence[type[BaseJob]] = (),
+    key: str = KEY,
+    run_loops: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """Raise the curtain: *capacity* slots of ours, a provider that takes *limit* tasks, Ada with credits.
 
     *provider_url* is another site than the simulator's, *wrap* puts something between engine and
-    provider, *types* are offered beside the shipped tools, *settings* replace those of `quick`.
+    provider, *types* are offered beside the shipped tools. Without *run_loops* others do the work.
+    *settings* replace those of `quick`.
     """
     async with AsyncExitStack() as stack:
-        simulator = await stack.enter_async_context(Simulator(keys={KEY: limit, "other": 5}, pace=pace))
+        simulator = await stack.enter_async_context(Simulator(keys={key: limit}, pace=pace))
         listener = socket.create_server(("127.0.0.1", 0))
         stack.callback(listener.close)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -257,14 +273,15 @@ async def staged(
         account = ProviderAccount(
             name=ACCOUNT, pool=POOL, capacity=capacity, draining_seconds=draining_seconds
         )
-        client = RunningHubClient(session, provider_url or simulator.url, KEY)
+        client = RunningHubClient(session, provider_url or simulator.url, key)
         engine = Engine(
             store,
             Catalog([*load_tools(default_tools_folder()), *types]),
             blobs=blobs,
-            providers={account: wrap(RunningHub(client))},
+            providers={account: wrap(RunningHub(client))} if run_loops else {},
             settings=quick(**{"webhook_base_url": url, **settings}),
             wakeups=wakeups,
+            run_loops=run_loops,
         )
         app = application()
         app.add_routes(hook_routes(engine, parse_hint))
@@ -274,22 +291,22 @@ async def staged(
         await web.SockSite(serving, listener).start()
         sql = await asyncpg.connect(dsn)
         stack.callback(sql.terminate)
-        await stack.enter_async_context(engine)
+        working = await stack.enter_async_context(AsyncExitStack())
+        await working.enter_async_context(engine)
         await fill_wallet(engine)
-        yield Stage(dsn, simulator, store, blobs, engine, sql, session, url, wakeups)
+        yield Stage(dsn, simulator, store, blobs, engine, sql, session, url, wakeups, account, working.aclose)
 
 
 @asynccontextmanager
 async def engine_beside(stage: Stage) -> AsyncIterator[Engine]:
     """Run the engine of another process: the same database, files and provider, nothing else in common."""
     async with PostgresStore.open(stage.dsn) as store, open_session() as session:
-        [account] = stage.engine._context.providers
         provider = RunningHub(RunningHubClient(session, stage.simulator.url, KEY))
         async with Engine(
             store,
             stage.engine.catalog,
             blobs=stage.blobs,
-            providers={account: provider},
+            providers={stage.account: provider},
             settings=stage.engine.settings,
         ) as engine:
             yield engine

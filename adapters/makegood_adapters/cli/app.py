@@ -21,7 +21,8 @@ def run() -> None:
     try:
         app()
     except MakegoodError as error:
-        sys.exit(f"makegood: {error}")
+        sys.stderr.write(f"makegood: {error}\n")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 

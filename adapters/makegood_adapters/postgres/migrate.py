@@ -22,7 +22,7 @@ create table if not exists makegood.migration (
 
 
 class MigrationError(StoreError):
-    """The files and the database do not belong together; nothing was changed."""
+    """The database cannot be brought to this release; no file was applied in part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,22 @@ async def migrate(connection: asyncpg.Connection, *, patience_seconds: float = 6
     """Apply what is missing to the schema `makegood` and return the names of the files applied.
 
     Needs a direct connection (no pooler in transaction mode) of a role that may create the schema.
-    Raises MigrationError when a file was edited, or when the database is newer than this release.
+    Raises MigrationError when a file was edited or fails, when the database is newer than this release,
+    or when another runner is still at work after *patience_seconds*.
     """
-    async with asyncio.timeout(patience_seconds):
-        await _take_turn(connection)
+    try:
+        async with asyncio.timeout(patience_seconds):
+            await _take_turn(connection)
+    except TimeoutError:
+        raise MigrationError(
+            f"Another process is already updating the database, for more than {patience_seconds:g} seconds: "
+            "wait for its end and run again."
+        ) from None
     try:
         return await _apply(connection, load())
     finally:
-        await connection.execute("select pg_advisory_unlock($1)", _KEY)
+        if not connection.is_closed():
+            await connection.execute("select pg_advisory_unlock($1)", _KEY)
 
 
 async def _take_turn(connection: asyncpg.Connection) -> None:
@@ -73,10 +81,13 @@ async def _take_turn(connection: asyncpg.Connection) -> None:
 
 
 async def _apply(connection: asyncpg.Connection, migrations: list[Migration]) -> list[str]:
-    if not await connection.fetchval("select to_regnamespace('makegood') is not null"):
-        await connection.execute("create schema makegood")
-    if not await connection.fetchval("select to_regclass('makegood.migration') is not null"):
-        await connection.execute(_JOURNAL)
+    try:
+        if not await connection.fetchval("select to_regnamespace('makegood') is not null"):
+            await connection.execute("create schema makegood")
+        if not await connection.fetchval("select to_regclass('makegood.migration') is not null"):
+            await connection.execute(_JOURNAL)
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"The schema makegood cannot be created: {_line(error)}.") from error
     rows = await connection.fetch("select version, sha256 from makegood.migration")
     done = {row["version"]: row["sha256"] for row in rows}
     if done and max(done) > len(migrations):
@@ -90,6 +101,13 @@ async def _apply(connection: asyncpg.Connection, migrations: list[Migration]) ->
             if done[migration.version] != migration.sha256:
                 raise MigrationError(f"{migration.name} was edited after it had been applied.")
             continue
+        await _apply_one(connection, migration)
+        applied.append(migration.name)
+    return applied
+
+
+async def _apply_one(connection: asyncpg.Connection, migration: Migration) -> None:
+    try:
         async with connection.transaction():
             await connection.execute("set local lock_timeout = '5s'")
             await connection.execute(migration.sql)
@@ -99,5 +117,9 @@ async def _apply(connection: asyncpg.Connection, migrations: list[Migration]) ->
                 migration.name,
                 migration.sha256,
             )
-        applied.append(migration.name)
-    return applied
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"{migration.name} cannot be applied: {_line(error)}.") from error
+
+
+def _line(error: asyncpg.PostgresError) -> str:
+    return " ".join(str(error).split())

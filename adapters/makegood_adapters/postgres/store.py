@@ -87,7 +87,7 @@ class PostgresStore:
         return [f"{row['invariant']}: {row['subject']}" for row in rows]
 
 
-_REFUSED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError)
+_REFUSED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError, TimeoutError)
 
 
 async def _connect(dsn: str) -> asyncpg.Connection:
@@ -98,17 +98,31 @@ async def _connect(dsn: str) -> asyncpg.Connection:
 
 
 def _unreachable(dsn: str, error: BaseException) -> StoreUnavailable:
-    try:
-        parts = urlsplit(dsn)
-        place = f"{parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}"
-        place += parts.path
-    except ValueError:
-        place = "the given address"
-    why = str(error) or type(error).__name__
+    """Say where and why, but nothing of an address that may be misread: part of it is a password."""
+    place = _place(dsn)
+    if place is None:
+        return StoreUnavailable(
+            "Cannot connect to Postgres: the address (DATABASE_URL or --dsn) cannot be read. It is written "
+            "postgresql://user:password@host:port/database, with special characters percent-encoded."
+        )
+    why = " ".join(str(error).split()) or type(error).__name__
     return StoreUnavailable(
         f"Cannot connect to Postgres at {place}: {why}. Check the address (DATABASE_URL or --dsn), "
         "that the server runs, and the user's password."
     )
+
+
+def _place(dsn: str) -> str | None:
+    try:
+        parts = urlsplit(dsn)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return None
+    # a password with an unescaped sign ends too early, and its rest is taken for something else
+    torn = "@" in parts.path + parts.query or parts.fragment
+    if torn or parts.scheme not in ("postgresql", "postgres"):
+        return None
+    return f"{parts.hostname or 'the local socket'}{port}{parts.path}"
 
 
 def _settings() -> dict[str, str]:

@@ -31,8 +31,6 @@ class Inquiry:
         task_id = attempt.task_id or await self._bind(job, attempt)
         if task_id is None:
             return
-        if attempt.task_id is None:  # binding has moved the job
-            job = await store.jobs.get(job.id) or job
         hints = await store.hints.unread(attempt)
         await self._pass_cancel_on(job, attempt, task_id)
         provider = self._context.provider(attempt.account)

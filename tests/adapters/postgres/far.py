@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 
@@ -16,19 +17,26 @@ MOVE = "UPDATE makegood.job SET state = 'queued' WHERE job_id = $1 AND state = '
 
 
 @asynccontextmanager
-async def database_at(dsn: str, **bounds: float) -> AsyncIterator[Database]:
-    """Open a Database over a pool of its own; *bounds* are tries_max and timeout_seconds."""
+async def pool_at(dsn: str, **options: Any) -> AsyncIterator[asyncpg.Pool]:
+    """Open a pool as the store does, but with *options*, which the store does not offer."""
 
     async def prepare(connection: asyncpg.Connection) -> None:
         await connection.set_type_codec(
             "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text"
         )
 
-    pool = await asyncpg.create_pool(dsn, min_size=1, max_size=2, init=prepare)
+    pool = await asyncpg.create_pool(dsn, **{"min_size": 1, "max_size": 2, "init": prepare, **options})
     try:
-        yield Database(pool, **bounds)  # type: ignore[arg-type]  # the names are those of its arguments
+        yield pool
     finally:
         pool.terminate()
+
+
+@asynccontextmanager
+async def database_at(dsn: str, **bounds: Any) -> AsyncIterator[Database]:
+    """Open a Database over a pool of its own; *bounds* are tries_max and timeout_seconds."""
+    async with pool_at(dsn) as pool:
+        yield Database(pool, **bounds)
 
 
 async def all_is_well(drive: Drive, plain: asyncpg.Connection, job: Job, database: Database) -> None:

@@ -1,7 +1,9 @@
 """Whatever happens around COMMIT: the job moves once, and the caller learns what is true."""
 
 import asyncio
+from collections.abc import Awaitable
 from itertools import repeat
+from typing import TypeVar
 
 import asyncpg
 import pytest
@@ -27,6 +29,7 @@ from makegood_adapters.postgres.transaction import Database, SilentRollback
 from tests.adapters.postgres.far import ACCEPT, MOVE, all_is_well, database_at, serves_and_is_idle
 from tests.adapters.postgres.proxy import AtCommit, Proxy
 
+T = TypeVar("T")
 CUT_BEFORE, CUT_AFTER, HOLD_ANSWER = AtCommit.CUT_BEFORE, AtCommit.CUT_AFTER, AtCommit.HOLD_ANSWER
 
 
@@ -50,42 +53,32 @@ async def test_every_step_of_a_life_survives_a_cut_at_its_commit(
     drive: Drive, plain: asyncpg.Connection, proxy: Proxy, far: Database, fate: AtCommit
 ) -> None:
     jobs, attempts, ledger = PostgresJobs(far), PostgresAttempts(far), PostgresLedger(far)
-
-    async def cut() -> None:
-        proxy.at_commits([fate])
-
-    await cut()
-    await ledger.grant("ada", PRICE, kind="purchased", source_ref="order-1")
     pool = await drive.pool(capacity=1)
-    new = new_job(pool=pool)
-    await cut()
-    job = await jobs.insert(new)
-    await cut()
-    assert (await jobs.apply(change(job, ACCEPT))) is not None
-    await cut()
-    await attempts.dispatch(pool, accounts(pool), 1)
+
+    async def cut(step: Awaitable[T]) -> T:
+        proxy.at_commits([fate])
+        done = await step
+        assert proxy.commits_seen == 2
+        return done
+
+    await cut(ledger.grant("ada", PRICE, kind="purchased", source_ref="order-1"))
+    job = await cut(jobs.insert(new_job(pool=pool)))
+    await cut(jobs.apply(change(job, ACCEPT)))
+    await cut(attempts.dispatch(pool, accounts(pool), 1))
     attempt = await drive.claim(job)
-    await cut()
-    assert await attempts.intend(attempt, token_hash(attempt), LEASE_SECONDS)
-    await cut()
-    await attempts.record(fact(await drive.job(job), Verdict.ACCEPTED))
+    assert await cut(attempts.intend(attempt, token_hash(attempt), LEASE_SECONDS))
     job = await drive.job(job)
-    await cut()
-    running = await jobs.apply(change(job, edge_of(PLAIN, "starting", "begin")))
+    await cut(attempts.record(fact(job, Verdict.ACCEPTED)))
+    running = await cut(jobs.apply(change(job, edge_of(PLAIN, "starting", "begin"))))
     assert running is not None
-    await cut()
-    asked = await jobs.request_cancel(job.id)
+    asked = await cut(jobs.request_cancel(job.id))
     assert asked is not None
     assert asked.cancel_requested_at is not None
-    await cut()
-    complete = change(
-        running, edge_of(PLAIN, "running", "complete"), evidence=fact(running, Verdict.SUCCEEDED), settle=70
-    )
-    done = await jobs.apply(complete)
-    assert done == await drive.job(job)
-    assert proxy.commits_seen == 2
-    assert [t.to_state for t in await drive.store.jobs.history(job.id)] == [
-        *("pending", "queued", "starting", "running", "completed")
+    succeeded = fact(running, Verdict.SUCCEEDED)
+    complete = change(running, edge_of(PLAIN, "running", "complete"), evidence=succeeded, settle=70)
+    assert await cut(jobs.apply(complete)) == await drive.job(job)
+    assert [t.event for t in await drive.store.jobs.history(job.id)] == [
+        *("submit", "accept", "dispatch", "begin", "complete")
     ]
     assert await drive.store.jobs.money(job.id) == JobMoney(captured=70, released=30)
     assert (await drive.store.ledger.balance("ada")).available == 30

@@ -6,7 +6,7 @@ import tempfile
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -122,8 +122,12 @@ def _folder() -> Iterator[Path]:
     FOLDER.mkdir(exist_ok=True)
     for old in [*FOLDER.glob("[0-9][0-9][0-9]-*.png"), FOLDER / "engine.log"]:
         old.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="makegood-demo-") as work:
-        yield Path(work)
+    try:
+        with tempfile.TemporaryDirectory(prefix="makegood-demo-") as work:
+            yield Path(work)
+    finally:
+        with suppress(OSError):  # it is empty only when the demo could not begin
+            FOLDER.rmdir()
 
 
 def _announce(console: Console, jobs: int, seed: int) -> None:
@@ -157,7 +161,9 @@ def _tell_endings(console: Console, show: Show, findings: Findings) -> None:
 
 def _paragraph(console: Console, text: str) -> None:
     width = min(console.width, 100)
-    console.print(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  "))
+    console.print(
+        textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    )
 
 
 def _close(console: Console, jobs: int, show: Show, findings: Findings) -> None:

@@ -117,8 +117,8 @@ class EngineProcess:
         process.wait()
         return process.pid
 
-    def stop(self) -> None:
-        """End it in order."""
+    def stop(self) -> int | None:
+        """End it in order and return its exit status, None if it never began."""
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -126,6 +126,7 @@ class EngineProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        return self._process.returncode if self._process else None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -1,0 +1,124 @@
+"""The SQL files fit the schema, the code that calls them, and the snapshots that their rows become."""
+
+import ast
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+import makegood_adapters.postgres
+from makegood import ports
+from makegood.job import Announcement, Attempt, Bucket, Job, JobMoney, Occupancy, Transition
+from makegood.ports import StoredHint
+from makegood_adapters.postgres import rows
+from makegood_adapters.postgres.statements import statement
+
+PACKAGE = Path(makegood_adapters.postgres.__file__).parent
+NAMES = sorted(
+    str(path.relative_to(PACKAGE / "sql").with_suffix("")) for path in PACKAGE.glob("sql/**/*.sql")
+)
+MODULES = sorted(PACKAGE.glob("*.py"))
+# By statement: what makes its rows into values, and which columns the code reads beside that.
+READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
+    "jobs/get": (rows.to_job, Job, set()),
+    "jobs/history": (rows.to_transition, Transition, set()),
+    "jobs/money": (rows.to_money, JobMoney, set()),
+    "attempts/get": (rows.to_attempt, Attempt, set()),
+    "attempts/occupancy": (rows.to_occupancy, Occupancy, set()),
+    "hints/unread": (rows.to_hint, StoredHint, set()),
+    "ledger/buckets": (rows.to_bucket, Bucket, {"spendable"}),
+    "outbox/take": (rows.to_announcement, Announcement, set()),
+}
+
+
+def test_there_are_statements() -> None:
+    assert len(NAMES) > 30
+
+
+async def test_every_statement_can_be_prepared_on_the_migrated_schema(plain: asyncpg.Connection) -> None:
+    """`prepare` also refuses a file that holds more than one statement."""
+    broken = {}
+    for name in NAMES:
+        try:
+            await plain.prepare(statement(name))
+        except asyncpg.PostgresError as error:
+            broken[name] = str(error)
+    assert not broken
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_statement_says_what_it_does_and_who_calls_it(name: str) -> None:
+    lines = statement(name).splitlines()
+    comment = " ".join(line[3:] for line in lines if line.startswith("-- "))
+    assert lines[0].startswith("-- ")
+    assert lines[len([line for line in lines if line.startswith("--")])].split()[0].islower()
+    told = re.fullmatch(r"[A-Z].+[.;].* ?Called (?:by|wherever|to) (.+)\.", comment)
+    assert told, comment
+    for port, method in re.findall(r"\b([A-Z]\w+)\.(\w+)", told[1]):
+        assert hasattr(getattr(ports, port), method), f"{port}.{method}"
+
+
+def constants(path: Path) -> Iterator[str]:
+    """Yield every string of a module, and each with the module's name before it, as a folder."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+            yield f"{path.stem}/{node.value}"
+
+
+def test_every_statement_is_used() -> None:
+    used = {text for path in MODULES for text in constants(path)}
+    assert not set(NAMES) - used
+
+
+def test_every_statement_that_is_named_is_there() -> None:
+    named = re.compile(r"""\bstatement\(\s*"([^"{}]+)"\s*\)""")
+    wanted = {name for path in MODULES for name in named.findall(path.read_text("utf-8"))}
+    assert len(wanted) > 20
+    assert not wanted - set(NAMES)
+
+
+def calls(function: Callable[..., Any]) -> dict[str, ast.Call]:
+    """Return what a function calls by its plain name."""
+    nodes = ast.walk(ast.parse(inspect.getsource(function)))
+    found = [node for node in nodes if isinstance(node, ast.Call)]
+    return {call.func.id: call for call in found if isinstance(call.func, ast.Name)}
+
+
+def columns_read(function: Callable[..., Any]) -> set[str]:
+    """Return the columns that a function of `rows` reads, itself or through another one of them."""
+    found = set()
+    for node in ast.walk(ast.parse(inspect.getsource(function))):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            found.add(str(node.slice.value))
+    for name in calls(function):
+        if name.startswith("to_"):
+            found |= columns_read(getattr(rows, name))
+    return found
+
+
+@pytest.mark.parametrize("name", READERS)
+async def test_columns_are_what_the_code_reads(plain: asyncpg.Connection, name: str) -> None:
+    function, _, beside = READERS[name]
+    prepared = await plain.prepare(statement(name))
+    columns = [attribute.name for attribute in prepared.get_attributes()]
+    assert len(columns) == len(set(columns))
+    assert set(columns) == columns_read(function) | beside
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_row_fills_every_field_of_its_snapshot(name: str) -> None:
+    """Also those that have a default, which no type checker would miss."""
+    function, snapshot, _ = READERS[name]
+    made = calls(function)[snapshot.__name__]
+    assert {keyword.arg for keyword in made.keywords} == {f.name for f in dataclasses.fields(snapshot)}
+
+
+def test_every_reader_is_looked_at() -> None:
+    readers = {name for name in vars(rows) if name.startswith("to_")}
+    assert readers == {function.__name__ for function, _, _ in READERS.values()}
