@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from makegood.errors import DeclarationError, UnknownJobType
+from makegood.job import Job
 from makegood.lifecycle import BaseJob
 from makegood.machine import Spec
 
@@ -28,6 +29,10 @@ class Catalog:
         if name not in self._types:
             raise UnknownJobType(name, self._types)
         return self._types[name]
+
+    def of(self, job: Job) -> type[BaseJob]:
+        """Return the type of a stored job; where that is gone, the base, by whose rules it can be ended."""
+        return self._types.get(job.type, BaseJob)
 
     @property
     def specs(self) -> tuple[Spec, ...]:

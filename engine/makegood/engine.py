@@ -226,7 +226,7 @@ class Engine:
         Raises IllegalTransition or GuardFailed when the job is over or its type does not allow it.
         """
         job = await self.get(job_id)
-        job_type = self.catalog.get(job.type)
+        job_type = self.catalog.of(job)
         if not job_type.at_provider(job):
             try:
                 return await self._mover.fire(job_id, BaseJob.cancel.name, actor=actor, reason=reason)
@@ -361,7 +361,7 @@ class Engine:
         """Return by which event a client's report may end the job, None if it may not."""
         if job.intent_attempt is not None:
             return None
-        spec = self.catalog.get(job.type).spec
+        spec = self.catalog.of(job).spec
         if job.state == spec.initial:
             return BaseJob.refuse.name
         return BaseJob.fail.name if settle_queued and job.state in spec.waiting else None

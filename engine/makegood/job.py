@@ -223,11 +223,15 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """A committed transition on its way to whoever must hear of it, at least once, in job order."""
+    """A committed transition on its way to whoever must hear of it, at least once, in job order.
+
+    `delivered` names those who have heard, `tries` counts how often it was taken, this time included.
+    """
 
     id: int
     transition: Transition
     delivered: tuple[str, ...] = ()
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ class Mover:
             if job is None:
                 raise UnknownJob(job_id)
             decision = decide(
-                self._catalog.get(job.type),
+                self._catalog.of(job),
                 job,
                 event,
                 payload or Empty(),

@@ -26,6 +26,10 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON, Answer, CancelReply, Hint, Output, Submission
 
+REPORTS_MAX = 20
+RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
+ORPHAN_SECONDS = 600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -88,9 +92,14 @@ class Jobs(Protocol):
     async def money(self, job_id: UUID) -> JobMoney:
         """Return what the ledger shows for the job."""
 
-    async def overdue(self, limit: int) -> list[Job]:
-        """Return jobs whose state's deadline has passed, longest overdue first, and jobs that wait
-        although their cancel is requested; not those whose result is known and has to be fetched."""
+    async def overdue(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Job]:
+        """Return jobs whose state's deadline has passed, longest overdue first, and jobs that wait although
+        their cancel is requested; each comes again *again_seconds* later if it still is so.
+
+        A job whose result is known comes only RESULT_SECONDS after the provider was done, since until then
+        it only has to be fetched. A submitted job of an account that is not among *accounts* is left to
+        those who can ask the provider, and comes ORPHAN_SECONDS later.
+        """
 
 
 class Ledger(Protocol):
@@ -165,9 +174,6 @@ class Attempts(Protocol):
         was over."""
 
 
-REPORTS_MAX = 20
-
-
 class Hints(Protocol):
     """The inbox: messages from outside, kept before they are looked into."""
 
@@ -190,7 +196,7 @@ class Outbox(Protocol):
     """Committed transitions that somebody must hear of."""
 
     async def take(self, limit: int, lease_seconds: float) -> list[Announcement]:
-        """Return undelivered announcements, at most the first of each job, and lease them."""
+        """Return undelivered announcements, at most the first of each job, lease them and count the try."""
 
     async def delivered(self, announcement: Announcement, name: str) -> None:
         """Note that the hook *name* has heard of it, so that a repetition leaves it out."""

@@ -32,6 +32,10 @@ class Settings:
     output_bytes_max: int = 500_000_000
     """Largest result file that is brought home."""
     defer_seconds: float = 2.0
-    """Pause before a job that the provider was too busy for is offered again."""
+    """First pause before a job that the provider could not take is offered again; it doubles each time."""
+    defer_max_seconds: float = 60.0
+    """Longest such pause."""
+    hook_tries_max: int = 100
+    """How often a hook that raises is told of one transition, once a minute, before it is given up."""
     drain_seconds: float = 10.0
     """How long `async with Engine` waits at the end for work in progress."""

@@ -17,9 +17,11 @@ class Sale(Machine):
     paid = State(deadline=DAY)
     done = State(final=True)
     back = State(final=True)
+    gone = State(final=True)
     pay = Event(new >> paid, money=Money.HOLD)
     deliver = Event(paid >> done, money=Money.CAPTURE)
     refund = Event(paid >> back, money=Money.RELEASE)
+    forget = Event(new >> gone)
 
 
 class Elsewhere(Machine):
@@ -52,6 +54,13 @@ def after_a_refund(money: Money) -> None:
 def never_held(money: Money) -> None:
     class Wrong(Sale):
         skip = Event(Sale.new >> Sale.back, money=money)
+
+
+def no_way_out_for_the_deadline() -> None:
+    class Wrong(Sale):
+        parked = State(deadline=DAY)
+        park = Event(Sale.paid >> parked)
+        sell = Event(parked >> Sale.done, money=Money.CAPTURE)
 
 
 def two_holdings() -> None:
@@ -177,6 +186,7 @@ MISTAKES: list[tuple[Callable[[], None], str]] = [
     (no_beginning, "there must be exactly one initial state, here are 0"),
     (no_end, "there is no final state"),
     (dropped_the_only_way_out, "state 'paid' has no way out and is not final"),
+    (no_way_out_for_the_deadline, "state 'parked' has no way out for its deadline"),
     (dropped_what_is_not_there, "drop: 'deliver' has no edge from 'new'"),
 ]
 
@@ -247,4 +257,4 @@ def test_the_machine_that_every_mistake_is_made_to_is_right() -> None:
         pass
 
     assert Right.spec.edges == Sale.spec.edges
-    assert [e.money for e in Right.spec.edges] == [Money.HOLD, Money.CAPTURE, Money.RELEASE]
+    assert [e.money for e in Right.spec.edges] == [Money.HOLD, Money.CAPTURE, Money.RELEASE, Money.NONE]

@@ -220,7 +220,7 @@ class TestOneBadRow:
             await world.ask()
             assert await world.slots() == (0, 0)
 
-    async def test_a_job_of_a_type_that_is_gone_delays_no_other(self) -> None:
+    async def test_a_job_of_a_type_that_is_gone_is_ended_by_the_rules_of_the_base(self) -> None:
         class Gone(BaseJob):
             pool, price = "gpu", PRICE
 
@@ -229,7 +229,8 @@ class TestOneBadRow:
             world.catalog._types.pop(Gone.name)
             await world.after(QUEUE)
             assert (await world.job(other)).state == "failed"
-            assert (await world.job(gone)).state == "queued"
+            assert (await world.job(gone)).state == "failed"
+            assert await world.money(gone) == JobMoney(released=PRICE)
 
 
 async def test_credits_past_their_time_are_taken_out_of_the_wallet(world: World) -> None:

@@ -191,7 +191,7 @@ class TestRejected:
             assert (waiting.state, waiting.attempt, await world.slots()) == ("queued", number, (0, 0))
             assert await world.money(job) == JobMoney(held=PRICE)
             await world.start()  # nothing happens before its time
-            await world.clock.advance(world.settings.defer_seconds)
+            await world.clock.advance(world.settings.defer_max_seconds)
         for _ in range(2):
             await world.start()
             await world.work(world.poller, world.collector)
@@ -209,16 +209,21 @@ class TestRejected:
             await world.start()
             assert [(await world.job(job)).state for job in (first, second)] == ["running", "queued"]
 
-    @pytest.mark.parametrize(("after_seconds", "pause"), [(None, 2.0), (45.0, 45.0)])
-    async def test_the_pause_is_what_the_provider_wishes_or_the_setting(
-        self, world: World, after_seconds: float | None, pause: float
-    ) -> None:
-        world.provider.plan(Rejected("421", "queue limit", Retry.LATER, after_seconds))
+    async def test_the_pause_is_at_least_what_the_provider_wishes(self, world: World) -> None:
+        world.provider.plan(Rejected("421", "queue limit", Retry.LATER, 45.0))
         job = await world.opened()
         await world.work(world.submitter)
-        not_before = (await world.job(job)).not_before
-        assert not_before is not None
-        assert (not_before - world.clock()).total_seconds() == pause
+        assert await world.pause(job) == 45.0
+
+    async def test_d25_the_pause_doubles_up_to_its_bound(self, world: World) -> None:
+        job = await world.queued()
+        settings = world.settings
+        for number in range(8):
+            world.provider.plan(BUSY)
+            await world.start()
+            longest = min(settings.defer_seconds * 2**number, settings.defer_max_seconds)
+            assert 0.75 * longest <= await world.pause(job) <= longest
+            await world.clock.advance(settings.defer_max_seconds)
 
     async def test_d46_refusals_for_ever_end_at_the_deadline_of_the_queue(self, world: World) -> None:
         for _ in range(3):
@@ -277,7 +282,7 @@ class TestUpload:
         for _ in range(3):
             await world.start()
             assert ((await world.job(job)).state, await world.slots()) == ("queued", (0, 0))
-            await world.clock.advance(world.settings.defer_seconds)
+            await world.clock.advance(world.settings.defer_max_seconds)
         await world.start()
         assert (await world.job(job)).state == "running"
         assert world.provider.count("submit") == 1

@@ -205,6 +205,12 @@ class World:
     async def money(self, job: Job) -> JobMoney:
         return await self.engine.money(job.id)
 
+    async def pause(self, job: Job) -> float:
+        """Return for how many seconds the job is not offered again."""
+        not_before = (await self.job(job)).not_before
+        assert not_before is not None
+        return (not_before - self.clock()).total_seconds()
+
     async def slots(self) -> tuple[int, int]:
         """Return how many slots are taken, and how many of them by jobs that are over."""
         [use] = await self.engine.occupancy()

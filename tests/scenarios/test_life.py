@@ -94,7 +94,7 @@ async def test_d16_a_job_refused_for_good_is_refunded_in_the_same_commit(
 
 
 async def test_d26_p4_waiting_for_a_busy_provider_is_not_a_failed_try(database: str, tmp_path: Path) -> None:
-    async with staged(database, tmp_path, capacity=1) as stage:
+    async with staged(database, tmp_path, capacity=1, defer_seconds=0) as stage:
         job = await stage.settled(await stage.order(refuse="421", times=10))
         assert job.state == "completed"
         assert (job.attempt, job.attempts_max, job.reruns) == (11, 3, 0)

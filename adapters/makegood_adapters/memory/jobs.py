@@ -1,5 +1,6 @@
 """Jobs in memory: insert once, move by compare-and-set, read."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -7,7 +8,7 @@ from uuid import UUID, uuid4
 from makegood.errors import KeyReused, UnknownJobType
 from makegood.job import Job, JobMoney, NewJob, Transition, Verdict
 from makegood.machine import Spec
-from makegood.ports import Change
+from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change
 from makegood_adapters.memory import ledger, moves
 from makegood_adapters.memory.tables import JobRow, Tables
 
@@ -78,15 +79,13 @@ class MemoryJobs:
         """Return what the job's holds show."""
         return ledger.money_of(self._tables, job_id)
 
-    async def overdue(self, limit: int) -> list[Job]:
-        """Return jobs past their deadline or waiting to be cancelled, but not those to be fetched."""
-        late = [
-            row.job
-            for row in self._tables.jobs.values()
-            if (self._tables.passed(row.job.deadline_at) or (row.waits and row.job.cancel_requested_at))
-            and not self._to_be_fetched(row)
-        ]
-        return sorted(late, key=lambda job: job.deadline_at or job.entered_at)[:limit]
+    async def overdue(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Job]:
+        """Return jobs past their deadline or waiting to be cancelled, and set when they come again."""
+        late = [row for row in self._tables.jobs.values() if self._late(row, accounts)]
+        late.sort(key=lambda row: row.job.deadline_at or row.job.entered_at)
+        for row in late[:limit]:
+            row.watched_until = self._tables.later(again_seconds)
+        return [row.job for row in late[:limit]]
 
     def _first(self, new: NewJob) -> Job | None:
         known = None if new.key is None else self._tables.keys.get((new.owner, new.key))
@@ -126,6 +125,14 @@ class MemoryJobs:
             retry_of=new.retry_of,
         )
 
-    def _to_be_fetched(self, row: JobRow) -> bool:
-        last = self._tables.current(row)
-        return row.in_slot and last is not None and last.attempt.verdict is Verdict.SUCCEEDED
+    def _late(self, row: JobRow, accounts: Sequence[str]) -> bool:
+        past = self._tables.passed(row.job.deadline_at) or (row.waits and row.job.cancel_requested_at)
+        if not past or not (row.watched_until is None or self._tables.passed(row.watched_until)):
+            return False
+        last = self._tables.current(row) if row.in_slot else None
+        if last is None:
+            return True
+        if last.attempt.verdict is Verdict.SUCCEEDED:
+            return self._tables.passed(last.attempt.closed_at, RESULT_SECONDS)
+        ours = last.attempt.intent_at is None or last.attempt.account in accounts
+        return ours or self._tables.passed(row.job.deadline_at, ORPHAN_SECONDS)

@@ -84,8 +84,9 @@ class MemoryOutbox:
         free.sort(key=lambda row: row.id)
         for row in free[: max(limit, 0)]:
             row.leased_until = self._tables.later(lease_seconds)
+            row.tries += 1
         return [
-            Announcement(id=row.id, transition=row.transition, delivered=row.delivered)
+            Announcement(id=row.id, transition=row.transition, delivered=row.delivered, tries=row.tries)
             for row in free[: max(limit, 0)]
         ]
 

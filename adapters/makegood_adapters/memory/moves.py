@@ -54,6 +54,7 @@ def carry_out(tables: Tables, row: JobRow, change: Change, edge: Edge, attempt: 
         reruns=job.reruns + _is_rerun(tables, row, edge),
         **_entering(tables, row, edge.dest, change.defer_seconds),
     )
+    row.watched_until = None
     _leave_attempt(tables, row)
     announce(tables, row.job, change)
     return row.job

@@ -20,6 +20,7 @@ class JobRow:
     place: int
     queued_at: datetime | None = None
     queue_deadline_at: datetime | None = None
+    watched_until: datetime | None = None
 
     @property
     def spec(self) -> Spec:
@@ -99,6 +100,7 @@ class OutboxRow:
     transition: Transition
     delivered: tuple[str, ...] = ()
     leased_until: datetime | None = None
+    tries: int = 0
     done: bool = False
 
 
@@ -128,9 +130,9 @@ class Tables:
         """Return the store's time in so many seconds."""
         return self.clock() + timedelta(seconds=seconds)
 
-    def passed(self, moment: datetime | None) -> bool:
-        """Whether *moment* is set and not in the future."""
-        return moment is not None and moment <= self.clock()
+    def passed(self, moment: datetime | None, seconds: float = 0.0) -> bool:
+        """Whether *moment* is set and so many seconds ago, or longer."""
+        return moment is not None and moment + timedelta(seconds=seconds) <= self.clock()
 
     def current(self, row: JobRow) -> AttemptRow | None:
         """Return the current attempt of a job, None before the first."""

@@ -8,7 +8,7 @@ import asyncpg
 
 from makegood.errors import GuardFailed, IllegalTransition, InsufficientCredits, KeyReused, StoreError
 from makegood.job import Job, JobMoney, NewJob, Transition
-from makegood.ports import Change
+from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change
 from makegood_adapters.postgres.attempts import keep_evidence
 from makegood_adapters.postgres.rows import to_job, to_money, to_transition
 from makegood_adapters.postgres.statements import statement
@@ -89,12 +89,18 @@ class PostgresJobs:
         rows = await self._database.fetch(statement("jobs/money"), job_id)
         return to_money(rows[0])
 
-    async def overdue(self, limit: int) -> list[Job]:
+    async def overdue(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Job]:
         """See `Jobs.overdue`."""
-        found = await self._database.fetch(statement("jobs/overdue"), limit)
-        order = {row["job_id"]: place for place, row in enumerate(found)}
-        rows = await self._database.fetch(statement("jobs/get"), list(order))
-        return sorted((to_job(row) for row in rows), key=lambda job: order[job.id])
+
+        async def work(connection: asyncpg.Connection) -> list[Job]:
+            found = await connection.fetch(
+                statement("jobs/overdue"), accounts, limit, again_seconds, RESULT_SECONDS, ORPHAN_SECONDS
+            )
+            rows = await connection.fetch(statement("jobs/get"), [row["job_id"] for row in found])
+            return [to_job(row) for row in rows]
+
+        late = await self._database.transact(work)
+        return sorted(late, key=lambda job: job.deadline_at or job.entered_at)
 
     async def _explain(self, error: DatabaseRefusal, change: Change) -> Exception:
         """Translate what the referee said; see the errcodes in the migrations."""

@@ -92,7 +92,12 @@ def to_transition(row: Record) -> Transition:
 
 def to_announcement(row: Record) -> Announcement:
     """Build an Announcement from a row of `outbox/take`."""
-    return Announcement(id=row["outbox_id"], transition=to_transition(row), delivered=tuple(row["delivered"]))
+    return Announcement(
+        id=row["outbox_id"],
+        transition=to_transition(row),
+        delivered=tuple(row["delivered"]),
+        tries=row["tries"],
+    )
 
 
 def to_bucket(row: Record) -> Bucket:

@@ -8,7 +8,7 @@ from makegood.machine.spec import Money, Spec
 
 def lint(spec: Spec) -> list[str]:
     """Return all problems of *spec* as sentences; an empty list means it may be used."""
-    return _names(spec) or _edges(spec) + _reach(spec) + _deadlines(spec) or prove(spec)
+    return _names(spec) or _edges(spec) + _reach(spec) + _deadlines(spec) or prove(spec) + _exits(spec)
 
 
 def _names(spec: Spec) -> list[str]:
@@ -66,6 +66,15 @@ def _deadlines(spec: Spec) -> list[str]:
         f"state {s.name!r} is not final and has no deadline: a job could stay there for ever"
         for s in spec.states
         if not s.terminal and not (s.deadline_seconds and s.deadline_seconds > 0)
+    ]
+
+
+def _exits(spec: Spec) -> list[str]:
+    return [
+        f"state {s.name!r} has no way out for its deadline: it needs an event to a final state "
+        "that gives the credits back, or leaves them as they are"
+        for s in spec.states
+        if not s.terminal and spec.on_deadline(s.name) is None
     ]
 
 

@@ -144,3 +144,13 @@ class Spec:
                 return EvidenceRule(_HAS_RESULT, always=True)
             case _:
                 assert_never(edge.money)
+
+    def on_deadline(self, state: str) -> Edge | None:
+        """Return the edge that a job takes when it has stayed in *state* for too long: the first one that
+        gives the credits back, or else that ends the job without touching them."""
+        ends = [e for e in self.leaving(state) if e.dest in self.terminal]
+        for money in (Money.RELEASE, Money.NONE):
+            for edge in ends:
+                if edge.money is money:
+                    return edge
+        return None

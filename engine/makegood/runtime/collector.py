@@ -69,7 +69,7 @@ class Collector:
         if job is None or attempt.closed_at is None:
             return
         waited = await context.store.now() - attempt.closed_at
-        if waited < context.catalog.get(job.type).fetch_deadline:
+        if waited < context.catalog.of(job).fetch_deadline:
             return
         failure = Failure(category="result", message="The result could not be fetched in time.")
         await context.mover.follow(

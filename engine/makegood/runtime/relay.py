@@ -48,5 +48,9 @@ class Relay:
                         await self._context.store.outbox.delivered(announcement, key)
         except Exception:
             log.exception("hook %s failed for job %s", key, transition.job_id)
-            return False
+            if announcement.tries < self._context.settings.hook_tries_max:
+                return False
+            log.error(
+                "hook %s is given up for version %d of job %s", key, transition.version, transition.job_id
+            )
         return True

@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 import logging
+import random
 import secrets
 from typing import assert_never
 
-from makegood.errors import ProviderUnavailable
+from makegood.errors import OutcomeUnknown, ProviderUnavailable, StoreUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL, SUBMIT
@@ -69,7 +70,7 @@ class Submitter:
         base = context.settings.webhook_base_url
         webhook = f"{base}/hooks/{token}" if base else None
         outcome = await self._call(provider, job, files, webhook)
-        await self._record(job, attempt, outcome)
+        await self._record_for_sure(job, attempt, outcome)
 
     async def _upload(self, job: Job, provider: Provider) -> dict[str, str] | None:
         """Return the provider's names of the inputs; None when the job was moved instead."""
@@ -85,7 +86,7 @@ class Submitter:
                     names[field] = await provider.upload(key, data)
         except (ProviderUnavailable, TimeoutError) as error:
             log.warning("inputs of job %s could not be uploaded: %s", job.id, error)
-            await self._follow(job, "defer", defer_seconds=self._context.settings.defer_seconds)
+            await self._follow(job, "defer", defer_seconds=self._pause(job))
             return None
         return names
 
@@ -97,6 +98,27 @@ class Submitter:
                 return await provider.submit(job.request, files, webhook)
         except TimeoutError:
             return Uncertain("the create call was not answered in time")
+
+    def _pause(self, job: Job) -> float:
+        """Return how long the job waits before it is offered again: longer each time, and not all at once."""
+        settings = self._context.settings
+        doubled = settings.defer_seconds * 2.0 ** min(job.attempt - job.reruns - 1, 16)
+        return min(doubled, settings.defer_max_seconds) * random.uniform(0.75, 1.0)
+
+    async def _record_for_sure(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
+        """Record, again while the store is in trouble: an accepted task's id is known only here. After the
+        lease others take the attempt for uncertain."""
+        clock = asyncio.get_running_loop().time
+        end, pause = clock() + self._context.settings.lease_seconds, 0.5
+        while True:
+            try:
+                return await self._record(job, attempt, outcome)
+            except (StoreUnavailable, OutcomeUnknown):
+                if clock() + pause > end:
+                    raise
+                log.warning("the outcome of job %s cannot be stored yet: %s", job.id, outcome)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 10.0)
 
     async def _record(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
         match outcome:
@@ -119,8 +141,8 @@ class Submitter:
         if now is not None and now.cancel_requested_at:
             await self._follow(job, "cancel", evidence=evidence)
         elif outcome.retry is Retry.LATER:
-            wish = outcome.after_seconds or self._context.settings.defer_seconds
-            await self._follow(job, "defer", evidence=evidence, defer_seconds=wish)
+            pause = max(self._pause(job), outcome.after_seconds or 0.0)
+            await self._follow(job, "defer", evidence=evidence, defer_seconds=pause)
         else:
             failure = Failure(
                 category="rejected",

@@ -7,10 +7,14 @@ from typing import Any
 from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
+from makegood.machine import Empty
 from makegood.runtime.context import Context
 from makegood.runtime.inquiry import Inquiry
 
 log = logging.getLogger("makegood.watchdog")
+
+#: A job that could not be ended comes again after this, so that it does not stand in the way of others.
+_AGAIN_SECONDS = 60.0
 
 
 class Watchdog:
@@ -25,7 +29,7 @@ class Watchdog:
     async def turn(self) -> bool:
         """Deal with overdue jobs, spent attempts and expired credits, each for itself."""
         store, batch = self._context.store, self._context.settings.batch_max
-        overdue = await store.jobs.overdue(batch)
+        overdue = await store.jobs.overdue(self._context.accounts, batch, _AGAIN_SECONDS)
         for job in overdue:
             await _alone(self._end(job), f"overdue job {job.id}")
         for attempt in await store.attempts.spent(batch):
@@ -35,7 +39,7 @@ class Watchdog:
 
     async def _end(self, job: Job) -> None:
         evidence: Evidence | None = None
-        job_type = self._context.catalog.get(job.type)
+        job_type = self._context.catalog.of(job)
         spec = job_type.spec
         if job.state in spec.waiting and job.cancel_requested_at:
             await self._context.mover.follow(job.id, "cancel", actor=self.name, reason="was asked to")
@@ -47,15 +51,19 @@ class Watchdog:
             evidence = attempt.evidence(Verdict.DEADLINE, "watchdog")
         label = spec.state[job.state].label or job.state
         failure = Failure(category="timeout", message=f"The job was too long {label}.")
-        allowed = job_type.rules.allowed(job.state)
-        event = "fail" if "fail" in allowed else "refuse"
+        edge = spec.on_deadline(job.state)
+        if edge is None:
+            log.error("job %s of type %s has no way out of %s for its deadline", job.id, job.type, job.state)
+            return
+        declared = job_type.events()[edge.event].payload
+        payload = failure if declared in (Failure, Empty) else declared()
         await self._context.mover.follow(
-            job.id, event, failure, actor=self.name, reason=failure.message, evidence=evidence
+            job.id, edge.event, payload, actor=self.name, reason=failure.message, evidence=evidence
         )
 
     async def _answered(self, job: Job, attempt: Attempt) -> bool:
         """Ask the provider; return whether that alone has moved the job or found its result."""
-        if attempt.account not in self._context.accounts:
+        if attempt.account not in self._context.accounts or attempt.closed_at is not None:
             return False
         try:
             await self._inquiry.ask(attempt)
@@ -66,7 +74,7 @@ class Watchdog:
         now = await self._context.store.jobs.get(job.id)
         known = await self._context.store.attempts.get(job.id, attempt.number)
         moved = now is None or now.version != job.version
-        return moved or (known is not None and known.verdict is Verdict.SUCCEEDED)
+        return moved or (known is not None and known.verdict is not attempt.verdict)
 
     async def _give_up(self, attempt: Attempt) -> None:
         log.error(

@@ -44,6 +44,7 @@ create table makegood.job (
   not_before          timestamptz,
   cancel_requested_at timestamptz,
   finished_at         timestamptz,
+  watched_until       timestamptz,                     -- the watchdog comes back not before
   output              jsonb,
   error               jsonb,
   retry_of            uuid references makegood.job,
@@ -135,6 +136,7 @@ create table makegood.outbox (
   version      integer not null,
   delivered    text[] not null default '{}',
   leased_until timestamptz,
+  tries        integer not null default 0,
   done_at      timestamptz,
   unique (job_id, version),
   foreign key (job_id, version) references makegood.history

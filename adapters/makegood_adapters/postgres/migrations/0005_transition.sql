@@ -17,6 +17,7 @@ begin
   new.settled := null; new.attempt := 0; new.intent_attempt := null; new.reruns := 0;
   new.created_at := makegood.now(); new.entered_at := new.created_at;
   new.queued_at := null; new.queue_deadline_at := null; new.not_before := null;
+  new.watched_until := null;
   new.deadline_at := new.created_at + make_interval(secs => here.deadline_seconds);
   new.cancel_requested_at := null; new.finished_at := null; new.output := null; new.error := null;
   return new;
@@ -94,7 +95,7 @@ begin
   end if;
   new.previous_state := old.state; new.version := old.version + 1; new.moved := true;
   new.money := edge.money; new.waiting := there.is_waiting; new.slot := there.is_slot;
-  new.entered_at := at;
+  new.entered_at := at; new.watched_until := null;
   new.settled := case edge.money
     when 'capture' then coalesce(new.settled, new.price)
     when 'policy' then case when old.intent_attempt = old.attempt then coalesce(new.settled, 0)

@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from makegood.ports import Store
 from makegood.testing.contract.attempts import AttemptsContract
+from makegood.testing.contract.deadlines import DeadlinesContract
 from makegood.testing.contract.evidence import EvidenceContract
 from makegood.testing.contract.jobs import JobsContract
 from makegood.testing.contract.messages import MessagesContract
@@ -17,7 +18,13 @@ __all__ = ["StoreContract"]
 
 
 class StoreContract(
-    JobsContract, MoneyContract, EvidenceContract, SlotsContract, AttemptsContract, MessagesContract
+    JobsContract,
+    DeadlinesContract,
+    MoneyContract,
+    EvidenceContract,
+    SlotsContract,
+    AttemptsContract,
+    MessagesContract,
 ):
     """Subclass it as `Test…` and give it two fixtures.
 

@@ -214,33 +214,6 @@ class JobsContract:
         await drive.advance(121)
         assert (await drive.dispatch(job)).not_before is None
 
-    async def test_overdue_jobs_come_longest_first(self, drive: Drive) -> None:
-        await drive.grant()
-        first = await drive.insert()
-        await drive.advance(60)
-        second = await drive.insert()
-        await drive.to("queued")
-        await drive.advance(100)
-        assert await drive.store.jobs.overdue(10) == []
-        await drive.advance(300)
-        assert [job.id for job in await drive.store.jobs.overdue(10)] == [first.id, second.id]
-        assert [job.id for job in await drive.store.jobs.overdue(1)] == [first.id]
-
-    async def test_a_result_that_only_has_to_be_fetched_is_not_overdue(self, drive: Drive) -> None:
-        await drive.grant()
-        job = await drive.to("running")
-        await drive.advance(3_600)
-        assert [late.id for late in await drive.store.jobs.overdue(10)] == [job.id]
-        await drive.record(job, Verdict.SUCCEEDED)
-        assert await drive.store.jobs.overdue(10) == []
-
-    async def test_a_state_after_the_slot_has_its_own_deadline(self, drive: Drive) -> None:
-        await drive.grant()
-        job = await drive.to("awaiting_review", REVIEWED)
-        assert (await drive.attempt(job)).verdict is Verdict.SUCCEEDED
-        await drive.advance(3 * 86_400)
-        assert [late.id for late in await drive.store.jobs.overdue(10)] == [job.id]
-
     async def test_positions_count_the_jobs_of_the_pool_in_queue_order(self, drive: Drive) -> None:
         await drive.grant()
         pool = await drive.pool()

@@ -129,6 +129,7 @@ class MessagesContract:
         await drive.advance(301)
         [again] = await steps(drive, job)
         assert (again.id, again.transition) == (first.id, first.transition)
+        assert (first.tries, again.tries) == (1, 2)
         assert (first.delivered, sorted(again.delivered)) == ((), ["0:after:mail", "1:enter:push"])
 
     async def test_announcements_have_a_limit(self, drive: Drive) -> None:

@@ -1,6 +1,6 @@
 -- Lease the earliest undelivered announcement of each job. Called by Outbox.take.
 update makegood.outbox o
-set leased_until = makegood.now() + make_interval(secs => $2)
+set leased_until = makegood.now() + make_interval(secs => $2), tries = o.tries + 1
 from (
   select x.outbox_id from makegood.outbox x
   where x.done_at is null and (x.leased_until is null or x.leased_until <= makegood.now())
@@ -10,5 +10,5 @@ from (
   for no key update skip locked
 ) free, makegood.history h
 where o.outbox_id = free.outbox_id and h.job_id = o.job_id and h.version = o.version
-returning o.outbox_id, o.delivered, h.job_id, h.version, h.operation_id, h.owner_id, h.type, h.event,
+returning o.outbox_id, o.delivered, o.tries, h.job_id, h.version, h.operation_id, h.owner_id, h.type, h.event,
           h.from_state, h.to_state, h.actor, h.reason, h.attempt, h.at
