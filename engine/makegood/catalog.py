@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from makegood.errors import DeclarationError, UnknownJobType
 from makegood.job import Job
 from makegood.lifecycle import BaseJob
-from makegood.machine import Spec
+from makegood.machine import Edge, Spec
 
 
 class Catalog:
@@ -16,6 +16,11 @@ class Catalog:
         for job_type in types:
             if job_type.name in self._types:
                 raise DeclarationError(job_type.name, ["two job types have this name"])
+            if idle := [e.event for e in job_type.spec.edges if _never_runs(job_type, e)]:
+                raise DeclarationError(
+                    job_type.name,
+                    [f"effects of {e!r} never run: the dispatcher moves jobs by itself" for e in idle],
+                )
             self._types[job_type.name] = job_type
 
     def __iter__(self) -> Iterator[type[BaseJob]]:
@@ -38,3 +43,7 @@ class Catalog:
     def specs(self) -> tuple[Spec, ...]:
         """The machines, for the store."""
         return tuple(t.spec for t in self)
+
+
+def _never_runs(job_type: type[BaseJob], edge: Edge) -> bool:
+    return job_type.spec.opens_attempt(edge) and bool(job_type.effects(edge))

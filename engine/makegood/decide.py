@@ -19,6 +19,7 @@ class Decision:
     settle: int | None = None
     output: JSON | None = None
     error: JSON | None = None
+    data: JSON | None = None
 
 
 def decide(
@@ -42,6 +43,7 @@ def decide(
         settle=_settle(job_type, job, edge, payload, ran),
         output=payload.output if isinstance(payload, Completion) else None,
         error=payload.model_dump(mode="json") if isinstance(payload, Failure) else None,
+        data=payload.model_dump(mode="json") if job_type.spec.state[edge.dest].data else None,
     )
 
 

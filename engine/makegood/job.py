@@ -71,6 +71,7 @@ class Job:
     before the first; `reruns` counts how often the job waited again after the provider had accepted its
     task. `intent_attempt` equals `attempt` from the moment at which the create call may
     have been made. `settled` is the number of credits captured at the end, None before.
+    `data` is what the present state carries, None where its type declares none.
     """
 
     id: UUID
@@ -100,6 +101,7 @@ class Job:
     output: JSON | None
     error: JSON | None
     retry_of: UUID | None = None
+    data: JSON | None = None
 
     @property
     def submitted(self) -> bool:

@@ -1,7 +1,8 @@
 """Carry out one event: read the job, decide, compare and set, decide again after a lost race."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -11,7 +12,7 @@ from makegood.decide import decide
 from makegood.errors import Conflict, GuardFailed, IllegalTransition, UnknownJob
 from makegood.job import Evidence, Job
 from makegood.machine import Empty
-from makegood.ports import Change, Store, Wakeups
+from makegood.ports import Change, Effect, Store, Wakeups
 from makegood.settings import Settings
 
 log = logging.getLogger("makegood.mover")
@@ -62,11 +63,12 @@ class Mover:
             job = await self._store.jobs.get(job_id)
             if job is None:
                 raise UnknownJob(job_id)
+            job_type, given = self._catalog.of(job), payload or Empty()
             decision = decide(
-                self._catalog.of(job),
+                job_type,
                 job,
                 event,
-                payload or Empty(),
+                given,
                 evidence=evidence,
                 ran=ran,
             )
@@ -84,8 +86,10 @@ class Mover:
                 error=decision.error,
                 evidence=evidence,
                 defer_seconds=defer_seconds,
+                data=decision.data,
             )
-            if moved := await self._store.jobs.apply(change):
+            effects = [_bound(effect, given) for effect in job_type.effects(decision.edge)]
+            if moved := await self._store.jobs.apply(change, effects):
                 self.announce(moved.id)
                 return moved
         raise Conflict(job_id, event, self._settings.decide_tries_max)
@@ -126,3 +130,10 @@ class Mover:
         """Wake whoever may have something to do after a commit that concerns the job."""
         for topic in (DISPATCH, RELAY, POLL, FETCH, job_topic(job_id)):
             self._wakeups.wake(topic)
+
+
+def _bound(effect: Callable[[Any, Job, Any], Awaitable[None]], payload: BaseModel) -> Effect:
+    async def run(transaction: Any, job: Job) -> None:
+        await effect(transaction, job, payload)
+
+    return run

@@ -4,11 +4,11 @@ Every store method is one transaction and may be called again after an error: wh
 does not write twice. Times are the store's own; a caller passes durations in seconds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from makegood.job import (
@@ -52,6 +52,11 @@ class Change:
     error: JSON | None = None
     evidence: Evidence | None = None
     defer_seconds: float | None = None
+    data: JSON | None = None
+
+
+#: What a job type adds to a transaction: gets the store's transaction and the moved job.
+Effect = Callable[[Any, Job], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +81,11 @@ class Jobs(Protocol):
     async def get(self, job_id: UUID) -> Job | None:
         """Return the job as it is now."""
 
-    async def apply(self, change: Change) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
         """Make the transition with its history, money and announcement, or return None if the job
-        has moved; the same operation id is carried out once. Raises InsufficientCredits."""
+        has moved; the same operation id is carried out once. *effects* run one after another in the same
+        transaction, with it and the moved job; one that raises leaves nothing of the transition. Raises
+        InsufficientCredits."""
 
     async def request_cancel(self, job_id: UUID) -> Job | None:
         """Note durably that the job shall be cancelled; return it, None if there is none."""

@@ -1,5 +1,6 @@
 """The end of a job as its owner or a client asks for it: cancel, report, and events of the host."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from pydantic import BaseModel
 
 from makegood import BaseJob, Failure, GuardFailed, IllegalTransition, Job, JobMoney
 from makegood.outcome import Answer, Failed, Output, Succeeded, Unfinished
-from makegood.ports import Change
+from makegood.ports import Change, Effect
 from makegood_adapters.memory.jobs import MemoryJobs
 from tests.engine.world import PRICE, STATES, WALLET, Upscale, World, a_world, in_state
 
@@ -151,7 +152,7 @@ class TestReport:
 
     async def test_a_report_that_loses_every_race_is_kept_and_does_not_raise(self, world: World) -> None:
         class Busy(MemoryJobs):
-            async def apply(self, change: Change) -> Job | None:
+            async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
                 return None
 
         job = await world.queued()

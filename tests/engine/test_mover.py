@@ -1,7 +1,7 @@
 """Moving a job: compare and set, decide again after a lost race, and say so when it is hopeless."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -22,7 +22,7 @@ from makegood import (
     Verdict,
 )
 from makegood.mover import DISPATCH, FETCH, POLL, RELAY, job_topic
-from makegood.ports import Change
+from makegood.ports import Change, Effect
 from makegood_adapters.memory.jobs import MemoryJobs
 from makegood_adapters.memory.tables import Tables
 from tests.engine.world import PRICE, WALLET, Upscale, World, a_job, a_world
@@ -35,11 +35,11 @@ class Rivals(MemoryJobs):
         super().__init__(tables)
         self._rivals, self.tries = list(rivals), list[Change]()
 
-    async def apply(self, change: Change) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
         self.tries.append(change)
         if self._rivals:
             await self._rivals.pop(0)()
-        return await super().apply(change)
+        return await super().apply(change, effects)
 
 
 class Losing(Rivals):
@@ -49,11 +49,11 @@ class Losing(Rivals):
         super().__init__(tables)
         self._times = times
 
-    async def apply(self, change: Change) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
         if len(self.tries) < self._times:
             self.tries.append(change)
             return None
-        return await super().apply(change)
+        return await super().apply(change, effects)
 
 
 def racing(world: World, jobs: Rivals) -> Rivals:

@@ -1,6 +1,7 @@
 """Deadlines: nothing waits for ever, the provider is asked first, one bad row delays only itself."""
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import pytest
 
 from makegood import BaseJob, Job, JobMoney, Settings
 from makegood.outcome import Cancelled, Failed, Output, Succeeded, Unfinished
-from makegood.ports import Change
+from makegood.ports import Change, Effect
 from makegood.runtime import Watchdog
 from makegood_adapters.memory.jobs import MemoryJobs
 from tests.engine.world import PRICE, QUEUE, RUNNING, STARTING, WALLET, Upscale, World, a_world, in_state
@@ -181,10 +182,10 @@ class Stubborn(MemoryJobs):
 
     stubborn: UUID | None = None
 
-    async def apply(self, change: Change) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
         if change.job_id == self.stubborn:
             raise RuntimeError("a fault in this row alone")
-        return await super().apply(change)
+        return await super().apply(change, effects)
 
 
 class TestOneBadRow:

@@ -202,6 +202,15 @@ class Stage:
         async with self.session.post(f"{self.url}/hooks/{token}", json=body) as reply:
             return reply.status
 
+    async def seen_running(self, job: Job) -> None:
+        """Wait until the engine has asked about the job and heard that the provider works on it."""
+        query = "select ran from makegood.attempt where job_id = $1 order by number desc limit 1"
+
+        async def seen() -> bool:
+            return await self.value(query, job.id) is True
+
+        await self.until(seen)
+
     async def hints_read(self, job: Job) -> None:
         """Wait until nobody has a hint about the job left to look into."""
         query = "select count(*) from makegood.inbox where job_id = $1 and read_at is null"

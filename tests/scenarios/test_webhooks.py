@@ -15,7 +15,7 @@ async def test_d32_a_webhook_that_comes_again_and_again_captures_once(database: 
     async with staged(database, tmp_path, poll_interval_seconds=NEVER_POLL) as stage:
         job = await stage.order(webhooks=2, hold="running")
         task = await stage.task_exists()
-        await stage.reached(job, "running")
+        await stage.seen_running(job)  # the next question is far away, unless a webhook asks for it
         body = {"event": "TASK_END", "taskId": task.id}
         stage.simulator.release(task.id)
         statuses = await asyncio.gather(*(stage.hook(token_of(task), body) for _ in range(10)))
@@ -28,7 +28,7 @@ async def test_d32_a_webhook_that_comes_again_and_again_captures_once(database: 
 
 
 async def test_d15_a_webhook_before_the_create_reply_loses_no_result(database: str, tmp_path: Path) -> None:
-    """Only the early webhook can help: it comes once, and the poll is far away."""
+    """It comes once, while nobody knows the task's id, and the next poll is far away."""
     async with staged(database, tmp_path, capacity=5, poll_interval_seconds=NEVER_POLL) as stage:
         jobs = [await stage.order(webhook_before_reply=True) for _ in range(20)]
         for job in jobs:

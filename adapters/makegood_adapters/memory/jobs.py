@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from makegood.errors import KeyReused, UnknownJobType
 from makegood.job import Job, JobMoney, NewJob, Transition, Verdict
 from makegood.machine import Spec
-from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change
+from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
 from makegood_adapters.memory import ledger, moves
 from makegood_adapters.memory.tables import JobRow, Tables
 
@@ -52,8 +52,15 @@ class MemoryJobs:
         row = self._tables.jobs.get(job_id)
         return row.job if row else None
 
-    async def apply(self, change: Change) -> Job | None:
-        """Make the transition if the job is still as the change says."""
+    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
+        """Make the transition if the job is still as the change says.
+
+        Effects get None for a transaction: they run before anything is written, one that raises leaves
+        nothing of the transition, but nothing takes back what they did elsewhere if the race is lost.
+        """
+        if effects and (moved := moves.preview(self._tables, change)):
+            for effect in effects:
+                await effect(None, moved)
         return moves.apply(self._tables, change)
 
     async def request_cancel(self, job_id: UUID) -> Job | None:

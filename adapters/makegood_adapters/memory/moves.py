@@ -1,6 +1,7 @@
 """A transition in memory: everything is checked before anything is written."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,22 @@ def apply(tables: Tables, change: Change) -> Job | None:
     row = tables.jobs.get(change.job_id)
     if row is None or change.operation_id in tables.operations:
         return row.job if row else None
+    edge = _checked(tables, row, change)
+    return carry_out(tables, row, change, edge) if edge else None
+
+
+def preview(tables: Tables, change: Change) -> Job | None:
+    """Return the job as `apply` would make it, None where that would change nothing."""
+    row = tables.jobs.get(change.job_id)
+    if row is None or change.operation_id in tables.operations:
+        return None
+    row = copy(row)  # its place in the queue is not to be touched
+    edge = _checked(tables, row, change)
+    return _moved(tables, row, change, edge, ledger.settles(row.job, edge, change.settle)) if edge else None
+
+
+def _checked(tables: Tables, row: JobRow, change: Change) -> Edge | None:
+    """Return the edge that may be taken, None when the race is lost; refusals are raised."""
     if (row.job.version, row.job.state) != (change.version, change.from_state):
         return None
     edge = _edge(row.spec, change)
@@ -24,25 +41,35 @@ def apply(tables: Tables, change: Change) -> Job | None:
         why = "Only the dispatcher opens attempts, together with their slot."
         raise GuardFailed(edge.event, row.job.state, ["attempt"], why)
     evidence.check(tables, row.spec, row.job, edge, change.evidence)
-    return carry_out(tables, row, change, edge)
+    if edge.money is Money.HOLD:
+        ledger.check_funds(tables, row.job)
+    return edge
 
 
 def carry_out(tables: Tables, row: JobRow, change: Change, edge: Edge, attempt: int | None = None) -> Job:
     """Write a checked transition with its money and its news; *attempt*: it opens this one."""
-    job, terminal = row.job, row.spec.state[edge.dest].terminal
-    settled = ledger.settles(job, edge, change.settle)
-    if edge.money is Money.HOLD:
-        ledger.check_funds(tables, job)
+    settled = ledger.settles(row.job, edge, change.settle)
     if change.evidence:
         evidence.record(tables, change.evidence)
     # Here the last check has passed.
     if edge.money is Money.HOLD:
-        ledger.hold(tables, job)
+        ledger.hold(tables, row.job)
     elif settled is not None:
-        ledger.settle(tables, job, settled)
-    elif terminal:
+        ledger.settle(tables, row.job, settled)
+    row.job = _moved(tables, row, change, edge, settled, attempt)
+    row.watched_until = None
+    _leave_attempt(tables, row)
+    announce(tables, row.job, change)
+    return row.job
+
+
+def _moved(
+    tables: Tables, row: JobRow, change: Change, edge: Edge, settled: int | None, attempt: int | None = None
+) -> Job:
+    job, terminal = row.job, row.spec.state[edge.dest].terminal
+    if terminal and settled is None:
         settled = job.settled or 0
-    row.job = replace(
+    return replace(
         job,
         state=edge.dest,
         version=job.version + 1,
@@ -50,14 +77,11 @@ def carry_out(tables: Tables, row: JobRow, change: Change, edge: Edge, attempt: 
         intent_attempt=job.intent_attempt if attempt is None else None,
         settled=job.settled if settled is None else settled,
         output=job.output if change.output is None else change.output,
-        error=job.error if change.error is None and not terminal else change.error,
+        error=change.error,
+        data=change.data,
         reruns=job.reruns + _is_rerun(tables, row, edge),
         **_entering(tables, row, edge.dest, change.defer_seconds),
     )
-    row.watched_until = None
-    _leave_attempt(tables, row)
-    announce(tables, row.job, change)
-    return row.job
 
 
 def announce(tables: Tables, job: Job, change: Change, *, first: bool = False) -> None:

@@ -8,7 +8,7 @@ import asyncpg
 
 from makegood.errors import GuardFailed, IllegalTransition, InsufficientCredits, KeyReused, StoreError
 from makegood.job import Job, JobMoney, NewJob, Transition
-from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change
+from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
 from makegood_adapters.postgres.attempts import keep_evidence
 from makegood_adapters.postgres.rows import to_job, to_money, to_transition
 from makegood_adapters.postgres.statements import statement
@@ -44,7 +44,7 @@ class PostgresJobs:
         rows = await self._database.fetch(statement("jobs/get"), [job_id])
         return to_job(rows[0]) if rows else None
 
-    async def apply(self, change: Change) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
         """See `Jobs.apply`."""
 
         async def work(connection: asyncpg.Connection) -> Job | None:
@@ -54,9 +54,14 @@ class PostgresJobs:
             job_id = await connection.fetchval(statement("jobs/apply"), *_arguments(change))
             if job_id is None:  # lost the race, or an earlier try of ours was committed after all
                 job_id = await connection.fetchval(statement("jobs/by_operation"), change.operation_id)
-            if job_id is None:
-                raise _RaceLost
-            return await _read(connection, job_id)
+                if job_id is None:
+                    raise _RaceLost
+                return await _read(connection, job_id)
+            moved = await _read(connection, job_id)
+            if moved:
+                for effect in effects:
+                    await effect(connection, moved)
+            return moved
 
         try:
             return await self._database.transact(work)
@@ -164,6 +169,7 @@ def _arguments(change: Change) -> Sequence[object]:
         _plain(change.output),
         _plain(change.error),
         change.defer_seconds,
+        _plain(change.data),
     )
 
 

@@ -45,6 +45,7 @@ def to_job(row: Record) -> Job:
         settled=row["settled"],
         output=row["output"],
         error=row["error"],
+        data=row["data"],
         retry_of=row["retry_of"],
     )
 

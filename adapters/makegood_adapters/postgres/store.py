@@ -62,6 +62,7 @@ class PostgresStore:
         except _REFUSED as error:
             raise _unreachable(dsn, error) from None
         try:
+            await _check_server(pool)
             yield cls(pool)
         finally:
             pool.terminate()
@@ -86,6 +87,8 @@ class PostgresStore:
         rows = await self._database.fetch(statement("violations"))
         return [f"{row['invariant']}: {row['subject']}" for row in rows]
 
+
+_POSTGRES_MIN = 15
 
 _REFUSED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError, TimeoutError)
 
@@ -123,6 +126,19 @@ def _place(dsn: str) -> str | None:
     if torn or parts.scheme not in ("postgresql", "postgres"):
         return None
     return f"{parts.hostname or 'the local socket'}{port}{parts.path}"
+
+
+async def _check_server(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as connection:
+        version = connection.get_server_version()
+        if version.major < _POSTGRES_MIN:
+            raise StoreUnavailable(
+                f"This is PostgreSQL {version.major}; makegood needs {_POSTGRES_MIN} or newer."
+            )
+        if not await connection.fetchval("select to_regclass('makegood.job') is not null"):
+            raise StoreUnavailable(
+                "The database has no schema `makegood`: open the store with update_schema=True, once."
+            )
 
 
 def _settings() -> dict[str, str]:

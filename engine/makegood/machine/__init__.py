@@ -1,9 +1,11 @@
 """Declaring machines: states, events, money, and the proof that no path loses credits."""
 
-from makegood.machine.declare import Arrow, Empty, Event, Machine, State
-from makegood.machine.spec import Edge, Holding, Money, Spec, StateSpec
+from makegood.machine.declare import Machine
+from makegood.machine.elements import Arrow, Empty, Event, Sources, State
+from makegood.machine.spec import PUBLIC, Edge, Holding, Money, Spec, StateSpec
 
 __all__ = [
+    "PUBLIC",
     "Arrow",
     "Edge",
     "Empty",
@@ -11,6 +13,7 @@ __all__ = [
     "Holding",
     "Machine",
     "Money",
+    "Sources",
     "Spec",
     "State",
     "StateSpec",

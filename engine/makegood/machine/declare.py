@@ -13,147 +13,16 @@ A subclass inherits states and events, adds its own, replaces by name, and cuts 
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
-
-from pydantic import BaseModel
+from typing import Any, ClassVar, Self, cast
 
 from makegood.errors import DeclarationError
-from makegood.job import Job, Transition
+from makegood.job import Transition
+from makegood.machine.elements import Effect, Event, Hook, State
 from makegood.machine.lint import lint
 from makegood.machine.rulebook import RuleBook, RuleMachine
-from makegood.machine.spec import Edge, Money, Spec, StateSpec
-
-
-class Empty(BaseModel):
-    """The payload of an event that needs none."""
-
-
-P = TypeVar("P", bound=BaseModel)
-Guard = Callable[[Job, P], bool]
-Hook = Callable[[Transition], Awaitable[None]]
-H = TypeVar("H", bound=Hook)
-
-
-class State:
-    """A state; its name is the attribute's name.
-
-    `deadline` is how long a job may stay, counted from entering; every state that is not final needs
-    one. `slot` marks the states in which a job has an attempt at the provider.
-    """
-
-    name: str = ""
-
-    def __init__(
-        self,
-        *,
-        initial: bool = False,
-        final: bool = False,
-        slot: bool = False,
-        deadline: timedelta | None = None,
-        label: str = "",
-    ) -> None:
-        self.initial, self.final, self.slot = initial, final, slot
-        self.deadline, self.label = deadline, label
-        self._hooks: list[Hook] = []
-        self._inherited: State | None = None
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __rshift__(self, dest: State) -> Arrow:
-        return Arrow(((self, dest, None),))
-
-    def __or__(self, other: State) -> Sources:
-        return Sources((self, other))
-
-    @property
-    def hooks(self) -> tuple[Hook, ...]:
-        """Hooks of this state, those of the type it was inherited from first."""
-        return (*(self._inherited.hooks if self._inherited else ()), *self._hooks)
-
-    def with_deadline(self, deadline: timedelta) -> State:
-        """Return a state like this one with another deadline, to be declared in a subclass."""
-        return State(
-            initial=self.initial, final=self.final, slot=self.slot, deadline=deadline, label=self.label
-        )
-
-    def on_enter(self, hook: H) -> H:
-        """Call *hook* after a job of this type has entered the state and that is committed.
-
-        The relay calls it at least once for each transition, in the order of the job's life.
-        """
-        self._hooks.append(hook)
-        return hook
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Several source states: `(a | b) >> c`."""
-
-    states: tuple[State, ...]
-
-    def __or__(self, other: State) -> Sources:
-        return Sources((*self.states, other))
-
-    def __rshift__(self, dest: State) -> Arrow:
-        return Arrow(tuple((s, dest, None) for s in self.states))
-
-
-@dataclass(frozen=True)
-class Arrow:
-    """Moves of one event: `(a >> b) | (c >> d)`; each may carry a money meaning of its own."""
-
-    moves: tuple[tuple[State, State, Money | None], ...]
-
-    def __or__(self, other: Arrow) -> Arrow:
-        return Arrow((*self.moves, *other.moves))
-
-    def with_money(self, money: Money) -> Arrow:
-        """Say what these moves do to the credits, whatever the event's other moves do."""
-        return Arrow(tuple((source, dest, money) for source, dest, _ in self.moves))
-
-
-class Event(Generic[P]):
-    """An event with its moves, the type of its payload and what it means for the credits."""
-
-    name: str = ""
-
-    @overload
-    def __init__(self: Event[Empty], arrow: Arrow, *, money: Money = Money.NONE) -> None: ...
-    @overload
-    def __init__(self: Event[P], arrow: Arrow, payload: type[P], *, money: Money = Money.NONE) -> None: ...
-    def __init__(self, arrow: Arrow, payload: type[BaseModel] = Empty, *, money: Money = Money.NONE) -> None:
-        self.arrow, self.payload, self.money = arrow, payload, money
-        self._guards: list[Guard[P]] = []
-        self._hooks: list[Hook] = []
-        self._inherited: Event[P] | None = None
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @property
-    def guards(self) -> tuple[Guard[P], ...]:
-        """Guards of this event, those of the type it was inherited from first."""
-        return (*(self._inherited.guards if self._inherited else ()), *self._guards)
-
-    @property
-    def hooks(self) -> tuple[Hook, ...]:
-        """After-commit hooks of this event, inherited ones first."""
-        return (*(self._inherited.hooks if self._inherited else ()), *self._hooks)
-
-    def guard(self, guard: Guard[P]) -> Guard[P]:
-        """Hold the event back unless *guard* says yes; it is pure, synchronous and has a name."""
-        self._guards.append(guard)
-        return guard
-
-    def after_commit(self, hook: H) -> H:
-        """Call *hook* after the event is committed, at least once, in the order of the job's life."""
-        self._hooks.append(hook)
-        return hook
+from makegood.machine.spec import PUBLIC, Edge, Money, Spec, StateSpec
 
 
 class Machine:
@@ -168,14 +37,15 @@ class Machine:
     def __init_subclass__(cls, *, drop: Sequence[tuple[Event[Any], State]] = (), **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         dropped = {(event.name, state.name) for event, state in drop}
-        cls._dropped = cls._dropped | dropped
+        # an event that is declared anew begins with all of its moves
+        cls._dropped = frozenset(d for d in cls._dropped if d[0] not in vars(cls)) | dropped
         cls._adopt()
         if not cls.states():
             return
         if "name" not in vars(cls):
             cls.name = _snake(cls.__name__)
         cls.spec = _compile(cls)
-        if problems := _not_there(cls, dropped) + lint(cls.spec):
+        if problems := _not_there(cls, dropped) + _without_data(cls) + lint(cls.spec):
             raise DeclarationError(f"{cls.__name__} ({cls.spec.name}@{cls.spec.version})", problems)
         cls.rules = RuleBook(cls.spec, cls._unmet)
 
@@ -214,13 +84,25 @@ class Machine:
     @classmethod
     def hooks(cls, transition: Transition) -> list[tuple[str, Hook]]:
         """Return (key, hook) for all that wants to hear of *transition*; keys are unique in it."""
-        event, state = cls.events().get(transition.event), cls.states().get(transition.to_state)
-        found = [("after", h) for h in event.hooks] if event else []
-        found += [("enter", h) for h in state.hooks] if state else []
+        event, states = cls.events().get(transition.event), cls.states()
+        left, entered = states.get(transition.from_state or ""), states.get(transition.to_state)
+        found = [("leave", h) for h in left.leave_hooks] if left else []
+        found += [("after", h) for h in event.hooks] if event else []
+        found += [("enter", h) for h in entered.hooks] if entered else []
         keys = [f"{when}:{h.__module__}.{h.__qualname__}" for when, h in found]
         # Hooks that one factory has made share their name; their place tells them apart.
         seen = [keys[:place].count(key) for place, key in enumerate(keys)]
         return [(f"{k}#{n + 1}" if n else k, h) for k, n, (_, h) in zip(keys, seen, found, strict=True)]
+
+    @classmethod
+    def effects(cls, edge: Edge) -> list[Effect[Any]]:
+        """Return what runs inside the transaction of *edge*, in order: leaving, the event, entering."""
+        states = cls.states()
+        return [
+            *states[edge.source].leave_effects,
+            *cls.events()[edge.event].effects,
+            *states[edge.dest].enter_effects,
+        ]
 
     @classmethod
     def _unmet(cls, event: str, job: Any, payload: Any) -> list[str]:
@@ -233,11 +115,7 @@ class Machine:
         for name, member in _members(cls.__mro__[1:]).items():
             own = vars(cls).get(name)
             if own is None:
-                own = copy.copy(member)
-                own._hooks, own._inherited = [], member
-                if isinstance(own, Event):
-                    own._guards = []
-                setattr(cls, name, own)
+                setattr(cls, name, member.clone())
             elif isinstance(own, State) and isinstance(member, State):
                 own._inherited = member  # declared anew, still heard by the hooks of the base
 
@@ -255,7 +133,7 @@ def _members(classes: Sequence[type]) -> dict[str, State | Event[Any]]:
 
 def _compile(cls: type[Machine]) -> Spec:
     edges = tuple(
-        Edge(e.name, source.name, dest.name, e.money if money is None else money)
+        Edge(e.name, source.name, dest.name, e.money if money is None else money, e.permission)
         for e in cls.events().values()
         for source, dest, money in e.arrow.moves
         if (e.name, source.name) not in cls._dropped
@@ -268,15 +146,38 @@ def _compile(cls: type[Machine]) -> Spec:
             slot=s.slot,
             deadline_seconds=s.deadline.total_seconds() if s.deadline else None,
             label=s.label,
+            public=s.public or _public(s, edges),
+            data=s.data.__name__ if s.data else "",
         )
         for s in cls.states().values()
     )
     return Spec(cls.name, cls.version, states, edges)
 
 
+def _public(state: State, edges: Sequence[Edge]) -> str:
+    if state.name in PUBLIC:
+        return state.name
+    if not state.final:
+        return "running"
+    captured = any(e.dest == state.name and e.money is Money.CAPTURE for e in edges)
+    return "completed" if captured else "failed"
+
+
 def _not_there(cls: type[Machine], dropped: set[tuple[str, str]]) -> list[str]:
     moves = {(e.name, source.name) for e in cls.events().values() for source, _, _ in e.arrow.moves}
     return [f"drop: {event!r} has no edge from {state!r}" for event, state in sorted(dropped - moves)]
+
+
+def _without_data(cls: type[Machine]) -> list[str]:
+    """Return the moves into a state with data whose event does not bring them."""
+    return [
+        f"{event.name!r} leads to {dest.name!r}, which carries {dest.data.__name__}, and brings "
+        f"{event.payload.__name__}"
+        for event in cls.events().values()
+        for source, dest, _ in event.arrow.moves
+        if dest.data and (event.name, source.name) not in cls._dropped
+        if not issubclass(event.payload, dest.data)
+    ]
 
 
 def _snake(name: str) -> str:

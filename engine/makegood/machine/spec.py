@@ -29,9 +29,17 @@ class Holding(StrEnum):
     OVER = "over"  # a terminal state: settled, or nothing was ever held
 
 
+#: What the outside ever sees of a job, whatever states its type has.
+PUBLIC = ("pending", "queued", "starting", "running", "completed", "failed", "cancelled")
+
+
 @dataclass(frozen=True, slots=True)
 class StateSpec:
-    """A state: `deadline_seconds` counts from entering it, `slot` says an attempt lives in it."""
+    """A state: `deadline_seconds` counts from entering it, `slot` says an attempt lives in it.
+
+    `public` is the one of the seven public statuses under which the outside sees the state; `data` names
+    the model of what a job carries while it stays in it, empty for nothing.
+    """
 
     name: str
     initial: bool = False
@@ -39,16 +47,19 @@ class StateSpec:
     slot: bool = False
     deadline_seconds: float | None = None
     label: str = ""
+    public: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One legal move."""
+    """One legal move; `permission` names what a person needs who asks for it, empty for no name."""
 
     event: str
     source: str
     dest: str
     money: Money = Money.NONE
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ WITH_THE_STATE = {
     "settled": "1",
     "output": "'{}'",
     "error": "'{}'",
+    "data": "'{}'",
     "event": "'fail'",
     "actor": "'somebody else'",
     "reason": "'why not'",
@@ -117,6 +118,13 @@ async def test_every_column_of_a_job_is_accounted_for(plain: asyncpg.Connection)
     )
     free = {"state", "intent_attempt", "priority", "not_before", "cancel_requested_at", "watched_until"}
     assert {r["column_name"] for r in rows} == {*FROZEN, *WITH_THE_STATE, *WRITTEN_BY_THE_REFEREE, *free}
+
+
+async def test_the_watchdog_cannot_be_sent_away(drive: Drive, plain: asyncpg.Connection) -> None:
+    job = await drive.insert()
+    await plain.execute("UPDATE makegood.job SET watched_until = 'infinity' WHERE job_id = $1", job.id)
+    await drive.advance(2 * 3_600)
+    assert [late.id for late in await drive.store.jobs.overdue([], 10, 60)] == [job.id]
 
 
 async def test_the_intent_of_an_attempt_cannot_be_taken_back(drive: Drive, plain: asyncpg.Connection) -> None:

@@ -47,6 +47,7 @@ create table makegood.job (
   watched_until       timestamptz,                     -- the watchdog comes back not before
   output              jsonb,
   error               jsonb,
+  data                jsonb,                       -- what the present state carries
   retry_of            uuid references makegood.job,
   unique (owner_id, key),
   foreign key (type, type_version, state) references makegood.machine_state (type, version, name),

@@ -19,7 +19,7 @@ begin
   new.queued_at := null; new.queue_deadline_at := null; new.not_before := null;
   new.watched_until := null;
   new.deadline_at := new.created_at + make_interval(secs => here.deadline_seconds);
-  new.cancel_requested_at := null; new.finished_at := null; new.output := null; new.error := null;
+  new.cancel_requested_at := null; new.finished_at := null; new.output := null; new.error := null; new.data := null;
   return new;
 end $$;
 create trigger job_begins before insert on makegood.job
@@ -58,14 +58,18 @@ begin
   end if;
 
   if new.state = old.state then
-    if (new.attempt, new.settled, new.output, new.error, new.event, new.actor, new.reason,
+    if (new.attempt, new.settled, new.output, new.error, new.data, new.event, new.actor, new.reason,
         new.operation_id)
        is distinct from
-       (old.attempt, old.settled, old.output, old.error, old.event, old.actor, old.reason,
+       (old.attempt, old.settled, old.output, old.error, old.data, old.event, old.actor, old.reason,
         old.operation_id)
     then
       raise exception 'job %: these columns change only together with the state', old.job_id
         using errcode = case when ours then 'MG001' else 'MG005' end;
+    end if;
+    -- whoever writes it: the watchdog comes back within the hour
+    if new.watched_until > makegood.now() + interval '1 hour' then
+      new.watched_until := makegood.now() + interval '1 hour';
     end if;
     return new;
   end if;
@@ -87,7 +91,7 @@ begin
   at := makegood.now();
   if not ours then  -- a plain UPDATE: the row still names whoever wrote last
     new.operation_id := gen_random_uuid(); new.event := edge.event; new.reason := null;
-    new.actor := 'database:' || session_user;
+    new.actor := 'database:' || session_user; new.data := null;
     if there.is_terminal and new.error is null and edge.money <> 'capture' then
       new.error := jsonb_build_object('category', 'external', 'detail', jsonb_build_object(),
                                       'message', 'Another program ended the job.');
