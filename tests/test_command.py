@@ -225,7 +225,7 @@ def test_a_bad_tool_file_is_named_with_its_mistakes(run: Run, home: Path, databa
     told = run("serve", "--config", "engine.toml")
     check_is_a_sentence(told)
     assert "The tools folder tools cannot be used" in told.sentence
-    assert "crooked.toml: version" in told.sentence
+    assert "MG502 version: must be a valid integer, not 'one' (crooked.toml:2)" in told.sentence
 
 
 #: Mistakes that only show once the database is there.

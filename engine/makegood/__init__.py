@@ -13,6 +13,7 @@ from makegood.errors import (
     KeyReused,
     MakegoodError,
     OutcomeUnknown,
+    ProviderRefused,
     ProviderUnavailable,
     Refusal,
     StoreError,
@@ -34,7 +35,7 @@ from makegood.job import (
 )
 from makegood.jobtype import File, JobInput
 from makegood.lifecycle import BaseJob, Completion, Failure
-from makegood.machine import Empty, Event, Machine, Money, State
+from makegood.machine import Empty, Event, Machine, Money, Obligation, State
 from makegood.settings import Settings
 
 __all__ = [
@@ -64,9 +65,11 @@ __all__ = [
     "Machine",
     "MakegoodError",
     "Money",
+    "Obligation",
     "Occupancy",
     "OutcomeUnknown",
     "ProviderAccount",
+    "ProviderRefused",
     "ProviderUnavailable",
     "Refusal",
     "Settings",

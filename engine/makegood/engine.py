@@ -20,7 +20,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -32,15 +32,15 @@ from makegood.errors import (
     GuardFailed,
     IllegalTransition,
     InsufficientCredits,
-    InvalidInput,
+    InvalidRequest,
     UnknownJob,
 )
+from makegood.intake import Order, take_order
 from makegood.job import (
     Balance,
     Evidence,
     Job,
     JobMoney,
-    NewJob,
     Occupancy,
     ProviderAccount,
     Transition,
@@ -140,7 +140,7 @@ class Engine:
             if self._running:
                 self._running.cancel()
                 await asyncio.gather(self._running, return_exceptions=True)
-            crews = (self._submitter.crew, self._poller.crew, self._collector.crew)
+            crews = [loop.crew for loop in self._loops if hasattr(loop, "crew")]
             await asyncio.gather(*(crew.drain(max(0.0, end - clock())) for crew in crews))
 
     async def submit(
@@ -158,27 +158,10 @@ class Engine:
         *input* fits the type's `Input`; file fields hold keys of `blobs`. The same (owner, *key*)
         gives the same job. Nothing is charged. Raises UnknownJobType, InvalidInput, KeyReused.
         """
-        found = self.catalog.get(job_type if isinstance(job_type, str) else job_type.name)
-        value = found.parse(input)
-        files = await self._check_files(found, value)
-        return await self._store.jobs.insert(
-            NewJob(
-                id=self._new_id(),
-                owner=owner,
-                type=found.name,
-                type_version=found.version,
-                pool=found.pool,
-                price=found.price_of(value),
-                input=value.model_dump(mode="json"),
-                request=found.request(value),
-                files=files,
-                key=key,
-                priority=priority,
-                attempts_max=found.attempts_max,
-                retry_of=retry_of,
-                actor=owner,
-            )
-        )
+        name = job_type if isinstance(job_type, str) else job_type.name
+        order = Order(owner, input, key=key, priority=priority, retry_of=retry_of)
+        new = await take_order(self.catalog.get(name), order, self.blobs, self._new_id())
+        return await self._store.jobs.insert(new)
 
     async def accept(self, job_id: UUID, *, actor: str = "engine") -> Job:
         """Hold the price and queue the job; a job accepted before is returned as it is.
@@ -190,9 +173,12 @@ class Engine:
             return await self._mover.fire(job_id, BaseJob.accept.name, actor=actor)
         except InsufficientCredits as error:
             failure = Failure(category="insufficient_credits", message=str(error))
-            await self._mover.follow(
+            refused = await self._mover.follow(
                 job_id, BaseJob.refuse.name, failure, actor=actor, reason="insufficient credits"
             )
+            job = refused or await self.get(job_id)
+            if job.finished_at is None:  # meanwhile somebody added credits and accepted it
+                return job
             raise
         except IllegalTransition:
             job = await self.get(job_id)
@@ -200,11 +186,33 @@ class Engine:
                 raise
             return job
 
+    @overload
+    async def fire(
+        self,
+        job_id: UUID,
+        event: Event[Empty],
+        payload: None = None,
+        *,
+        actor: str = ...,
+        reason: str | None = ...,
+        evidence: Evidence | None = ...,
+    ) -> Job: ...
+    @overload
     async def fire(
         self,
         job_id: UUID,
         event: Event[P],
-        payload: P | None = None,
+        payload: P,
+        *,
+        actor: str = ...,
+        reason: str | None = ...,
+        evidence: Evidence | None = ...,
+    ) -> Job: ...
+    async def fire(
+        self,
+        job_id: UUID,
+        event: Event[Any],
+        payload: BaseModel | None = None,
         *,
         actor: str = "engine",
         reason: str | None = None,
@@ -213,8 +221,13 @@ class Engine:
         """Move the job by *event* and return it as committed.
 
         A job whose attempt was submitted needs *evidence* about that attempt. Raises
-        IllegalTransition, GuardFailed, Conflict.
+        IllegalTransition, GuardFailed, Conflict, InvalidRequest when the payload is not the event's.
         """
+        given = payload or Empty()
+        if not isinstance(given, event.payload):
+            raise InvalidRequest(
+                f"{event.name!r} takes a {event.payload.__name__}, not a {type(given).__name__}."
+            )
         return await self._mover.fire(
             job_id, event.name, payload, actor=actor, reason=reason, evidence=evidence
         )
@@ -226,7 +239,7 @@ class Engine:
         Raises IllegalTransition or GuardFailed when the job is over or its type does not allow it.
         """
         job = await self.get(job_id)
-        job_type = self.catalog.of(job)
+        job_type = await self._mover.type_of(job)
         if not job_type.at_provider(job):
             try:
                 return await self._mover.fire(job_id, BaseJob.cancel.name, actor=actor, reason=reason)
@@ -255,7 +268,7 @@ class Engine:
         job = await self.get(job_id)
         if job.finished_at is not None:
             return job
-        event = self._report_event(job, settle_queued)
+        event = await self._report_event(job, settle_queued)
         if event:
             failure = Failure(category="client_report", message=message)
             with contextlib.suppress(IllegalTransition, GuardFailed, Conflict):  # it moved on meanwhile
@@ -344,24 +357,11 @@ class Engine:
         """Return every broken invariant; the list is always empty."""
         return await self._store.violations()
 
-    async def _check_files(self, job_type: type[BaseJob], value: BaseModel) -> dict[str, str]:
-        files, problems = {}, []
-        for field, mark, key in job_type.files_of(value):
-            data = await self.blobs.get(key)
-            if data is None:
-                problems.append((field, f"there is no file {key!r}; upload it first"))
-            elif problem := mark.problem(data):
-                problems.append((field, problem))
-            files[field] = key
-        if problems:
-            raise InvalidInput(job_type.name, problems)
-        return files
-
-    def _report_event(self, job: Job, settle_queued: bool) -> str | None:
+    async def _report_event(self, job: Job, settle_queued: bool) -> str | None:
         """Return by which event a client's report may end the job, None if it may not."""
         if job.intent_attempt is not None:
             return None
-        spec = self.catalog.of(job).spec
+        spec = (await self._mover.type_of(job)).spec
         if job.state == spec.initial:
             return BaseJob.refuse.name
         return BaseJob.fail.name if settle_queued and job.state in spec.waiting else None

@@ -15,6 +15,7 @@ MakegoodError
 ├── StoreError            the database
 │   ├── StoreUnavailable  cannot be reached; the caller may try again
 │   └── OutcomeUnknown    no answer to COMMIT within the settings' bound
+├── ProviderRefused       the provider will never take this, however often it is asked
 └── ProviderUnavailable   the provider gave no usable answer to a question; nothing was changed
 """
 
@@ -27,11 +28,14 @@ class MakegoodError(Exception):
 
 
 class DeclarationError(MakegoodError, TypeError):
-    """Report every problem of one declaration at once; `problems` holds them as text."""
+    """Report every problem of one declaration at once.
 
-    def __init__(self, subject: str, problems: Sequence[str]) -> None:
+    `problems` holds them, each with a text; those of a machine or tool file are `machine.Problem`.
+    """
+
+    def __init__(self, subject: str, problems: Sequence[object]) -> None:
         self.subject, self.problems = subject, tuple(problems)
-        listed = "\n  - ".join(problems)
+        listed = "\n  - ".join(map(str, problems))
         super().__init__(f"{subject} cannot be used:\n  - {listed}")
 
 
@@ -128,3 +132,7 @@ class OutcomeUnknown(StoreError):
 
 class ProviderUnavailable(MakegoodError):
     """A question to the provider has no usable answer; it may be asked again."""
+
+
+class ProviderRefused(MakegoodError):
+    """The provider will never take this input; the message may be shown to its owner."""

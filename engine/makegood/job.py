@@ -134,6 +134,7 @@ class Attempt:
     draining_until: datetime | None
     asked: int
     token_hash: bytes | None = None
+    cancel_answered: bool = False
 
     def evidence(
         self,

@@ -69,9 +69,8 @@ class JobType(Machine):
     price: ClassVar[int] = 0
     attempts_max: ClassVar[int] = 3
     fetch_deadline: ClassVar[timedelta] = timedelta(hours=2)
-
-    class Input(JobInput):
-        """What the user sends; a job type replaces it."""
+    #: What the user sends: a job type declares a nested `class Input(JobInput)`.
+    Input: ClassVar[type[BaseModel]] = JobInput
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> BaseModel:

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from makegood.catalog import Catalog
 from makegood.decide import decide
-from makegood.errors import Conflict, GuardFailed, IllegalTransition, UnknownJob
+from makegood.errors import Conflict, GuardFailed, IllegalTransition, StoreError, UnknownJob
 from makegood.job import Evidence, Job
+from makegood.lifecycle import BaseJob, Failure
 from makegood.machine import Empty
 from makegood.ports import Change, Effect, Store, Wakeups
 from makegood.settings import Settings
@@ -63,7 +64,7 @@ class Mover:
             job = await self._store.jobs.get(job_id)
             if job is None:
                 raise UnknownJob(job_id)
-            job_type, given = self._catalog.of(job), payload or Empty()
+            job_type, given = await self.type_of(job), payload or Empty()
             decision = decide(
                 job_type,
                 job,
@@ -93,6 +94,31 @@ class Mover:
                 self.announce(moved.id)
                 return moved
         raise Conflict(job_id, event, self._settings.decide_tries_max)
+
+    async def type_of(self, job: Job) -> type[BaseJob]:
+        """Return the job's type in its version; where this process lacks it, a stand-in by stored rules."""
+        known = self._catalog.of(job)
+        if known is None:
+            spec = await self._store.spec(job.type, job.type_version)
+            if spec is None:
+                raise StoreError(f"Nothing is stored about the job type {job.type}@{job.type_version}.")
+            known = self._catalog.stand_in(spec)
+        return known
+
+    async def end(
+        self, job: Job, failure: Failure, *, actor: str, evidence: Evidence | None = None
+    ) -> Job | None:
+        """End *job* by its deadline, on the stored rules alone; None if it has moved meanwhile."""
+        ended = await self._store.jobs.end(
+            job,
+            operation_id=self._new_id(),
+            actor=actor,
+            reason=failure.message,
+            error=failure.model_dump(mode="json"),
+            evidence=evidence,
+        )
+        self.announce(job.id)
+        return ended
 
     async def follow(
         self,

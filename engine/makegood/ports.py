@@ -26,6 +26,7 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON, Answer, CancelReply, Hint, Output, Submission
 
+GRACE = "grace:"  # how the source of credits begins that come back after their bucket has expired
 REPORTS_MAX = 20
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
 ORPHAN_SECONDS = 600.0
@@ -86,6 +87,20 @@ class Jobs(Protocol):
         has moved; the same operation id is carried out once. *effects* run one after another in the same
         transaction, with it and the moved job; one that raises leaves nothing of the transition. Raises
         InsufficientCredits."""
+
+    async def end(
+        self,
+        job: Job,
+        *,
+        operation_id: UUID,
+        actor: str,
+        reason: str,
+        error: JSON,
+        evidence: Evidence | None = None,
+    ) -> Job | None:
+        """Take the edge that the stored machine has for the deadline of the job's state, by the rows alone:
+        no guard, effect or type of a process can hold it back. None if the job has moved from *job*, or
+        has no such edge."""
 
     async def request_cancel(self, job_id: UUID) -> Job | None:
         """Note durably that the job shall be cancelled; return it, None if there is none."""
@@ -171,7 +186,10 @@ class Attempts(Protocol):
         """Note that the provider has begun to work."""
 
     async def sent_cancel(self, attempt: Attempt) -> None:
-        """Note that the provider was asked to cancel."""
+        """Note that the provider is about to be asked to cancel, and when it first was."""
+
+    async def cancel_answered(self, attempt: Attempt) -> None:
+        """Note that the provider has answered, so that it need not be asked again."""
 
     async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """Return attempts that succeeded while their job still waits for the result, as `due`."""
@@ -202,8 +220,9 @@ class Hints(Protocol):
 class Outbox(Protocol):
     """Committed transitions that somebody must hear of."""
 
-    async def take(self, limit: int, lease_seconds: float) -> list[Announcement]:
-        """Return undelivered announcements, at most the first of each job, lease them and count the try."""
+    async def take(self, types: Sequence[str], limit: int, lease_seconds: float) -> list[Announcement]:
+        """Return undelivered announcements about jobs of these types, at most the first of each job, count
+        the try and lease them, for longer with each try."""
 
     async def delivered(self, announcement: Announcement, name: str) -> None:
         """Note that the hook *name* has heard of it, so that a repetition leaves it out."""
@@ -239,6 +258,9 @@ class Store(Protocol):
         """Make the machines known; a (name, version) whose rules differ from the stored ones is
         refused with DeclarationError."""
 
+    async def spec(self, type: str, version: int) -> Spec | None:
+        """Return the stored machine of a type, None if it was never declared."""
+
     async def now(self) -> datetime:
         """Return the store's time, the only one that counts."""
 
@@ -250,7 +272,7 @@ class Provider(Protocol):
     """One account at one provider. Questions raise ProviderUnavailable when there is no answer."""
 
     async def upload(self, name: str, data: bytes) -> str:
-        """Bring an input file to the provider and return its name there."""
+        """Bring an input file to the provider and return its name there; ProviderRefused for good."""
 
     async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
         """Make the create call exactly once; never raises for what the network did."""

@@ -25,6 +25,8 @@ class Settings:
     """How long a worker owns an attempt; longer than upload and submit together."""
     poll_interval_seconds: float = 5.0
     """Pause between two questions about one task."""
+    ask_timeout_seconds: float = 45.0
+    """Longest question to the provider, with the cancel that may go before it."""
     absent_after_seconds: float = 60.0
     """A task unknown to the provider counts as lost only when it is older than this."""
     fetch_timeout_seconds: float = 120.0

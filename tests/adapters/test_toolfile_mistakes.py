@@ -16,7 +16,7 @@ def problems(folder: Path, text: str) -> list[str]:
     with pytest.raises(DeclarationError) as refused:
         load_tool(path)
     assert refused.value.subject == str(path)
-    return list(refused.value.problems)
+    return [str(problem) for problem in refused.value.problems]
 
 
 NODE_1 = '{ node = "1", field = "image", file = "image" }'
@@ -321,10 +321,10 @@ def test_two_files_may_not_share_a_name(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_text(TOOL + wire.format(2))
     with pytest.raises(DeclarationError) as refused:
         load_tools(tmp_path)
-    assert refused.value.problems == (
-        "a.toml and b.toml have the same name 'background_remover'; give each its own",
-        "a.toml and b.toml have the same table 't'; give each its own",
-    )
+    assert [str(problem) for problem in refused.value.problems] == [
+        "MG511 a.toml and b.toml have the same name 'background_remover'; give each its own (b.toml)",
+        "MG511 a.toml and b.toml have the same table 't'; give each its own (b.toml)",
+    ]
 
 
 def test_the_mistakes_of_all_files_are_told_together(tmp_path: Path) -> None:
@@ -333,4 +333,21 @@ def test_the_mistakes_of_all_files_are_told_together(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(TOOL)
     with pytest.raises(DeclarationError) as refused:
         load_tools(tmp_path)
-    assert [problem.split(":")[0] for problem in refused.value.problems] == ["a.toml", "b.toml"]
+    places = [str(problem).rpartition(" ")[2] for problem in refused.value.problems]
+    assert places == ["(a.toml)", "(b.toml:4)"]
+
+
+LINES = {
+    2: ("version = 1", "version = one"),
+    5: ("pool =", "pol ="),
+    17: ('default = "soft"', 'default = "soft"\nrequired = true'),
+    20: ('default = "soft"', 'default = "sof"'),
+    23: (APPS, "[limits]\nrunning_seconds = 0\n[[apps]]"),
+    26: ("if_given = true", "if_givn = true"),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: int) -> None:
+    found = problems(tmp_path, TOOL.replace(*LINES[line], 1))
+    assert any(problem.endswith(f" (tool.toml:{line})") for problem in found), found

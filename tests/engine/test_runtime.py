@@ -277,7 +277,8 @@ class TestCancel:
         world.provider.fail("cancel")
         await world.engine.cancel(job.id)
         await world.ask()
-        assert (await world.attempt(job)).cancel_sent_at is None
+        attempt = await world.attempt(job)
+        assert (attempt.cancel_sent_at is not None, attempt.cancel_answered) == (True, False)
         await world.ask()
         await world.ended(job, "cancelled", captured=PRICE)
         assert world.provider.count("cancel") == 2

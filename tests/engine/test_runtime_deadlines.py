@@ -1,15 +1,14 @@
 """Deadlines: nothing waits for ever, the provider is asked first, one bad row delays only itself."""
 
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from makegood import BaseJob, Job, JobMoney, Settings
+from makegood import BaseJob, Event, Failure, Job, JobMoney, Money, Settings, State
 from makegood.outcome import Cancelled, Failed, Output, Succeeded, Unfinished
-from makegood.ports import Change, Effect
 from makegood.runtime import Watchdog
 from makegood_adapters.memory.jobs import MemoryJobs
 from tests.engine.world import PRICE, QUEUE, RUNNING, STARTING, WALLET, Upscale, World, a_world, in_state
@@ -50,7 +49,7 @@ class TestEveryState:
         job = await world.queued()
         await world.clock.advance(QUEUE.total_seconds())
         await Watchdog(world.context).turn()
-        await world.watchdog.turn()
+        await world.work(world.watchdog)
         await world.ended(job, "failed")
         assert (await world.way(job)).count("fail") == 1
 
@@ -182,10 +181,10 @@ class Stubborn(MemoryJobs):
 
     stubborn: UUID | None = None
 
-    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
-        if change.job_id == self.stubborn:
+    async def end(self, job: Job, **given: Any) -> Job | None:
+        if job.id == self.stubborn:
             raise RuntimeError("a fault in this row alone")
-        return await super().apply(change, effects)
+        return await super().end(job, **given)
 
 
 class TestOneBadRow:
@@ -221,17 +220,48 @@ class TestOneBadRow:
             await world.ask()
             assert await world.slots() == (0, 0)
 
-    async def test_a_job_of_a_type_that_is_gone_is_ended_by_the_rules_of_the_base(self) -> None:
+    async def test_a_job_of_a_type_that_is_gone_is_ended_by_its_stored_rules(self) -> None:
         class Gone(BaseJob):
             pool, price = "gpu", PRICE
+            aside = State(deadline=timedelta(hours=1))
+            put = Event(BaseJob.queued >> aside)
+            drop = Event(aside >> BaseJob.failed, money=Money.RELEASE)
 
         async with a_world(Gone, Upscale) as world:
             gone, other = await world.queued(Gone), await world.queued()
-            world.catalog._types.pop(Gone.name)
+            await world.engine.fire(gone.id, Gone.put)
+            world.catalog._types.pop((Gone.name, 1))
             await world.after(QUEUE)
             assert (await world.job(other)).state == "failed"
             assert (await world.job(gone)).state == "failed"
             assert await world.money(gone) == JobMoney(released=PRICE)
+
+    @pytest.mark.parametrize("answer", ["says no", "raises"])
+    async def test_no_guard_keeps_the_credits_of_an_overdue_job(self, answer: str) -> None:
+        class Guarded(BaseJob):
+            pool, price = "gpu", PRICE
+
+        @Guarded.fail.guard
+        def never(_: Job, __: Failure) -> bool:
+            if answer == "raises":
+                raise ZeroDivisionError
+            return False
+
+        async with a_world(Guarded) as world:
+            job = await world.running(Guarded, RUNS)
+            await world.after(RUNNING)
+            await world.ended(job, "failed")
+
+    async def test_a_provider_that_never_answers_delays_no_other(self, world: World) -> None:
+        job, other = await world.running(Upscale, RUNS), await world.pending()
+        gate = world.provider.gate("query")
+        await world.clock.advance(RUNNING.total_seconds())
+        await world.watchdog.turn()
+        await gate.reached.wait()
+        assert (await world.job(other)).state == "failed"
+        gate.opened.set()
+        await world.work(world.watchdog)
+        await world.ended(job, "failed")
 
 
 async def test_credits_past_their_time_are_taken_out_of_the_wallet(world: World) -> None:

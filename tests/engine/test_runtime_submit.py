@@ -173,7 +173,7 @@ class TestOneCall:
         await world.store.jobs.request_cancel(job.id)
         await world.start()
         assert (await world.job(job)).state == "queued"
-        await world.watchdog.turn()
+        await world.work(world.watchdog)
         await world.ended(job, "cancelled")
         assert await world.way(job) == ["submit", "accept", "dispatch", "begin", "rerun", "cancel"]
 

@@ -192,7 +192,15 @@ class World:
     async def after(self, time: timedelta | float) -> None:
         """Let *time* pass and the watchdog look."""
         await self.clock.advance(time.total_seconds() if isinstance(time, timedelta) else time)
-        await self.watchdog.turn()
+        await self.work(self.watchdog)
+
+    async def tell(self) -> None:
+        """Let the relay tell of all that may be told now."""
+        while True:
+            await self.relay.turn()
+            if self.relay.crew.room == self.settings.batch_max:
+                return
+            await self.relay.crew.drain(PATIENCE_SECONDS)
 
     async def job(self, job: Job | UUID) -> Job:
         return await self.engine.get(job if isinstance(job, UUID) else job.id)

@@ -1,5 +1,6 @@
 """A whole makegood on loopback: provider and webhooks over HTTP, a real database, engines that really run."""
 
+import asyncio
 import hashlib
 import io
 import socket
@@ -36,6 +37,8 @@ WIDTH, HEIGHT = 6, 4
 FAST = Pace(queued_seconds=0, running_seconds=0.02, cancel_seconds=0, webhook_retry_seconds=0.1)
 #: The provider may hold as many tasks as it likes, so that only the engine keeps to the slots.
 ROOMY = 50
+#: A wait that takes this long has failed; nothing waits so long on purpose.
+PATIENCE_SECONDS = 60.0
 _ENDS = ("completed", "failed", "cancelled")
 
 Holds = Callable[[], Awaitable[bool]]
@@ -69,6 +72,11 @@ def size_of(data: bytes) -> tuple[int, int]:
         image.load()
         assert image.format == "PNG"
         return image.size
+
+
+def patience() -> asyncio.Timeout:
+    """Bound a wait, so that what never comes fails one test and hangs none."""
+    return asyncio.timeout(PATIENCE_SECONDS)
 
 
 def free_port() -> int:
@@ -136,23 +144,26 @@ class Stage:
 
     async def reached(self, job: Job, state: str) -> Job:
         """Wait until the job has entered *state*, which it must."""
-        async for transition in self.engine.watch(job.id):
-            if transition.to_state == state:
-                return await self.engine.get(job.id)
+        async with patience():
+            async for transition in self.engine.watch(job.id):
+                if transition.to_state == state:
+                    return await self.engine.get(job.id)
         raise AssertionError(f"job {job.id} is over and was never {state}")
 
     async def sent_back(self, job: Job, times: int = 1) -> None:
         """Wait until the job has come back to the queue so often, which it must."""
-        async for transition in self.engine.watch(job.id):
-            times -= transition.event == "defer"
-            if not times:
-                return
+        async with patience():
+            async for transition in self.engine.watch(job.id):
+                times -= transition.event == "defer"
+                if not times:
+                    return
         raise AssertionError(f"job {job.id} is over and was not sent back so often")
 
     async def ended(self, job: Job) -> Job:
         """Wait until the job is over."""
-        async for _ in self.engine.watch(job.id):
-            pass
+        async with patience():
+            async for _ in self.engine.watch(job.id):
+                pass
         return await self.engine.get(job.id)
 
     async def all_ended(self, jobs: Iterable[Job]) -> list[Job]:
@@ -162,8 +173,9 @@ class Stage:
     async def until(self, holds: Holds) -> None:
         """Wait until *holds*, looking again when the engine may have learned something, or soon."""
         with self.wakeups.listen(POLL) as bell:
-            while not await holds():
-                await bell.wait(0.05)
+            async with patience():
+                while not await holds():
+                    await bell.wait(0.05)
 
     async def slots_free(self) -> None:
         """Wait until no attempt holds a slot."""
@@ -184,7 +196,7 @@ class Stage:
 
     async def task_exists(self, count: int = 1) -> Task:
         """Wait until the provider has *count* tasks and return the last of them."""
-        await self.simulator.wait_for(lambda: len(self.simulator.tasks) >= count, 60)
+        await self.simulator.wait_for(lambda: len(self.simulator.tasks) >= count, PATIENCE_SECONDS)
         return self.simulator.tasks[count - 1]
 
     async def tasks_of(self, job: Job) -> list[Task]:

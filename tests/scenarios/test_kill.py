@@ -15,7 +15,7 @@ from makegood.ports import Provider
 from makegood.testing.drive import Advance
 from makegood_adapters.cli.demo.stage import API_KEY, EngineProcess
 from makegood_adapters.runninghub.simulator import Pace
-from tests.scenarios.stage import Stage, engine_beside, most_at_once, staged
+from tests.scenarios.stage import PATIENCE_SECONDS, Stage, engine_beside, most_at_once, patience, staged
 
 PRICE = 60
 SLOTS = 3  # of the child's account
@@ -111,7 +111,8 @@ async def test_p5_c5_a_death_between_the_intent_and_the_create_call_is_refunded_
         database, tmp_path, capacity=1, wrap=wrap, draining_seconds=100, drain_seconds=0
     ) as stage:
         job = await stage.order()
-        await stuck[0].called.wait()
+        async with patience():
+            await stuck[0].called.wait()
         await stage.stop_engine()
         attempt = await stage.store.attempts.get(job.id, 1)
         assert attempt is not None
@@ -161,7 +162,7 @@ async def progress(stage: Stage, steps: int) -> None:
         return sum(1 + t.over + (t.reply != "pending") + len(t.deliveries) for t in simulator.tasks)
 
     goal = done() + steps
-    await simulator.wait_for(lambda: done() >= goal, 60)
+    await simulator.wait_for(lambda: done() >= goal, PATIENCE_SECONDS)
 
 
 async def check_nothing_was_submitted_twice(stage: Stage, jobs: list[Job]) -> None:

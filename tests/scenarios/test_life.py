@@ -10,6 +10,7 @@ from makegood_adapters.runninghub.simulator import Pace
 from tests.scenarios.stage import (
     HEIGHT,
     MONTHLY,
+    PATIENCE_SECONDS,
     PURCHASED,
     WIDTH,
     Stage,
@@ -150,7 +151,7 @@ async def test_c5_c9_m5_a_submission_that_leaves_no_trace_ends_by_its_deadline_a
             return attempt is not None and attempt.phase is Phase.UNCERTAIN
 
         await stage.until(uncertain)
-        await stage.simulator.wait_for(lambda: stage.simulator.tasks[0].over)
+        await stage.simulator.wait_for(lambda: stage.simulator.tasks[0].over, PATIENCE_SECONDS)
         waiting = await stage.order()
         await advance(DEADLINE + 1)
         failed = await stage.settled(job)
@@ -180,7 +181,7 @@ async def test_m5_a_result_after_the_deadline_neither_charges_nor_moves_the_job(
         assert failed.state == "failed"
         assert await stage.slots() == (1, 1)  # the provider still works on it
         task = stage.simulator.tasks[0]
-        await stage.simulator.wait_for(lambda: task.cancel_requested_at is not None)
+        await stage.simulator.wait_for(lambda: task.cancel_requested_at is not None, PATIENCE_SECONDS)
         stage.simulator.release(task.id)
         await stage.slots_free()
         assert task.state.value == "SUCCESS"
@@ -194,7 +195,7 @@ async def test_a_running_job_that_the_provider_cancels_costs_what_its_type_says(
     async with staged(database, tmp_path) as stage:
         job = await stage.reached(await stage.order(hold="running"), "running")
         task = stage.simulator.tasks[0]
-        await stage.simulator.wait_for(lambda: task.started_at is not None)
+        await stage.simulator.wait_for(lambda: task.started_at is not None, PATIENCE_SECONDS)
         asked = await stage.engine.cancel(job.id, actor="ada", reason="changed my mind")
         assert asked.state == "running"  # only the provider can end it
         job = await stage.ended(job)
@@ -220,7 +221,7 @@ async def test_c10_a_success_that_comes_before_the_cancellation_is_delivered_and
         job = await stage.reached(await stage.order(hold="running"), "running")
         task = stage.simulator.tasks[0]
         await stage.engine.cancel(job.id, actor="ada")
-        await stage.simulator.wait_for(lambda: task.cancel_requested_at is not None)
+        await stage.simulator.wait_for(lambda: task.cancel_requested_at is not None, PATIENCE_SECONDS)
         stage.simulator.release(task.id)
         job = await stage.settled(job)
         assert job.state == "completed"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from makegood import JobMoney
-from tests.scenarios.stage import staged, token_of
+from tests.scenarios.stage import PATIENCE_SECONDS, staged, token_of
 
 NEVER_POLL = 300.0
 
@@ -20,7 +20,7 @@ async def test_d32_a_webhook_that_comes_again_and_again_captures_once(database: 
         stage.simulator.release(task.id)
         statuses = await asyncio.gather(*(stage.hook(token_of(task), body) for _ in range(10)))
         await stage.settled(job)
-        await stage.simulator.wait_for(lambda: len(task.deliveries) == 2)
+        await stage.simulator.wait_for(lambda: len(task.deliveries) == 2, PATIENCE_SECONDS)
         assert [*statuses, *(d.status for d in task.deliveries)] == [200] * 12
         await stage.settled(job)
         assert (await stage.events(job)).count("complete") == 1
@@ -80,7 +80,7 @@ async def test_c1_a_webhook_that_names_somebody_elses_task_binds_nothing(
         [foreign] = await stage.tasks_of(other)
         job = await stage.order(drop_reply=True, hold="running")
         task = await stage.task_exists(2)
-        await stage.simulator.wait_for(lambda: task.reply == "dropped")
+        await stage.simulator.wait_for(lambda: task.reply == "dropped", PATIENCE_SECONDS)
         assert await stage.hook(token_of(task), {"event": "TASK_END", "taskId": foreign.id}) == 200
         await stage.hints_read(job)
         attempt = await stage.store.attempts.get(job.id, 1)

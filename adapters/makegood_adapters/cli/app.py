@@ -10,10 +10,14 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from makegood.errors import MakegoodError
+from makegood_adapters.cli.check import check
+from makegood_adapters.cli.graph import graph
 from makegood_adapters.config import load_config
 from makegood_adapters.service import serve as run_service
 
 app = App(name="makegood", help="Paid AI jobs that either deliver or give the money back.")
+app.command(check)
+app.command(graph)
 
 
 def run() -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 from makegood.errors import KeyReused, UnknownJobType
-from makegood.job import Job, JobMoney, NewJob, Transition, Verdict
+from makegood.job import Evidence, Job, JobMoney, NewJob, Transition, Verdict
 from makegood.machine import Spec
+from makegood.outcome import JSON
 from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
 from makegood_adapters.memory import ledger, moves
 from makegood_adapters.memory.tables import JobRow, Tables
@@ -61,6 +62,35 @@ class MemoryJobs:
         if effects and (moved := moves.preview(self._tables, change)):
             for effect in effects:
                 await effect(None, moved)
+        return moves.apply(self._tables, change)
+
+    async def end(
+        self,
+        job: Job,
+        *,
+        operation_id: UUID,
+        actor: str,
+        reason: str,
+        error: JSON,
+        evidence: Evidence | None = None,
+    ) -> Job | None:
+        """Take the edge for the deadline of the job's state, if it is still the job it was."""
+        row = self._tables.jobs.get(job.id)
+        edge = row.spec.on_deadline(job.state) if row else None
+        if row is None or edge is None:
+            return None
+        change = Change(
+            operation_id=operation_id,
+            job_id=job.id,
+            version=job.version,
+            event=edge.event,
+            from_state=job.state,
+            to_state=edge.dest,
+            actor=actor,
+            reason=reason,
+            error=error,
+            evidence=evidence,
+        )
         return moves.apply(self._tables, change)
 
     async def request_cancel(self, job_id: UUID) -> Job | None:

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 from uuid import UUID
 
-from makegood.errors import InsufficientCredits
+from makegood.errors import InsufficientCredits, InvalidRequest
 from makegood.job import Balance, Bucket, Job, JobMoney
 from makegood.machine import Edge, Money
+from makegood.ports import GRACE
 from makegood_adapters.memory.tables import Hold, Line, Tables
 
-GRACE = timedelta(days=30)
+GRACE_TIME = timedelta(days=30)
 
 # What a line of each kind does to its bucket: the amount is added to one column, taken from another.
 _EFFECTS = {
@@ -40,7 +41,9 @@ class MemoryLedger:
     ) -> bool:
         """Issue a bucket, once per (owner, source_ref)."""
         if amount <= 0:
-            raise ValueError(f"a grant needs a positive amount, not {amount}")
+            raise InvalidRequest(f"A grant is a positive number of credits, not {amount}.")
+        if source_ref.startswith(GRACE):
+            raise InvalidRequest(f"A grant's source_ref must not begin with {GRACE!r}.")
         known = self._tables.wallets.get(owner)
         if known and any(b.source_ref == source_ref for b in known.buckets.values()):
             return False
@@ -142,7 +145,7 @@ def _give_back(tables: Tables, job: Job, bucket: Bucket, amount: int) -> None:
     bucket = _post(tables, "release", bucket, amount, job.id)
     if tables.passed(bucket.expires_at):
         _post(tables, "expire", bucket, amount, job.id)
-        until, source_ref = tables.now() + GRACE, f"grace:{job.id}:{bucket.id}"
+        until, source_ref = tables.now() + GRACE_TIME, f"{GRACE}{job.id}:{bucket.id}"
         _issue(tables, job.owner, amount, "grace", source_ref, bucket.priority, until, job.id)
 
 

@@ -74,16 +74,21 @@ class MemoryOutbox:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def take(self, limit: int, lease_seconds: float) -> list[Announcement]:
+    async def take(self, types: Sequence[str], limit: int, lease_seconds: float) -> list[Announcement]:
         """Lease undelivered announcements, at most the first of each job."""
         first: dict[UUID, OutboxRow] = {}
         for row in self._tables.outbox:
             if not row.done:
                 first.setdefault(row.transition.job_id, row)
-        free = [r for r in first.values() if r.leased_until is None or self._tables.passed(r.leased_until)]
+        free = [
+            row
+            for row in first.values()
+            if row.transition.type in types
+            and (row.leased_until is None or self._tables.passed(row.leased_until))
+        ]
         free.sort(key=lambda row: row.id)
         for row in free[: max(limit, 0)]:
-            row.leased_until = self._tables.later(lease_seconds)
+            row.leased_until = self._tables.later(lease_seconds * 2 ** min(row.tries, 6))
             row.tries += 1
         return [
             Announcement(id=row.id, transition=row.transition, delivered=row.delivered, tries=row.tries)

@@ -45,6 +45,10 @@ class MemoryStore:
                 )
         self.tables.specs.update(known)
 
+    async def spec(self, type: str, version: int) -> Spec | None:
+        """Return the machine of a type, None if it was never declared."""
+        return self.tables.specs.get((type, version))
+
     async def now(self) -> datetime:
         """Return the store's time."""
         return self.tables.now()

@@ -40,7 +40,10 @@ class PostgresAttempts:
                 return []
             ids = [row["job_id"] for row in jobs]
             numbers = [row["attempt"] + 1 for row in jobs]
-            await connection.execute(statement("attempts/open"), ids, numbers, slots[: len(ids)])
+            opened = await connection.fetch(statement("attempts/open"), ids, numbers, slots[: len(ids)])
+            taken = {row["job_id"] for row in opened}
+            numbers = [number for job_id, number in zip(ids, numbers, strict=True) if job_id in taken]
+            ids = [job_id for job_id in ids if job_id in taken]
             operations = [uuid4() for _ in ids]
             await connection.execute(statement("attempts/dispatch"), ids, operations)
             return await _read(connection, list(zip(ids, numbers, strict=True)))
@@ -109,6 +112,10 @@ class PostgresAttempts:
         """See `Attempts.sent_cancel`."""
         await self._run("sent_cancel", attempt.job_id, attempt.number)
 
+    async def cancel_answered(self, attempt: Attempt) -> None:
+        """See `Attempts.cancel_answered`."""
+        await self._run("cancel_answered", attempt.job_id, attempt.number)
+
     async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """See `Attempts.to_fetch`."""
         return await self._take("to_fetch", accounts, limit, again_seconds)
@@ -137,6 +144,7 @@ class _JobMoved(Exception):
 
 async def keep_evidence(connection: asyncpg.Connection, evidence: Evidence) -> None:
     """Keep a fact and bring its attempt up to it, inside the caller's transaction."""
+    await connection.fetchval(statement("attempts/lock"), evidence.job_id, evidence.attempt)
     await connection.execute(
         statement("attempts/keep_evidence"),
         evidence.job_id,

@@ -1,5 +1,6 @@
 """Jobs and their transitions in Postgres."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -7,10 +8,11 @@ from uuid import UUID
 import asyncpg
 
 from makegood.errors import GuardFailed, IllegalTransition, InsufficientCredits, KeyReused, StoreError
-from makegood.job import Job, JobMoney, NewJob, Transition
+from makegood.job import Evidence, Job, JobMoney, NewJob, Transition
+from makegood.outcome import JSON
 from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
 from makegood_adapters.postgres.attempts import keep_evidence
-from makegood_adapters.postgres.rows import to_job, to_money, to_transition
+from makegood_adapters.postgres.rows import storable, to_job, to_money, to_transition
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
 
@@ -23,11 +25,18 @@ class PostgresJobs:
 
     async def insert(self, new: NewJob) -> Job:
         """See `Jobs.insert`."""
+        digest = _digest(new.input)
 
         async def work(connection: asyncpg.Connection) -> Job | None:
-            job_id = await connection.fetchval(statement("jobs/insert"), *_columns(new))
+            job_id = await connection.fetchval(statement("jobs/insert"), *_columns(new), digest)
             if job_id is None:
-                job_id = await connection.fetchval(statement("jobs/find"), new.id, new.owner, new.key)
+                first = await connection.fetchrow(statement("jobs/find"), new.id, new.owner, new.key)
+                if first is None:
+                    return None
+                same = (first["owner_id"], first["type"], first["input_digest"])
+                if same != (new.owner, new.type, digest):
+                    raise KeyReused(new.key or str(new.id))
+                job_id = first["job_id"]
             return await _read(connection, job_id)
 
         job = await self._database.transact(work)
@@ -35,8 +44,6 @@ class PostgresJobs:
             raise StoreError(
                 f"Job type {new.type}@{new.type_version} is not known to the database: declare it."
             )
-        if (job.owner, job.type, job.input) != (new.owner, new.type, new.input):
-            raise KeyReused(new.key or str(new.id))
         return job
 
     async def get(self, job_id: UUID) -> Job | None:
@@ -69,6 +76,42 @@ class PostgresJobs:
             return None
         except DatabaseRefusal as error:
             raise await self._explain(error, change) from error
+
+    async def end(
+        self,
+        job: Job,
+        *,
+        operation_id: UUID,
+        actor: str,
+        reason: str,
+        error: JSON,
+        evidence: Evidence | None = None,
+    ) -> Job | None:
+        """See `Jobs.end`."""
+
+        async def work(connection: asyncpg.Connection) -> Job | None:
+            if evidence:
+                await connection.fetchval(statement("jobs/lock"), job.id)
+                await keep_evidence(connection, evidence)
+            job_id = await connection.fetchval(
+                statement("jobs/end"),
+                job.id,
+                job.version,
+                operation_id,
+                actor,
+                storable(reason),
+                _plain(error),
+            )
+            if job_id is None:
+                job_id = await connection.fetchval(statement("jobs/by_operation"), operation_id)
+            if job_id is None:
+                raise _RaceLost
+            return await _read(connection, job_id)
+
+        try:
+            return await self._database.transact(work)
+        except _RaceLost:
+            return None
 
     async def request_cancel(self, job_id: UUID) -> Job | None:
         """See `Jobs.request_cancel`."""
@@ -164,13 +207,19 @@ def _arguments(change: Change) -> Sequence[object]:
         change.to_state,
         change.operation_id,
         change.actor,
-        change.reason,
+        storable(change.reason),
         change.settle,
         _plain(change.output),
         _plain(change.error),
         change.defer_seconds,
         _plain(change.data),
     )
+
+
+def _digest(input: JSON) -> str:
+    """Hash what was asked for; numbers in jsonb do not come back as they went in."""
+    text = json.dumps(storable(input), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: Mapping[str, object] | None) -> dict[str, object] | None:

@@ -6,6 +6,7 @@ import asyncpg
 
 from makegood.errors import InvalidRequest
 from makegood.job import Balance
+from makegood.ports import GRACE
 from makegood_adapters.postgres.rows import to_bucket
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
@@ -30,6 +31,8 @@ class PostgresLedger:
         """See `Ledger.grant`."""
         if amount <= 0:
             raise InvalidRequest(f"A grant is a positive number of credits, not {amount}.")
+        if source_ref.startswith(GRACE):
+            raise InvalidRequest(f"A grant's source_ref must not begin with {GRACE!r}.")
 
         async def work(connection: asyncpg.Connection) -> bool:
             return bool(

@@ -8,7 +8,7 @@ import asyncpg
 
 from makegood.job import Announcement, Attempt
 from makegood.ports import REPORTS_MAX, StoredHint
-from makegood_adapters.postgres.rows import to_announcement, to_hint
+from makegood_adapters.postgres.rows import storable, to_announcement, to_hint
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -24,7 +24,7 @@ class PostgresHints:
 
         async def work(connection: asyncpg.Connection) -> tuple[UUID, int] | None:
             row = await connection.fetchrow(
-                statement("hints/receive"), token_hash, _digest(body), _storable(body), task_id
+                statement("hints/receive"), token_hash, _digest(body), storable(body), task_id
             )
             return (row["job_id"], row["number"]) if row else None
 
@@ -35,7 +35,7 @@ class PostgresHints:
 
         async def work(connection: asyncpg.Connection) -> None:
             await connection.execute(
-                statement("hints/report"), job_id, source, _digest(body), _storable(body), REPORTS_MAX
+                statement("hints/report"), job_id, source, _digest(body), storable(body), REPORTS_MAX
             )
 
         await self._database.transact(work)
@@ -62,11 +62,11 @@ class PostgresOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take(self, limit: int, lease_seconds: float) -> list[Announcement]:
+    async def take(self, types: Sequence[str], limit: int, lease_seconds: float) -> list[Announcement]:
         """See `Outbox.take`."""
 
         async def work(connection: asyncpg.Connection) -> list[Announcement]:
-            rows = await connection.fetch(statement("outbox/take"), limit, lease_seconds)
+            rows = await connection.fetch(statement("outbox/take"), limit, lease_seconds, types)
             return sorted((to_announcement(row) for row in rows), key=lambda a: a.id)
 
         return await self._database.transact(work)
@@ -91,8 +91,3 @@ class PostgresOutbox:
 
 def _digest(body: str) -> bytes:
     return hashlib.sha256(body.encode("utf-8", "surrogatepass")).digest()
-
-
-def _storable(body: str) -> str:
-    """Postgres text holds neither NUL nor lone surrogates; a hint's body is only for reading."""
-    return body.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,5 +1,8 @@
 """Rows of the tables as the engine's snapshots, by column name."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from asyncpg import Record
 
 from makegood.job import (
@@ -13,6 +16,7 @@ from makegood.job import (
     Transition,
     Verdict,
 )
+from makegood.machine import Edge, Money, Spec, StateSpec
 from makegood.ports import StoredHint
 
 
@@ -62,6 +66,7 @@ def to_attempt(row: Record) -> Attempt:
         ran=row["ran"],
         asked=row["asked"],
         token_hash=row["token_hash"],
+        cancel_answered=row["cancel_answered"],
         opened_at=row["opened_at"],
         intent_at=row["intent_at"],
         accepted_at=row["accepted_at"],
@@ -145,3 +150,34 @@ def to_hint(row: Record) -> StoredHint:
         task_id=row["task_id"],
         received_at=row["received_at"],
     )
+
+
+def spec_from_rows(name: str, version: int, states: Sequence[Record], edges: Sequence[Record]) -> Spec:
+    """Build a Spec from the rows of `machine/states` and `machine/edges`."""
+    return Spec(
+        name,
+        version,
+        tuple(
+            StateSpec(
+                name=row["name"],
+                initial=row["is_initial"],
+                terminal=row["is_terminal"],
+                slot=row["is_slot"],
+                deadline_seconds=row["deadline_seconds"],
+            )
+            for row in states
+        ),
+        tuple(Edge(row["event"], row["from_state"], row["to_state"], Money(row["money"])) for row in edges),
+    )
+
+
+def storable(value: Any) -> Any:
+    """Return *value* without the characters that Postgres cannot hold, NUL and lone surrogates: what a
+    provider or a client has sent must never keep a fact from being stored."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [storable(item) for item in value]
+    return value

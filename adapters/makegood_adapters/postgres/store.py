@@ -17,6 +17,7 @@ from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.ledger import PostgresLedger
 from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
 from makegood_adapters.postgres.migrate import migrate
+from makegood_adapters.postgres.rows import spec_from_rows, storable
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -75,6 +76,12 @@ class PostgresStore:
                 await _declare(connection, spec)
 
         await self._database.transact(work)
+
+    async def spec(self, type: str, version: int) -> Spec | None:
+        """See `Store.spec`."""
+        states = await self._database.fetch(statement("machine/states"), type, version)
+        edges = await self._database.fetch(statement("machine/edges"), type, version)
+        return spec_from_rows(type, version, states, edges) if states else None
 
     async def now(self) -> datetime:
         """See `Store.now`."""
@@ -152,7 +159,7 @@ async def _prepare(connection: asyncpg.Connection) -> None:
 
 
 def _to_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return json.dumps(storable(value), separators=(",", ":"), allow_nan=False)
 
 
 async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
@@ -175,6 +182,7 @@ async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
         [s.name in spec.waiting for s in spec.states],
         [held[s.name].value for s in spec.states],
         [s.deadline_seconds for s in spec.states],
+        [edge.event if (edge := spec.on_deadline(s.name)) else None for s in spec.states],
     )
     rows = []
     for place, edge in enumerate(spec.edges):

@@ -33,6 +33,10 @@ LOST = (
     TimeoutError,
 )
 REPLAY = (
+    asyncpg.QueryCanceledError,  # a time-out of the server's own
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is being promoted
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,

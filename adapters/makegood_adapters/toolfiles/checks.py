@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from makegood.jobtype import JobInput
+from makegood.machine import Problem
 from makegood_adapters.toolfiles.conditions import Condition, Scalar, When, as_text
 from makegood_adapters.toolfiles.format import (
     App,
@@ -26,8 +27,8 @@ SITUATIONS_MAX = 20_000
 Situation = dict[str, object]
 
 
-def check(tool: Tool) -> list[str]:
-    """Return all problems of *tool* as sentences; an empty list means it may be used."""
+def check(tool: Tool) -> list[Problem]:
+    """Return all problems of *tool*; each message begins with its place in the file."""
     return [*_inputs(tool), *_columns(tool), *_conditions(tool), *_nodes(tool)] or _rules(tool)
 
 
@@ -39,70 +40,75 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"there is {', '.join(names)}" if names else "there is none"
 
 
-def _inputs(tool: Tool) -> Iterator[str]:
+def _inputs(tool: Tool) -> Iterator[Problem]:
     for name, spec in tool.inputs.items():
         where = f"inputs.{name}"
         # A field of this name would hide a method of the input model.
         if not name.isidentifier() or name.startswith("_") or hasattr(JobInput, name):
-            yield f"{where}: {name!r} cannot name an input; use another word of letters, digits and _"
+            told = f"{where}: {name!r} cannot name an input; use another word of letters, digits and _"
+            yield Problem("MG503", told)
         if isinstance(spec, (IntegerInput, NumberInput)) and spec.min > spec.max:
-            yield f"{where}: min = {as_text(spec.min)} is above max = {as_text(spec.max)}; exchange them"
+            told = f"{where}: min = {as_text(spec.min)} is above max = {as_text(spec.max)}; exchange them"
+            yield Problem("MG503", told)
             continue
         if isinstance(spec, ChoiceInput):
             for choice in (c for c, n in Counter(spec.choices).items() if n > 1):
-                yield f"{where}.choices: {_toml(choice)} stands twice; remove one"
+                yield Problem("MG503", f"{where}.choices: {_toml(choice)} stands twice; remove one")
         if spec.fallback is None:
             continue
         if spec.required:
-            yield f"{where}: a required input never uses its default; remove one of the two"
-        if problem := problem_of(spec, spec.fallback):
-            yield f"{where}.default = {_toml(spec.fallback)} is not accepted: {problem}"
+            told = f"{where}: a required input never uses its default; remove one of the two"
+            yield Problem("MG503", told)
+        if wrong := problem_of(spec, spec.fallback):
+            yield Problem("MG503", f"{where}.default = {_toml(spec.fallback)} is not accepted: {wrong}")
 
 
-def _columns(tool: Tool) -> Iterator[str]:
+def _columns(tool: Tool) -> Iterator[Problem]:
     taken: set[str] = set()
     for column, name in (tool.wire.columns if tool.wire else {}).items():
         where = f"wire.columns.{column}"
         if name not in tool.inputs:
-            yield f"{where}: there is no input {name!r}; {nearest(name, tool.inputs)}"
+            yield _unknown(tool, where, name)
         elif name in taken:
-            yield f"{where}: another column fills the input {name!r} already; remove one of them"
+            told = f"{where}: another column fills the input {name!r} already; remove one of them"
+            yield Problem("MG510", told)
         taken.add(name)
 
 
-def _conditions(tool: Tool) -> Iterator[str]:
+def _conditions(tool: Tool) -> Iterator[Problem]:
     for where, when in _whens(tool):
         for condition in when:
             spec = tool.inputs.get(condition.input)
             if spec is None:
-                yield (
-                    f"{where}: there is no input {condition.input!r}; {nearest(condition.input, tool.inputs)}"
-                )
+                yield _unknown(tool, where, condition.input)
             else:
                 yield from _condition(where, condition, spec)
 
 
-def _condition(where: str, condition: Condition, spec: Input) -> Iterator[str]:
+def _condition(where: str, condition: Condition, spec: Input) -> Iterator[Problem]:
     if condition.present is False and not spec.may_be_missing:
         why = "is required" if spec.required else "has a default"
-        yield (
-            f"{where}: {condition.input} = {{ present = false }} can never be true, the input {why}; "
-            "remove it"
-        )
+        told = f"{condition.input} = {{ present = false }} can never be true, the input {why}; remove it"
+        yield Problem("MG505", f"{where}: {told}")
     for value in condition.values:
-        if problem := problem_of(spec, value):
-            yield f"{where}: {condition.input} = {_toml(value)} can never be true: {problem}"
+        if wrong := problem_of(spec, value):
+            told = f"{where}: {condition.input} = {_toml(value)} can never be true: {wrong}"
+            yield Problem("MG505", told)
 
 
-def _nodes(tool: Tool) -> Iterator[str]:
+def _nodes(tool: Tool) -> Iterator[Problem]:
     for i, app in enumerate(tool.apps):
         taken: set[tuple[str, str]] = set()
         for node in app.nodes:
             where = _node(i, app, node)
             if (node.node, node.field) in taken:
-                yield f"{where}: is set twice; remove one, or make it another entry of apps"
+                told = f"{where}: is set twice; remove one, or make it another entry of apps"
+                yield Problem("MG506", told)
             taken.add((node.node, node.field))
-            yield from (f"{where}: {problem}" for problem in _node_problems(tool, node))
+            if node.source is not None and node.source not in tool.inputs:
+                yield _unknown(tool, where, node.source)
+            else:
+                yield from (Problem("MG506", f"{where}: {text}") for text in _node_problems(tool, node))
 
 
 def _node_problems(tool: Tool, node: Node) -> Iterator[str]:
@@ -115,10 +121,7 @@ def _node_problems(tool: Tool, node: Node) -> Iterator[str]:
         if node.default is not None or node.if_given or node.at_most is not None:
             yield "a constant takes no default, if_given or at_most; remove them"
         return
-    spec = tool.inputs.get(node.source)
-    if spec is None:
-        yield f"there is no input {node.source!r}; {nearest(node.source, tool.inputs)}"
-        return
+    spec = tool.inputs[node.source]
     is_image = isinstance(spec, ImageInput)
     if is_image and node.input is not None:
         yield f"{node.source!r} is an image; write file = {_toml(node.source)}"
@@ -140,14 +143,15 @@ def _node_problems(tool: Tool, node: Node) -> Iterator[str]:
         yield f"{node.source!r} is never missing; remove default and if_given"
 
 
-def _rules(tool: Tool) -> list[str]:
+def _rules(tool: Tool) -> list[Problem]:
     """Try every situation: each must have an app, and each rule must be taken in one."""
     asked = _asked(tool)
     if math.prod(map(len, asked.values())) > SITUATIONS_MAX:
-        return [
+        told = (
             f"the conditions tell more than {SITUATIONS_MAX:,} situations apart, too many to prove "
             "that each has an app; ask about fewer inputs or values"
-        ]
+        )
+        return [Problem("MG509", told)]
     used: set[str] = set()
     without_app: list[Situation] = []
     for combination in itertools.product(*asked.values()):
@@ -175,28 +179,30 @@ def _taken(tool: Tool, situation: Situation) -> set[str]:
     return taken
 
 
-def _unused(tool: Tool, used: set[str]) -> Iterator[str]:
+def _unused(tool: Tool, used: set[str]) -> Iterator[Problem]:
     late = "can never be chosen, the entries before it take all it could; move it up or remove it"
     for i in range(len(tool.price.rules)):
         if _price(i) not in used:
-            yield f"{_price(i)}: {late}"
+            yield Problem("MG507", f"{_price(i)}: {late}")
     for i, app in enumerate(tool.apps):
         if _app(i, app) not in used:
-            yield f"{_app(i, app)}: {late}"
+            yield Problem("MG507", f"{_app(i, app)}: {late}")
             continue
         for node in app.nodes:
             if _node(i, app, node) not in used:
-                yield f"{_node(i, app, node)}: its `when` never holds where this app runs; repair it"
+                told = f"{_node(i, app, node)}: its `when` never holds where this app runs; repair it"
+                yield Problem("MG507", told)
 
 
-def _uncovered(tool: Tool, situations: list[Situation]) -> Iterator[str]:
+def _uncovered(tool: Tool, situations: list[Situation]) -> Iterator[Problem]:
     if situations:
         asked = dict.fromkeys(condition.input for app in tool.apps for condition in app.when)
         case = ", ".join(f"{name} = {_value(situations[0].get(name))}" for name in asked)
-        yield (
+        told = (
             f"apps: none takes {case}; add one that does, or leave `when` out of the last one, "
             "so that it takes the rest"
         )
+        yield Problem("MG508", told)
 
 
 def _asked(tool: Tool) -> dict[str, list[object]]:
@@ -215,6 +221,10 @@ def _whens(tool: Tool) -> Iterator[tuple[str, When]]:
         yield _app(i, app), app.when
         for node in app.nodes:
             yield _node(i, app, node), node.when
+
+
+def _unknown(tool: Tool, where: str, name: str) -> Problem:
+    return Problem("MG504", f"{where}: there is no input {name!r}; {nearest(name, tool.inputs)}")
 
 
 def _price(index: int) -> str:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from makegood.errors import DeclarationError
 from makegood.jobtype import JobInput
 from makegood.lifecycle import BaseJob
+from makegood.machine import Problem
 from makegood.outcome import JSON
 from makegood_adapters.toolfiles.checks import check, nearest
 from makegood_adapters.toolfiles.format import (
@@ -29,6 +30,7 @@ from makegood_adapters.toolfiles.format import (
     Wire,
 )
 from makegood_adapters.toolfiles.inputs import annotation
+from makegood_adapters.toolfiles.lines import Lines
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -65,22 +67,19 @@ class ToolJob(BaseJob):
 def load_tools(folder: Path) -> list[type[BaseJob]]:
     """Read every *.toml in *folder*, by name; DeclarationError tells all mistakes of all files."""
     if not folder.is_dir():
-        raise DeclarationError(
-            f"The tools folder {folder}", ["there is no such folder; create it or name another one"]
-        )
+        told = "there is no such folder; create it or name another one"
+        raise DeclarationError(f"The tools folder {folder}", [Problem("MG501", told)])
     paths = sorted(folder.glob("*.toml"))
     if not paths:
-        raise DeclarationError(
-            f"The tools folder {folder}",
-            ["it holds no *.toml file; put one file for each tool into it or name another folder"],
-        )
+        told = "it holds no *.toml file; put one file for each tool into it or name another folder"
+        raise DeclarationError(f"The tools folder {folder}", [Problem("MG501", told)])
     types: dict[str, type[ToolJob]] = {}
-    problems: list[str] = []
+    problems: list[object] = []
     for path in paths:
         try:
             types[path.name] = load_tool(path)
         except DeclarationError as error:
-            problems += [f"{path.name}: {problem}" for problem in error.problems]
+            problems += error.problems
     problems += _taken_twice(types)
     if problems:
         raise DeclarationError(f"The tools folder {folder}", problems)
@@ -89,17 +88,18 @@ def load_tools(folder: Path) -> list[type[BaseJob]]:
 
 def load_tool(path: Path) -> type[ToolJob]:
     """Read one file and return its job type; DeclarationError tells all its mistakes at once."""
-    tool = _read(path)
+    tool, lines = _read(path)
     if problems := check(tool):
-        raise DeclarationError(str(path), problems)
+        raise DeclarationError(str(path), lines.told(problems))
     camel = "".join(part.capitalize() for part in tool.name.split("_"))
     fields: dict[str, Any] = {
         name: (annotation(spec), ... if spec.required else spec.fallback)
         for name, spec in tool.inputs.items()
     }
-    members = {
+    members: dict[str, Any] = {
         "__module__": __name__,
         "__doc__": f"{tool.label}, read from {path.name}.",
+        "declared_at": str(path),
         "name": tool.name,
         "version": tool.version,
         "label": tool.label,
@@ -114,6 +114,7 @@ def load_tool(path: Path) -> type[ToolJob]:
         members["columns"] = MappingProxyType(tool.wire.columns)
     for name, seconds in tool.limits.seconds.items():
         members[name] = ToolJob.states()[name].with_deadline(timedelta(seconds=seconds))
+        members[name].where = lines.where(f"limits.{name}_seconds")
     return cast(type[ToolJob], type(camel, (ToolJob,), members))
 
 
@@ -129,30 +130,31 @@ def _blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _taken_twice(types: Mapping[str, type[ToolJob]]) -> list[str]:
+def _taken_twice(types: Mapping[str, type[ToolJob]]) -> list[Problem]:
     problems = []
     for key in ("name", "table", "function"):
         counted = Counter(getattr(t, key) for t in types.values())
         for value in (v for v, n in counted.items() if v and n > 1):
-            files = " and ".join(f for f, t in types.items() if getattr(t, key) == value)
-            problems.append(f"{files} have the same {key} {value!r}; give each its own")
+            named = [f for f, t in types.items() if getattr(t, key) == value]
+            told = f"{' and '.join(named)} have the same {key} {value!r}; give each its own"
+            problems.append(Problem("MG511", told, where=types[named[-1]].declared_at))
     return problems
 
 
-def _read(path: Path) -> Tool:
+def _read(path: Path) -> tuple[Tool, Lines]:
+    lines = Lines(str(path))
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        lines = Lines(str(path), path.read_text(encoding="utf-8"))
+        return Tool.model_validate(tomllib.loads(lines.text)), lines
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise DeclarationError(str(path), [f"it cannot be read: {why}"]) from None
+        wrong = [Problem("MG501", f"it cannot be read: {error.strerror or type(error).__name__}")]
     except UnicodeDecodeError:
-        raise DeclarationError(str(path), ["it is not UTF-8 text; save it as UTF-8"]) from None
+        wrong = [Problem("MG501", "it is not UTF-8 text; save it as UTF-8")]
     except tomllib.TOMLDecodeError as error:
-        raise DeclarationError(str(path), [_syntax(str(error))]) from None
-    try:
-        return Tool.model_validate(raw)
+        wrong = [Problem("MG501", _syntax(str(error)))]
     except ValidationError as error:
-        raise DeclarationError(str(path), _sentences(error.errors(include_url=False))) from None
+        wrong = [Problem("MG502", told) for told in _sentences(error.errors(include_url=False))]
+    raise DeclarationError(str(path), lines.told(wrong))
 
 
 def _syntax(message: str) -> str:

@@ -2,7 +2,9 @@
 
 from makegood.machine.declare import Machine
 from makegood.machine.elements import Arrow, Empty, Event, Sources, State
-from makegood.machine.spec import PUBLIC, Edge, Holding, Money, Spec, StateSpec
+from makegood.machine.obligation import Obligation
+from makegood.machine.problem import Problem
+from makegood.machine.spec import PUBLIC, Edge, Holding, Money, ObligationSpec, Spec, StateSpec
 
 __all__ = [
     "PUBLIC",
@@ -13,6 +15,9 @@ __all__ = [
     "Holding",
     "Machine",
     "Money",
+    "Obligation",
+    "ObligationSpec",
+    "Problem",
     "Sources",
     "Spec",
     "State",

@@ -19,8 +19,12 @@ from typing import Any, ClassVar, Self, cast
 
 from makegood.errors import DeclarationError
 from makegood.job import Transition
+from makegood.machine.definitions import stands
 from makegood.machine.elements import Effect, Event, Hook, State
+from makegood.machine.kinds import misuses
 from makegood.machine.lint import lint
+from makegood.machine.obligation import Obligation
+from makegood.machine.problem import Problem, source_line, told_at
 from makegood.machine.rulebook import RuleBook, RuleMachine
 from makegood.machine.spec import PUBLIC, Edge, Money, Spec, StateSpec
 
@@ -32,6 +36,8 @@ class Machine:
     rules: ClassVar[RuleBook]
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
+    obligations: ClassVar[Sequence[Obligation]] = ()
+    declared_at: ClassVar[str] = ""
     _dropped: ClassVar[frozenset[tuple[str, str]]] = frozenset()
 
     def __init_subclass__(cls, *, drop: Sequence[tuple[Event[Any], State]] = (), **kwargs: object) -> None:
@@ -44,10 +50,15 @@ class Machine:
             return
         if "name" not in vars(cls):
             cls.name = _snake(cls.__name__)
-        cls.spec = _compile(cls)
-        if problems := _not_there(cls, dropped) + _without_data(cls) + lint(cls.spec):
-            raise DeclarationError(f"{cls.__name__} ({cls.spec.name}@{cls.spec.version})", problems)
-        cls.rules = RuleBook(cls.spec, cls._unmet)
+        if "declared_at" not in vars(cls):
+            cls.declared_at = source_line()
+        problems = misuses(cls.states(), cls.events())
+        if not problems:
+            cls.spec = _compile(cls)
+            problems = _not_there(cls, dropped) + _without_data(cls) + lint(cls.spec)
+        subject = f"{cls.__name__} ({cls.name}@{cls.version})"
+        if stands(cls, subject, told_at(problems, cls.declared_at)):
+            cls.rules = RuleBook(cls.spec, cls._unmet)
 
     @classmethod
     def machine(cls) -> RuleMachine:
@@ -133,7 +144,7 @@ def _members(classes: Sequence[type]) -> dict[str, State | Event[Any]]:
 
 def _compile(cls: type[Machine]) -> Spec:
     edges = tuple(
-        Edge(e.name, source.name, dest.name, e.money if money is None else money, e.permission)
+        Edge(e.name, source.name, dest.name, e.money if money is None else money, e.permission, e.where)
         for e in cls.events().values()
         for source, dest, money in e.arrow.moves
         if (e.name, source.name) not in cls._dropped
@@ -148,10 +159,13 @@ def _compile(cls: type[Machine]) -> Spec:
             label=s.label,
             public=s.public or _public(s, edges),
             data=s.data.__name__ if s.data else "",
+            where=s.where,
         )
         for s in cls.states().values()
     )
-    return Spec(cls.name, cls.version, states, edges)
+    # A subclass keeps the obligations of its bases; one of the same name takes the older one's place.
+    owed = {o.name: o for base in reversed(cls.__mro__) for o in vars(base).get("obligations", ())}
+    return Spec(cls.name, cls.version, states, edges, tuple(o.as_data() for o in owed.values()))
 
 
 def _public(state: State, edges: Sequence[Edge]) -> str:
@@ -163,16 +177,23 @@ def _public(state: State, edges: Sequence[Edge]) -> str:
     return "completed" if captured else "failed"
 
 
-def _not_there(cls: type[Machine], dropped: set[tuple[str, str]]) -> list[str]:
+def _not_there(cls: type[Machine], dropped: set[tuple[str, str]]) -> list[Problem]:
     moves = {(e.name, source.name) for e in cls.events().values() for source, _, _ in e.arrow.moves}
-    return [f"drop: {event!r} has no edge from {state!r}" for event, state in sorted(dropped - moves)]
+    return [
+        Problem("MG114", f"drop: {event!r} has no edge from {state!r}")
+        for event, state in sorted(dropped - moves)
+    ]
 
 
-def _without_data(cls: type[Machine]) -> list[str]:
+def _without_data(cls: type[Machine]) -> list[Problem]:
     """Return the moves into a state with data whose event does not bring them."""
     return [
-        f"{event.name!r} leads to {dest.name!r}, which carries {dest.data.__name__}, and brings "
-        f"{event.payload.__name__}"
+        Problem(
+            "MG115",
+            f"{event.name!r} leads to {dest.name!r}, which carries {dest.data.__name__}, and brings "
+            f"{event.payload.__name__}",
+            where=event.where,
+        )
         for event in cls.events().values()
         for source, dest, _ in event.arrow.moves
         if dest.data and (event.name, source.name) not in cls._dropped

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 from pydantic import BaseModel
 
 from makegood.job import Job, Transition
+from makegood.machine.problem import source_line
 from makegood.machine.spec import Money
 
 
@@ -55,6 +56,7 @@ class State:
         self._enter_effects: list[Effect[Any]] = []
         self._leave_effects: list[Effect[Any]] = []
         self._inherited: State | None = None
+        self.where = source_line()
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -181,6 +183,7 @@ class Event(Generic[P]):
         self._guards: list[Guard[P]] = []
         self._hooks: list[Hook] = []
         self._inherited: Event[P] | None = None
+        self.where = source_line()
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

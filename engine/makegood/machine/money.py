@@ -6,6 +6,7 @@ proof says of an edge the store carries out in the same transaction as the edge.
 
 from collections import deque
 
+from makegood.machine.problem import Problem
 from makegood.machine.spec import Edge, Holding, Money, Spec
 
 _AFTER = {
@@ -19,21 +20,20 @@ _AFTER = {
 }
 
 _WRONG = {
-    (Holding.NONE, Money.CAPTURE): "credits are captured that were never held",
-    (Holding.NONE, Money.RELEASE): "credits are released that were never held",
-    (Holding.NONE, Money.POLICY): "credits are settled that were never held",
-    (Holding.HELD, Money.HOLD): "credits are held twice",
-    (Holding.SETTLED, Money.HOLD): "credits are held again after they were settled",
-    (Holding.SETTLED, Money.CAPTURE): "credits are captured after they were settled",
-    (Holding.SETTLED, Money.RELEASE): "credits are released after they were settled",
-    (Holding.SETTLED, Money.POLICY): "credits are settled twice",
+    (Holding.HELD, Money.HOLD): ("MG202", "credits are held twice"),
+    (Holding.NONE, Money.CAPTURE): ("MG203", "credits are captured that were never held"),
+    (Holding.NONE, Money.RELEASE): ("MG204", "credits are released that were never held"),
+    (Holding.NONE, Money.POLICY): ("MG205", "credits are settled by policy that were never held"),
+    (Holding.SETTLED, Money.CAPTURE): ("MG206", "credits are captured that were settled already"),
+    (Holding.SETTLED, Money.RELEASE): ("MG207", "credits are released that were settled already"),
+    (Holding.SETTLED, Money.POLICY): ("MG208", "credits are settled by policy that were settled already"),
+    (Holding.SETTLED, Money.HOLD): ("MG209", "credits are held again that were settled already"),
 }
 
 
-def prove(spec: Spec) -> list[str]:
+def prove(spec: Spec) -> list[Problem]:
     """Return every way in which *spec* could lose money, each with the shortest event path."""
-    walk = _Walk(spec)
-    return walk.problems
+    return _Walk(spec).problems
 
 
 def holdings(spec: Spec) -> dict[str, Holding]:
@@ -50,7 +50,7 @@ class _Walk:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self.seen: dict[str, set[Holding]] = {s.name: set() for s in spec.states}
         self._queue: deque[tuple[str, Holding, tuple[str, ...]]] = deque()
         self._queue.append((spec.initial, Holding.NONE, ()))
@@ -60,8 +60,6 @@ class _Walk:
 
     def _visit(self, state: str, held: Holding, path: tuple[str, ...]) -> None:
         if state in self.spec.terminal:
-            if held is Holding.HELD:
-                self.problems.append(f"credits still held in {state!r} after {' > '.join(path)}")
             return
         for edge in self.spec.leaving(state):
             self._take(edge, held, (*path, edge.event))
@@ -69,15 +67,22 @@ class _Walk:
     def _take(self, edge: Edge, held: Holding, path: tuple[str, ...]) -> None:
         after = _AFTER.get((held, edge.money))
         if after is None:
-            self.problems.append(f"{_WRONG[held, edge.money]}, by {' > '.join(path)}")
+            code, message = _WRONG[held, edge.money]
+            self._report(code, message, edge, path)
             return
         seen = self.seen[edge.dest]
         if after in seen:
             return
-        if seen and edge.dest not in self.spec.terminal:
-            self.problems.append(
-                f"state {edge.dest!r} is reached with credits {after.value} "
-                f"after {' > '.join(path)}, and otherwise with credits {min(seen).value}"
-            )
+        if edge.dest in self.spec.terminal:
+            if after is Holding.HELD:
+                self._report("MG201", f"credits still held in {edge.dest!r}", edge, path)
+        elif seen:
+            # Not walked on from here: what follows would be told of a state that has to be two.
+            before = f"state {edge.dest!r}, elsewhere reached with credits {min(seen).value}"
+            self._report("MG210", f"{before}, is reached with credits {after.value}", edge, path)
+            return
         seen.add(after)
         self._queue.append((edge.dest, after, path))
+
+    def _report(self, code: str, message: str, edge: Edge, path: tuple[str, ...]) -> None:
+        self.problems.append(Problem(code, message, path, edge.where or None))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import assert_never
@@ -38,7 +38,8 @@ class StateSpec:
     """A state: `deadline_seconds` counts from entering it, `slot` says an attempt lives in it.
 
     `public` is the one of the seven public statuses under which the outside sees the state; `data` names
-    the model of what a job carries while it stays in it, empty for nothing.
+    the model of what a job carries while it stays in it, empty for nothing. `where` is the file and line of
+    the declaration, here and below.
     """
 
     name: str
@@ -49,6 +50,7 @@ class StateSpec:
     label: str = ""
     public: str = ""
     data: str = ""
+    where: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ class Edge:
     dest: str
     money: Money = Money.NONE
     permission: str = ""
+    where: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ObligationSpec:
+    """What must be closed again; `opened_by` and `closed_by` hold (event, source), None: every source."""
+
+    name: str
+    opened_by: tuple[tuple[str, str | None], ...]
+    closed_by: tuple[tuple[str, str | None], ...]
+    where: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ class EvidenceRule:
 
 
 _ADMINISTRATOR = Verdict.ADMINISTRATOR
+_SUCCEEDED = frozenset({Verdict.SUCCEEDED})
 _HAS_RESULT = frozenset({Verdict.SUCCEEDED, _ADMINISTRATOR})
 _HAS_TASK = frozenset({Verdict.ACCEPTED, Verdict.SUCCEEDED})
 _HAS_NO_TASK = frozenset({Verdict.REJECTED, Verdict.FAILED, Verdict.ABSENT})
@@ -89,6 +103,7 @@ class Spec:
     version: int
     states: tuple[StateSpec, ...]
     edges: tuple[Edge, ...]
+    obligations: tuple[ObligationSpec, ...] = ()
 
     @cached_property
     def state(self) -> dict[str, StateSpec]:
@@ -119,7 +134,7 @@ class Spec:
 
     @cached_property
     def digest(self) -> str:
-        """Hash of the rules; deadlines are not among them and may change within a version."""
+        """Hash of the rules; deadlines and obligations are not among them, they may change in a version."""
         states = [(s.name, s.initial, s.terminal, s.slot) for s in self.states]
         edges = [(e.event, e.source, e.dest, e.money.value) for e in self.edges]
         body = json.dumps([states, edges], separators=(",", ":"))
@@ -142,7 +157,8 @@ class Spec:
             return None
         match edge.money:
             case Money.CAPTURE:
-                return EvidenceRule(_HAS_RESULT, always=True)
+                over = edge.dest in self.terminal
+                return EvidenceRule(_HAS_RESULT if over else _SUCCEEDED, always=True)
             case Money.RELEASE:
                 return EvidenceRule(_MAY_REFUND, always=False)
             case Money.POLICY:
@@ -152,7 +168,9 @@ class Spec:
                     return EvidenceRule(_HAS_TASK, always=True)
                 if edge.dest in self.waiting:
                     return EvidenceRule(_HAS_NO_TASK, always=False)
-                return EvidenceRule(_HAS_RESULT, always=True)
+                if edge.dest in self.terminal:
+                    return EvidenceRule(_MAY_REFUND | _HAS_RESULT, always=False)
+                return EvidenceRule(_SUCCEEDED, always=True)
             case _:
                 assert_never(edge.money)
 

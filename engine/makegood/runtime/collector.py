@@ -39,8 +39,7 @@ class Collector:
     async def _bring(self, attempt: Attempt) -> None:
         context = self._context
         try:
-            async with asyncio.timeout(context.settings.fetch_timeout_seconds):
-                files = [await self._fetch(attempt, Output(**o)) for o in attempt.outputs]
+            files = [await self._fetch(attempt, Output(**o)) for o in attempt.outputs]
         except Exception as error:  # whatever it was, the fetch deadline bounds it
             expected = isinstance(error, (ProviderUnavailable, TimeoutError))
             log.warning(
@@ -59,7 +58,8 @@ class Collector:
     async def _fetch(self, attempt: Attempt, output: Output) -> dict[str, str]:
         context = self._context
         provider = context.provider(attempt.account)
-        data = await provider.fetch(output, context.settings.output_bytes_max)
+        async with asyncio.timeout(context.settings.fetch_timeout_seconds):
+            data = await provider.fetch(output, context.settings.output_bytes_max)
         key = await context.blobs.put(data, f"result.{output.kind}")
         return {"key": key, "kind": output.kind, "node": output.node}
 
@@ -69,7 +69,7 @@ class Collector:
         if job is None or attempt.closed_at is None:
             return
         waited = await context.store.now() - attempt.closed_at
-        if waited < context.catalog.of(job).fetch_deadline:
+        if waited < (await context.mover.type_of(job)).fetch_deadline:
             return
         failure = Failure(category="result", message="The result could not be fetched in time.")
         await context.mover.follow(

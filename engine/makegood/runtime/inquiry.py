@@ -1,13 +1,15 @@
 """Turn any hint into one act: ask the provider, then fire at most one event."""
 
+import asyncio
 import logging
 from dataclasses import asdict
 from typing import assert_never
 
+from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import FETCH
-from makegood.outcome import Answer, Cancelled, Failed, NotFound, Succeeded, Unfinished
+from makegood.outcome import Answer, Cancelled, CancelReply, Failed, NotFound, Succeeded, Unfinished
 from makegood.runtime.context import Context
 
 log = logging.getLogger("makegood.inquiry")
@@ -22,8 +24,15 @@ class Inquiry:
     async def ask(self, attempt: Attempt) -> None:
         """Learn what has become of *attempt* and bring its job up to it.
 
-        Raises ProviderUnavailable when there is no answer; then nothing has changed.
+        Raises ProviderUnavailable when there is no answer in time; then nothing has changed.
         """
+        try:
+            async with asyncio.timeout(self._context.settings.ask_timeout_seconds):
+                await self._ask(attempt)
+        except TimeoutError:
+            raise ProviderUnavailable("the provider did not answer in time") from None
+
+    async def _ask(self, attempt: Attempt) -> None:
         store = self._context.store
         job = await store.jobs.get(attempt.job_id)
         if job is None:
@@ -32,12 +41,15 @@ class Inquiry:
         if task_id is None:
             return
         hints = await store.hints.unread(attempt)
-        await self._pass_cancel_on(job, attempt, task_id)
+        too_late = await self._pass_cancel_on(job, attempt, task_id)
         provider = self._context.provider(attempt.account)
         answer = await provider.query(task_id)
         if isinstance(answer, Succeeded) and not answer.outputs:
             answer = await provider.query(task_id)  # a result may be listed a moment late
-        await self._take(job, attempt, answer)
+        if isinstance(answer, Cancelled) and too_late:
+            await self._cancelled(job, attempt, answer.ran, by_us=False)
+        else:
+            await self._take(job, attempt, answer)
         await store.hints.read(hints)
 
     async def _bind(self, job: Job, attempt: Attempt) -> str | None:
@@ -57,13 +69,23 @@ class Inquiry:
             return hint.task_id
         return None
 
-    async def _pass_cancel_on(self, job: Job, attempt: Attempt, task_id: str) -> None:
-        """Cancel at the provider what was asked to be cancelled, or is no longer wanted."""
+    async def _pass_cancel_on(self, job: Job, attempt: Attempt, task_id: str) -> bool:
+        """Cancel at the provider what was asked to be cancelled, or is no longer wanted; return whether the
+        task was over before: then it was not we who cancelled it.
+
+        That it was sent is written first: a cancellation that nobody knows of would be priced wrongly.
+        """
         unwanted = job.finished_at is not None or job.attempt != attempt.number
-        if attempt.cancel_sent_at or not (unwanted or job.cancel_requested_at):
-            return
-        await self._context.provider(attempt.account).cancel(task_id)
+        if attempt.cancel_answered or not (unwanted or job.cancel_requested_at):
+            return False
         await self._context.store.attempts.sent_cancel(attempt)
+        try:
+            reply = await self._context.provider(attempt.account).cancel(task_id)
+        except ProviderUnavailable as error:  # what the query says counts all the same
+            log.warning("the cancel of job %s has no usable answer: %s", job.id, error)
+            return False
+        await self._context.store.attempts.cancel_answered(attempt)
+        return attempt.cancel_sent_at is None and reply is not CancelReply.REQUESTED
 
     async def _take(self, job: Job, attempt: Attempt, answer: Answer) -> None:
         store = self._context.store
@@ -104,9 +126,9 @@ class Inquiry:
             return
         await self._follow(job, "fail", failure, evidence=evidence)
 
-    async def _cancelled(self, job: Job, attempt: Attempt, ran: bool | None) -> None:
+    async def _cancelled(self, job: Job, attempt: Attempt, ran: bool | None, *, by_us: bool = True) -> None:
         evidence = attempt.evidence(Verdict.CANCELLED, "query")
-        if job.cancel_requested_at:
+        if job.cancel_requested_at and by_us:
             began = attempt.ran if ran is None else ran
             await self._follow(job, "cancel", evidence=evidence, ran=began)
         else:

@@ -69,6 +69,15 @@ class Crew:
         self._free_again()
 
 
+def survivable(error: BaseException) -> bool:
+    """Whether a loop may go on after *error*: any Exception, and a CancelledError that is not meant for
+    this task, such as that of something a hook awaited and somebody else had cancelled."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and not task.cancelling()
+    return isinstance(error, Exception)
+
+
 async def run(
     loop: Loop, wakeups: Wakeups, settings: Settings, stopping: asyncio.Event, health: Health
 ) -> None:
@@ -82,7 +91,9 @@ async def run(
                 if more:
                     await asyncio.sleep(0)
                     continue
-            except Exception as error:
+            except BaseException as error:
+                if not survivable(error):
+                    raise
                 health.failures += 1
                 health.last_error = f"{type(error).__name__}: {error}"
                 log.exception("%s could not take its turn (%d in a row)", loop.name, health.failures)

@@ -6,51 +6,54 @@ import logging
 from makegood.job import Announcement
 from makegood.mover import RELAY, job_topic
 from makegood.runtime.context import Context
+from makegood.runtime.loop import Crew, survivable
 
 log = logging.getLogger("makegood.relay")
 
-#: Longest time for all hooks of one announcement; its lease is longer, so that no two relays overlap.
+#: Longest time for all hooks of one announcement; the lease is longer, so that no two relays overlap.
 _HOOKS_SECONDS, _LEASE_SECONDS = 30.0, 60.0
 
 
 class Relay:
-    """Reads the outbox; what fails is told again after the lease, what was told is left out."""
+    """Reads the outbox; what fails is told again later, each time later, what was told is left out."""
 
     name = "relay"
     topic = RELAY
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(RELAY))
 
     async def turn(self) -> bool:
-        """Deliver the next announcement of each job."""
-        outbox, batch = self._context.store.outbox, self._context.settings.batch_max
-        taken = await outbox.take(batch, _LEASE_SECONDS)
-        # At the same time: one slow hook must not use up the leases of other jobs.
-        heard = await asyncio.gather(*(self._tell(announcement) for announcement in taken))
-        told = [announcement for announcement, done in zip(taken, heard, strict=True) if done]
-        await outbox.done(told)
-        for announcement in told:
+        """Start to tell of the next announcement of each job whose type this process knows."""
+        if not self.crew.room:
+            return False
+        taken = await self._context.store.outbox.take(
+            self._context.catalog.names, self.crew.room, _LEASE_SECONDS
+        )
+        for announcement in taken:
+            transition = announcement.transition
+            self.crew.start(self._deliver(announcement), f"tell {transition.job_id}/{transition.version}")
+        return False
+
+    async def _deliver(self, announcement: Announcement) -> None:
+        if await self._tell(announcement):
+            await self._context.store.outbox.done([announcement])
             self._context.wakeups.wake(job_topic(announcement.transition.job_id))
-        return bool(told)
 
     async def _tell(self, announcement: Announcement) -> bool:
-        transition = announcement.transition
-        if transition.type not in self._context.catalog:
-            return True
-        hooks = self._context.catalog.get(transition.type).hooks(transition)
-        key = ""
+        transition, key = announcement.transition, ""
         try:
             async with asyncio.timeout(_HOOKS_SECONDS):
-                for key, hook in hooks:
+                for key, hook in self._context.catalog.get(transition.type).hooks(transition):
                     if key not in announcement.delivered:
                         await hook(transition)
                         await self._context.store.outbox.delivered(announcement, key)
-        except Exception:
+        except BaseException as error:
+            if not survivable(error):
+                raise
             log.exception("hook %s failed for job %s", key, transition.job_id)
             if announcement.tries < self._context.settings.hook_tries_max:
                 return False
-            log.error(
-                "hook %s is given up for version %d of job %s", key, transition.version, transition.job_id
-            )
+            log.error("hook %s is given up for %s/%d", key, transition.job_id, transition.version)
         return True

@@ -7,7 +7,7 @@ import random
 import secrets
 from typing import assert_never
 
-from makegood.errors import OutcomeUnknown, ProviderUnavailable, StoreUnavailable
+from makegood.errors import ProviderRefused, ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL, SUBMIT
@@ -47,21 +47,15 @@ class Submitter:
         return False
 
     async def _submit(self, attempt: Attempt) -> None:
-        context = self._context
-        job = await context.store.jobs.get(attempt.job_id)
-        if job is None or job.attempt != attempt.number:
-            return
-        if job.cancel_requested_at:  # the wish came while the job was on its way back to the queue
-            await self._follow(job, "cancel")
-            return
-        provider = context.provider(attempt.account)
         try:
-            files = await self._upload(job, provider)
+            prepared = await self._prepare(attempt)
         except asyncio.CancelledError:  # we are stopping and nothing was sent: another may begin at once
-            await context.store.attempts.give_back(attempt)
+            await self._context.store.attempts.give_back(attempt)
             raise
-        if files is None:
+        if prepared is None:
             return
+        job, files = prepared
+        context = self._context
         token = secrets.token_urlsafe(32)
         ours = await context.store.attempts.intend(attempt, token_hash(token), context.settings.lease_seconds)
         if not ours:
@@ -69,8 +63,19 @@ class Submitter:
             return
         base = context.settings.webhook_base_url
         webhook = f"{base}/hooks/{token}" if base else None
-        outcome = await self._call(provider, job, files, webhook)
+        outcome = await self._call(context.provider(attempt.account), job, files, webhook)
         await self._record_for_sure(job, attempt, outcome)
+
+    async def _prepare(self, attempt: Attempt) -> tuple[Job, dict[str, str]] | None:
+        """Return the job and its uploaded inputs; None when there is nothing to submit any more."""
+        job = await self._context.store.jobs.get(attempt.job_id)
+        if job is None or job.attempt != attempt.number:
+            return None
+        if job.cancel_requested_at:  # the wish came while the job was on its way back to the queue
+            await self._follow(job, "cancel")
+            return None
+        files = await self._upload(job, self._context.provider(attempt.account))
+        return None if files is None else (job, files)
 
     async def _upload(self, job: Job, provider: Provider) -> dict[str, str] | None:
         """Return the provider's names of the inputs; None when the job was moved instead."""
@@ -84,8 +89,12 @@ class Submitter:
                         await self._follow(job, "fail", Failure(category="input", message=message))
                         return None
                     names[field] = await provider.upload(key, data)
-        except (ProviderUnavailable, TimeoutError) as error:
-            log.warning("inputs of job %s could not be uploaded: %s", job.id, error)
+        except ProviderRefused as error:
+            await self._follow(job, "fail", Failure(category="input", message=str(error)))
+            return None
+        except Exception as error:  # whatever it was, the slot must not be held by it
+            expected = isinstance(error, (ProviderUnavailable, TimeoutError))
+            log.warning("inputs of job %s could not be uploaded: %r", job.id, error, exc_info=not expected)
             await self._follow(job, "defer", defer_seconds=self._pause(job))
             return None
         return names
@@ -106,25 +115,27 @@ class Submitter:
         return min(doubled, settings.defer_max_seconds) * random.uniform(0.75, 1.0)
 
     async def _record_for_sure(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
-        """Record, again while the store is in trouble: an accepted task's id is known only here. After the
-        lease others take the attempt for uncertain."""
+        """Record, again while anything goes wrong: an accepted task's id is known only here. It is kept by
+        itself first, so that no guard or effect on `begin` can lose it. After the lease others take the
+        attempt for uncertain."""
         clock = asyncio.get_running_loop().time
         end, pause = clock() + self._context.settings.lease_seconds, 0.5
         while True:
             try:
+                if isinstance(outcome, Accepted):
+                    await self._context.store.attempts.record(_accepted(attempt, outcome))
                 return await self._record(job, attempt, outcome)
-            except (StoreUnavailable, OutcomeUnknown):
+            except Exception:
                 if clock() + pause > end:
                     raise
-                log.warning("the outcome of job %s cannot be stored yet: %s", job.id, outcome)
+                log.exception("the outcome of job %s cannot be stored yet: %s", job.id, outcome)
             await asyncio.sleep(pause)
             pause = min(2 * pause, 10.0)
 
     async def _record(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
         match outcome:
-            case Accepted(task_id=task_id):
-                evidence = attempt.evidence(Verdict.ACCEPTED, "submission", task_id=task_id)
-                await self._follow(job, "begin", evidence=evidence)
+            case Accepted():
+                await self._follow(job, "begin", evidence=_accepted(attempt, outcome))
                 self._context.wakeups.wake(POLL)
             case Rejected():
                 await self._rejected(job, attempt, outcome)
@@ -169,3 +180,7 @@ class Submitter:
             evidence=evidence,
             defer_seconds=defer_seconds,
         )
+
+
+def _accepted(attempt: Attempt, outcome: Accepted) -> Evidence:
+    return attempt.evidence(Verdict.ACCEPTED, "submission", task_id=outcome.task_id)

@@ -7,9 +7,9 @@ from typing import Any
 from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
-from makegood.machine import Empty
 from makegood.runtime.context import Context
 from makegood.runtime.inquiry import Inquiry
+from makegood.runtime.loop import Crew, survivable
 
 log = logging.getLogger("makegood.watchdog")
 
@@ -18,52 +18,60 @@ _AGAIN_SECONDS = 60.0
 
 
 class Watchdog:
-    """A passed deadline asks the provider first; only then it ends the job, credits back."""
+    """A passed deadline asks the provider first; only then it ends the job, credits back.
+
+    It ends jobs on the stored rules alone: no guard, effect or missing type can keep credits held.
+    """
 
     name = "watchdog"
     topic = "watchdog"
 
     def __init__(self, context: Context) -> None:
         self._context, self._inquiry = context, Inquiry(context)
+        self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(self.topic))
 
     async def turn(self) -> bool:
-        """Deal with overdue jobs, spent attempts and expired credits, each for itself."""
+        """Deal with overdue jobs, spent attempts and expired credits, each for itself.
+
+        Jobs about which the provider has to be asked are ended beside the others, which do not wait.
+        """
         store, batch = self._context.store, self._context.settings.batch_max
-        overdue = await store.jobs.overdue(self._context.accounts, batch, _AGAIN_SECONDS)
-        for job in overdue:
-            await _alone(self._end(job), f"overdue job {job.id}")
+        if self.crew.room:
+            overdue = await store.jobs.overdue(self._context.accounts, self.crew.room, _AGAIN_SECONDS)
+            for job in overdue:
+                ending = _alone(self._end(job), f"overdue job {job.id}")
+                if job.submitted:
+                    self.crew.start(ending, f"end {job.id}")
+                else:
+                    await ending
         for attempt in await store.attempts.spent(batch):
             await _alone(self._give_up(attempt), f"spent attempt {attempt.job_id}/{attempt.number}")
         await store.ledger.expire(batch)
         return False
 
     async def _end(self, job: Job) -> None:
+        mover, store = self._context.mover, self._context.store
+        job_type = await mover.type_of(job)
         evidence: Evidence | None = None
-        job_type = self._context.catalog.of(job)
-        spec = job_type.spec
-        if job.state in spec.waiting and job.cancel_requested_at:
-            await self._context.mover.follow(job.id, "cancel", actor=self.name, reason="was asked to")
-            return
         if job_type.at_provider(job):
-            attempt = await self._context.store.attempts.get(job.id, job.attempt)
-            if attempt is None or await self._answered(job, attempt):
+            attempt = await store.attempts.get(job.id, job.attempt)
+            if attempt is None or (attempt.closed_at is None and await self._answered(job, attempt)):
                 return
-            evidence = attempt.evidence(Verdict.DEADLINE, "watchdog")
-        label = spec.state[job.state].label or job.state
+            evidence = attempt.evidence(Verdict.DEADLINE, self.name)
+        elif job.cancel_requested_at and await mover.follow(
+            job.id, "cancel", actor=self.name, reason="was asked to"
+        ):
+            return
+        label = job_type.spec.state[job.state].label or job.state
         failure = Failure(category="timeout", message=f"The job was too long {label}.")
-        edge = spec.on_deadline(job.state)
-        if edge is None:
+        if job_type.spec.on_deadline(job.state) is None:
             log.error("job %s of type %s has no way out of %s for its deadline", job.id, job.type, job.state)
             return
-        declared = job_type.events()[edge.event].payload
-        payload = failure if declared in (Failure, Empty) else declared()
-        await self._context.mover.follow(
-            job.id, edge.event, payload, actor=self.name, reason=failure.message, evidence=evidence
-        )
+        await mover.end(job, failure, actor=self.name, evidence=evidence)
 
     async def _answered(self, job: Job, attempt: Attempt) -> bool:
         """Ask the provider; return whether that alone has moved the job or found its result."""
-        if attempt.account not in self._context.accounts or attempt.closed_at is not None:
+        if attempt.account not in self._context.accounts:
             return False
         try:
             await self._inquiry.ask(attempt)
@@ -93,5 +101,7 @@ async def _alone(work: Coroutine[Any, Any, None], what: str) -> None:
     """Await *work*; one bad row delays only itself."""
     try:
         await work
-    except Exception:
+    except BaseException as error:
+        if not survivable(error):
+            raise
         log.exception("%s could not be ended", what)

@@ -12,6 +12,7 @@ from makegood.testing.drive import PLAIN, PRICE, Drive
 FORBIDDEN = "MG005"
 
 FROZEN = {
+    "input_digest": "'another'",
     "job_id": "gen_random_uuid()",
     "owner_id": "'eve'",
     "type": "'contract_reviewed'",

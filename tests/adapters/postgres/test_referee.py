@@ -41,9 +41,10 @@ SUBMITTED = """
 """  # a job that was submitted is never pending
 PROVEN = """
               pending   queued    starting  running   completed failed    cancelled
-    starting  illegal   held      same      held      captured  released  released
-    running   illegal   held      illegal   same      captured  released  released
-"""  # what the provider said about the attempt fits the edge; a cancellation without a price costs nothing
+    starting  illegal   held      same      held      evidence  released  released
+    running   illegal   held      illegal   same      evidence  released  released
+"""  # What the provider said fits the edge. Completing also needs the result in our storage, which a plain update
+# does not bring; a cancellation without a price costs nothing.
 
 # What the provider said, for the columns of PROVEN.
 SAID = {

@@ -7,7 +7,7 @@
 
 create function makegood.now() returns timestamptz
 language sql stable parallel safe
-as $$ select clock_timestamp() $$;
+as $$ select pg_catalog.clock_timestamp() $$;
 comment on function makegood.now() is
   'The only source of time. The owner of a test database may replace it; nobody else can.';
 
@@ -29,6 +29,8 @@ create table makegood.machine_state (
   is_waiting       boolean not null,
   holding          text not null check (holding in ('none', 'held', 'settled', 'over')),
   deadline_seconds double precision check (deadline_seconds > 0),
+  place            integer not null,
+  deadline_event   text,                             -- the edge that a job takes when it stays too long
   primary key (type, version, name),
   foreign key (type, version) references makegood.machine,
   check (is_terminal = (holding = 'over')),
@@ -53,7 +55,7 @@ create table makegood.machine_edge (
 create index machine_edge_ends on makegood.machine_edge (type, version, from_state, to_state);
 
 create function makegood.forbid() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception '% of makegood.% is forbidden: its rows are permanent', lower(tg_op), tg_table_name
     using errcode = 'MG005';
@@ -69,7 +71,7 @@ create trigger no_truncate before truncate on makegood.machine_edge
   for each statement execute function makegood.forbid();
 
 create function makegood.machine_state_fixed() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if (new.type, new.version, new.name, new.is_initial, new.is_terminal, new.is_slot, new.is_waiting,
       new.holding)

@@ -73,10 +73,14 @@ create function makegood.grant_credits(
   p_owner text, p_kind text, p_amount bigint, p_source_ref text, p_priority integer,
   p_expires_at timestamptz, p_actor text
 ) returns boolean
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   new_bucket bigint;
 begin
+  if p_source_ref like 'grace:%' then
+    raise exception 'sources that begin with "grace:" are for credits that come back after their expiry'
+      using errcode = 'MG005';
+  end if;
   insert into makegood.wallet (owner_id) values (p_owner) on conflict do nothing;
   perform 1 from makegood.wallet where owner_id = p_owner for no key update;
   insert into makegood.bucket (owner_id, kind, priority, expires_at, source_ref, issued, remaining)
@@ -95,14 +99,15 @@ end $$;
 
 -- Take what remains out of buckets past their expiry; what is held stays held. Called by a loop.
 create function makegood.expire_credits(p_limit integer) returns integer
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
+  moment timestamptz := makegood.now();
   owners text[];
   n integer;
 begin
   select array_agg(distinct owner_id order by owner_id) into owners from (
     select owner_id from makegood.bucket
-    where remaining > 0 and expires_at is not null and expires_at <= makegood.now()
+    where remaining > 0 and expires_at is not null and expires_at <= moment
     order by expires_at limit p_limit) due;
   perform 1 from makegood.wallet where owner_id = any(owners) order by owner_id for no key update;
   with due as materialized (
@@ -110,7 +115,7 @@ begin
            row_number() over (partition by owner_id order by bucket_id) as n
     from makegood.bucket
     where owner_id = any(owners) and remaining > 0
-      and expires_at is not null and expires_at <= makegood.now()
+      and expires_at is not null and expires_at <= moment
   ), taken as (
     update makegood.bucket b set remaining = 0, expired = b.expired + b.remaining
     from due where b.bucket_id = due.bucket_id

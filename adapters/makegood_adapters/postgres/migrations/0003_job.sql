@@ -4,7 +4,8 @@ create table makegood.provider_account (
   name             text primary key check (name <> ''),
   pool             text not null check (pool <> ''),
   capacity         integer not null check (capacity >= 0),
-  draining_seconds double precision not null default 7200 check (draining_seconds > 0)
+  draining_seconds double precision not null default 7200 check (draining_seconds > 0),
+  capacity_since   timestamptz not null default makegood.now()
 );
 create index provider_account_pool on makegood.provider_account (pool, name);
 
@@ -28,6 +29,7 @@ create table makegood.job (
   price               bigint not null check (price >= 0),
   settled             bigint check (settled between 0 and price),
   input               jsonb not null,
+  input_digest        text not null default '',
   request             jsonb not null,
   files               jsonb not null default '{}',
   key                 text,
@@ -78,6 +80,7 @@ create table makegood.attempt (
   next_ask_at    timestamptz,
   next_fetch_at  timestamptz,
   cancel_sent_at timestamptz,
+  cancel_answered boolean not null default false,
   draining_until timestamptz,
   primary key (job_id, number),
   unique (account, task_id),
@@ -160,10 +163,20 @@ create table makegood.inbox (
 
 -- A slot is an open attempt: one more is refused when the account is full, whoever inserts it.
 create function makegood.attempt_opens() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   slots integer;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'attempts are opened in READ COMMITTED: another snapshot would miscount the slots'
+      using errcode = 'MG004';
+  end if;
+  if new.phase <> 'opened' or new.closed_at is not null or not exists (
+      select 1 from makegood.job j where j.job_id = new.job_id and j.waiting
+        and new.number = j.attempt + 1) then
+    raise exception 'attempt % of job %: only the next attempt of a job that waits may be opened',
+                    new.number, new.job_id using errcode = 'MG003';
+  end if;
   select capacity into slots from makegood.provider_account where name = new.account for update;
   if (select count(*) from makegood.attempt
       where account = new.account and closed_at is null) >= slots then
@@ -175,9 +188,23 @@ end $$;
 create trigger takes_a_slot before insert on makegood.attempt
   for each row execute function makegood.attempt_opens();
 
+-- Whoever takes a slot moves the job into it, in the same transaction.
+create function makegood.attempt_belongs() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select 1 from makegood.job j
+                 where j.job_id = new.job_id and j.attempt >= new.number) then
+    raise exception 'attempt % was opened and job % did not follow', new.number, new.job_id
+      using errcode = 'MG003';
+  end if;
+  return null;
+end $$;
+create constraint trigger belongs after insert on makegood.attempt
+  deferrable initially deferred for each row execute function makegood.attempt_belongs();
+
 -- What once was true of an attempt stays true: else a slot could be had twice, or a submission denied.
 create function makegood.attempt_guard() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if (new.job_id, new.number, new.account, new.opened_at)
      is distinct from (old.job_id, old.number, old.account, old.opened_at)
@@ -190,6 +217,16 @@ begin
     raise exception 'attempt % of job %: its account, submission, task and end are permanent',
                     old.number, old.job_id using errcode = 'MG005';
   end if;
+  if pg_trigger_depth() = 1 and (
+       new.draining_until is distinct from old.draining_until
+       or (old.closed_at is null and new.closed_at is not null and not exists (
+             select 1 from makegood.evidence e where e.job_id = new.job_id and e.attempt = new.number
+               and e.verdict = new.verdict
+               and e.verdict in ('rejected', 'succeeded', 'failed', 'cancelled', 'absent'))))
+  then
+    raise exception 'attempt % of job % is over when evidence says so, and its slot is free then',
+                    old.number, old.job_id using errcode = 'MG002';
+  end if;
   return new;
 end $$;
 create trigger keeps_its_past before update on makegood.attempt
@@ -197,7 +234,7 @@ create trigger keeps_its_past before update on makegood.attempt
 
 -- What a provider can only say of a task cannot be said of an attempt that was never submitted.
 create function makegood.evidence_fits() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if new.verdict not in ('deadline', 'administrator') and not exists (
       select 1 from makegood.attempt a
@@ -211,7 +248,7 @@ create trigger fits before insert on makegood.evidence
   for each row execute function makegood.evidence_fits();
 
 create function makegood.hold_guard() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if old.captured is not null then
     raise exception 'the hold of job % on bucket % is settled already', old.job_id, old.bucket_id

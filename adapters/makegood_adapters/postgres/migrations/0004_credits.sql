@@ -5,13 +5,20 @@
 
 -- Reserve the price of each job over its owner's buckets, in spending order. Called by job_after.
 create function makegood.hold_credits(p_jobs uuid[]) returns void
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
+  moment timestamptz;  -- one for all of it: a bucket that expires meanwhile is in or out, never both
   short record;
+  wanted bigint;
+  drawn bigint;
 begin
+  if pg_trigger_depth() = 0 then
+    raise exception 'credits are held by a transition, not by a call' using errcode = 'MG005';
+  end if;
   perform 1 from makegood.wallet
     where owner_id in (select owner_id from makegood.job where job_id = any(p_jobs))
     order by owner_id for no key update;
+  moment := makegood.now();
 
   select need.owner_id, need.price, coalesce(have.available, 0) as available into short
     from (select owner_id, sum(price) as price from makegood.job
@@ -19,7 +26,7 @@ begin
     left join lateral (
       select sum(remaining) as available from makegood.bucket b
       where b.owner_id = need.owner_id and remaining > 0
-        and (expires_at is null or expires_at > makegood.now())) have on true
+        and (expires_at is null or expires_at > moment)) have on true
     where need.price > coalesce(have.available, 0)
     order by need.owner_id limit 1;
   if found then
@@ -39,7 +46,7 @@ begin
            sum(remaining) over line as high
     from makegood.bucket
     where owner_id in (select owner_id from need) and remaining > 0
-      and (expires_at is null or expires_at > makegood.now())
+      and (expires_at is null or expires_at > moment)
     window line as (partition by owner_id order by priority, expires_at nulls last, bucket_id)
   ), drawn as materialized (
     select job_id, bucket_id, owner_id,
@@ -64,21 +71,33 @@ begin
   update makegood.wallet w set seq = w.seq + c.n
   from (select owner_id, count(*) as n from drawn group by owner_id) c
   where w.owner_id = c.owner_id;
+
+  select coalesce(sum(price), 0) into wanted from makegood.job where job_id = any(p_jobs);
+  select coalesce(sum(amount), 0) into drawn from makegood.hold where job_id = any(p_jobs);
+  if drawn <> wanted then
+    raise exception '% credits were drawn for jobs that cost %', drawn, wanted using errcode = 'MG005';
+  end if;
 end $$;
 
 -- Settle the holds of each job: `job.settled` credits are captured in spending order, so what was
 -- drawn last comes back first; the rest returns to its bucket, or, where that has expired meanwhile,
 -- to a new grace bucket. Called by job_after.
 create function makegood.settle_credits(p_jobs uuid[]) returns void
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  moment timestamptz;
 begin
+  if pg_trigger_depth() = 0 then
+    raise exception 'credits are settled by a transition, not by a call' using errcode = 'MG005';
+  end if;
   perform 1 from makegood.wallet
     where owner_id in (select owner_id from makegood.job where job_id = any(p_jobs))
     order by owner_id for no key update;
+  moment := makegood.now();
 
   with open as (
     select h.job_id, h.bucket_id, j.owner_id, j.actor, j.settled, h.amount, b.priority,
-           coalesce(b.expires_at <= makegood.now(), false) as late,
+           coalesce(b.expires_at <= moment, false) as late,
            sum(h.amount) over (partition by h.job_id
                                order by b.priority, b.expires_at nulls last, b.bucket_id) as high
     from makegood.hold h
@@ -102,7 +121,7 @@ begin
     where b.bucket_id = s.bucket_id
   ), grace as (
     insert into makegood.bucket (owner_id, kind, priority, expires_at, source_ref, issued, remaining)
-    select owner_id, 'grace', priority, makegood.now() + interval '30 days',
+    select owner_id, 'grace', priority, moment + interval '30 days',
            'grace:' || job_id || ':' || bucket_id, amount - captured, amount - captured
     from part where late and amount > captured
     returning bucket_id, source_ref, issued

@@ -2,7 +2,7 @@
 
 -- A job begins in its machine's initial state, whatever was asked for.
 create function makegood.job_begins() returns trigger
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   here makegood.machine_state;
 begin
@@ -27,17 +27,17 @@ create trigger job_begins before insert on makegood.job
 
 -- Is the edge legal, is what must be known known, and what follows for the row?
 create function makegood.job_before() returns trigger
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   edge makegood.machine_edge;
   there makegood.machine_state;
   ours boolean := new.operation_id is distinct from old.operation_id;
   at timestamptz;
 begin
-  if (new.job_id, new.owner_id, new.type, new.type_version, new.pool, new.price, new.input,
+  if (new.job_id, new.owner_id, new.type, new.type_version, new.pool, new.price, new.input, new.input_digest,
       new.request, new.files, new.key, new.attempts_max, new.created_at, new.retry_of)
      is distinct from
-     (old.job_id, old.owner_id, old.type, old.type_version, old.pool, old.price, old.input,
+     (old.job_id, old.owner_id, old.type, old.type_version, old.pool, old.price, old.input, old.input_digest,
       old.request, old.files, old.key, old.attempts_max, old.created_at, old.retry_of)
   then
     raise exception 'job %: owner, type, price, input and request never change', old.job_id
@@ -85,6 +85,10 @@ begin
       using errcode = 'MG001';
   end if;
   perform makegood.check_attempt(old, new, edge);
+  if not ours and edge.money = 'capture' and new.output is null then
+    raise exception 'job % cannot become %: its result is not in our storage', old.job_id, new.state
+      using errcode = 'MG002';
+  end if;
 
   select * into there from makegood.machine_state s
     where s.type = old.type and s.version = old.type_version and s.name = new.state;
@@ -101,9 +105,9 @@ begin
   new.money := edge.money; new.waiting := there.is_waiting; new.slot := there.is_slot;
   new.entered_at := at; new.watched_until := null;
   new.settled := case edge.money
-    when 'capture' then coalesce(new.settled, new.price)
-    when 'policy' then case when old.intent_attempt = old.attempt then coalesce(new.settled, 0)
-                            else 0 end
+    when 'capture' then case when ours then coalesce(new.settled, new.price) else new.price end
+    when 'policy' then case when ours and old.intent_attempt = old.attempt
+                            then coalesce(new.settled, 0) else 0 end
     when 'release' then 0
     else case when there.is_terminal then coalesce(old.settled, 0) else old.settled end end;
   if there.is_terminal then
@@ -128,7 +132,7 @@ end $$;
 create function makegood.check_attempt(
   old_job makegood.job, new_job makegood.job, edge makegood.machine_edge
 ) returns void
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if edge.opens_attempt then
     if new_job.attempt <> old_job.attempt + 1 or not exists (
@@ -166,7 +170,7 @@ create trigger job_before before update on makegood.job
 
 -- Carry out what the moves of one statement mean: credits, slots, history, announcements.
 create function makegood.job_after() returns trigger
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   hold uuid[];
   settle uuid[];

@@ -89,6 +89,16 @@ where j.slot and not exists (
    or (not j.slot and j.finished_at is null and exists (
          select 1 from makegood.attempt a where a.job_id = j.job_id and a.closed_at is null))
 union all
+select 'an account has more open attempts than slots', p.name
+from makegood.provider_account p
+join makegood.attempt a on a.account = p.name and a.closed_at is null
+group by p.name
+having count(*) > p.capacity and max(a.opened_at) > max(p.capacity_since)
+union all
+select 'an attempt of a job that is over drains without a last moment', a.job_id || ' ' || a.number
+from makegood.attempt a join makegood.job j using (job_id)
+where a.closed_at is null and j.finished_at is not null and a.draining_until is null
+union all
 select 'an attempt was submitted without an intent of its job', a.job_id || ' ' || a.number
 from makegood.attempt a join makegood.job j using (job_id)
 where a.intent_at is not null and a.number = j.attempt

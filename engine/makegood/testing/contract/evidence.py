@@ -191,11 +191,16 @@ class EvidenceContract:
         assert await drive.job(job) == failed
         assert (await drive.store.ledger.balance("ada")).available == 1_000
 
-    async def test_an_administrator_may_take_a_job_out_of_its_slot(self, drive: Drive) -> None:
+    async def test_an_administrator_ends_a_job_and_cannot_send_it_on(self, drive: Drive) -> None:
+        """What the provider still runs would be forgotten together with its slot."""
         await drive.grant()
         job = await drive.to("running", REVIEWED)
-        await drive.event(job, "deliver", Verdict.ADMINISTRATOR)
-        assert await drive.slots(job.pool) == (0, 0)
+        for event in ("deliver", "hand_over"):
+            with pytest.raises(GuardFailed):
+                await drive.event(job, event, Verdict.ADMINISTRATOR)
+        assert await drive.slots(job.pool) == (1, 0)
+        await drive.event(job, "fail", Verdict.ADMINISTRATOR)
+        assert await drive.slots(job.pool) == (1, 1)
 
     async def test_evidence_without_an_attempt_is_refused(self, drive: Drive) -> None:
         job = await drive.insert()

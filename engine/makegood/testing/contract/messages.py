@@ -7,12 +7,14 @@ import pytest
 from makegood.errors import GuardFailed
 from makegood.job import Announcement, Attempt, Job, Verdict
 from makegood.ports import REPORTS_MAX
-from makegood.testing.drive import Drive, accounts, token_hash
+from makegood.testing.drive import SPECS, Drive, accounts, token_hash
+
+TYPES = [spec.name for spec in SPECS]
 
 
 async def steps(drive: Drive, job: Job) -> list[Announcement]:
     """Take what may be delivered now and return what is about *job*."""
-    return [a for a in await drive.store.outbox.take(100, 300) if a.transition.job_id == job.id]
+    return [a for a in await drive.store.outbox.take(TYPES, 100, 300) if a.transition.job_id == job.id]
 
 
 class MessagesContract:
@@ -113,9 +115,9 @@ class MessagesContract:
     async def test_a_job_that_waits_for_delivery_does_not_hold_up_others(self, drive: Drive) -> None:
         await drive.grant()
         one, two = await drive.to("queued"), await drive.to("queued")
-        taken = await drive.store.outbox.take(100, 300)
+        taken = await drive.store.outbox.take(TYPES, 100, 300)
         assert [(a.transition.job_id, a.transition.version) for a in taken] == [(one.id, 0), (two.id, 0)]
-        assert await drive.store.outbox.take(100, 300) == []
+        assert await drive.store.outbox.take(TYPES, 100, 300) == []
         await drive.store.outbox.done(taken[1:])
         assert [a.transition.version for a in await steps(drive, two)] == [1]
 
@@ -135,8 +137,8 @@ class MessagesContract:
     async def test_announcements_have_a_limit(self, drive: Drive) -> None:
         for _ in range(3):
             await drive.insert()
-        first = await drive.store.outbox.take(2, 300)
-        second = await drive.store.outbox.take(2, 300)
+        first = await drive.store.outbox.take(TYPES, 2, 300)
+        second = await drive.store.outbox.take(TYPES, 2, 300)
         assert (len(first), len(second)) == (2, 1)
 
     async def test_a_refused_transition_is_not_announced(self, drive: Drive) -> None:

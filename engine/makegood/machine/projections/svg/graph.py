@@ -86,14 +86,15 @@ def _without_circles(spec: Spec, ends: list[tuple[str, str]]) -> frozenset[tuple
         way: dict[str, Iterator[str]] = {start: iter(after[start])}
         while way:
             state = next(reversed(way))
-            dest = next(way[state], None)
-            if dest is None:
+            for dest in way[state]:
+                if dest in way:
+                    back.add((state, dest))
+                elif dest not in done:
+                    way[dest] = iter(after[dest])
+                    break
+            else:
                 del way[state]
                 done.add(state)
-            elif dest in way:
-                back.add((state, dest))
-            elif dest not in done:
-                way[dest] = iter(after[dest])
     return frozenset(ends) - back
 
 
@@ -103,7 +104,7 @@ def _ranks(spec: Spec, forward: frozenset[tuple[str, str]]) -> dict[str, int]:
     for _ in spec.states:
         for source, dest in forward:
             rank[dest] = max(rank[dest], rank[source] + 1)
-    last = max(rank.values())
+    last = 1 + max((at for name, at in rank.items() if name not in spec.terminal), default=-1)
     return {name: last if name in spec.terminal else at for name, at in rank.items()}
 
 

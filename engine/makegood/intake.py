@@ -1,0 +1,80 @@
+"""Turn what a caller orders into a job that may be inserted: validated, priced, its files looked at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from makegood.errors import InvalidInput, InvalidRequest
+from makegood.job import NewJob
+from makegood.lifecycle import BaseJob
+from makegood.ports import Blobs
+
+#: Far above any price, far below what an integer of the database or of JSON holds.
+PRICE_MAX = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks for; nothing of it is trusted."""
+
+    owner: str
+    input: Mapping[str, Any]
+    key: str | None = None
+    priority: int = 0
+    retry_of: UUID | None = None
+
+
+async def take_order(job_type: type[BaseJob], order: Order, blobs: Blobs, job_id: UUID) -> NewJob:
+    """Return the job as it will be inserted. Raises InvalidInput, InvalidRequest."""
+    _check_texts(owner=order.owner, key=order.key)
+    value = job_type.parse(order.input)
+    files = await _check_files(job_type, value, blobs)
+    return NewJob(
+        id=job_id,
+        owner=order.owner,
+        type=job_type.name,
+        type_version=job_type.version,
+        pool=job_type.pool,
+        price=_whole_credits(job_type, value),
+        input=value.model_dump(mode="json"),
+        request=job_type.request(value),
+        files=files,
+        key=order.key,
+        priority=order.priority,
+        attempts_max=job_type.attempts_max,
+        retry_of=order.retry_of,
+        actor=order.owner,
+    )
+
+
+async def _check_files(job_type: type[BaseJob], value: BaseModel, blobs: Blobs) -> dict[str, str]:
+    files, problems = {}, []
+    for field, mark, key in job_type.files_of(value):
+        data = await blobs.get(key)
+        if data is None:
+            problems.append((field, f"there is no file {key!r}; upload it first"))
+        elif problem := mark.problem(data):
+            problems.append((field, problem))
+        files[field] = key
+    if problems:
+        raise InvalidInput(job_type.name, problems)
+    return files
+
+
+def _whole_credits(job_type: type[BaseJob], value: BaseModel) -> int:
+    price: object = job_type.price_of(value)
+    if isinstance(price, bool) or not isinstance(price, int) or not 0 <= price <= PRICE_MAX:
+        raise InvalidRequest(
+            f"The job type {job_type.name!r} gives the price {price!r}; a price is a whole number of credits "
+            f"from 0 to {PRICE_MAX:,}. Nothing was charged."
+        )
+    return price
+
+
+def _check_texts(**texts: str | None) -> None:
+    for name, text in texts.items():
+        if text is not None and (not text or len(text) > 500 or not text.isprintable()):
+            raise InvalidRequest(f"{name} {text!r} must be 1 to 500 printable characters.")
