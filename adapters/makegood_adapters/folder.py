@@ -7,8 +7,14 @@ import re
 import tempfile
 from pathlib import Path
 
+from makegood.errors import MakegoodError
+
 _KEY = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
+
+
+class FolderError(MakegoodError):
+    """The folder cannot be used; the message says why."""
 
 
 class FolderBlobs:
@@ -20,6 +26,18 @@ class FolderBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def prepare(self) -> None:
+        """Make the folder and try to write into it. Raises FolderError with a sentence."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root):
+                pass
+        except OSError as error:
+            raise FolderError(
+                f"Files cannot be kept in {self._root}: {error.strerror}. "
+                "Choose another folder or change its rights."
+            ) from None
 
     async def put(self, data: bytes, name: str) -> str:
         """Keep *data* and return its key; *name* only lends its extension."""

@@ -46,6 +46,8 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
                 update_schema=True,
             )
         )
+        blobs = FolderBlobs(config.blobs)
+        blobs.prepare()
         session = await stack.enter_async_context(open_session())
         providers: dict[ProviderAccount, Provider] = {}
         for account in config.accounts:
@@ -64,7 +66,7 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
             Engine(
                 store,
                 load_catalog(config),
-                blobs=FolderBlobs(config.blobs),
+                blobs=blobs,
                 providers=providers,
                 settings=config.engine,
             )

@@ -24,12 +24,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Certainly no task was created. `after_seconds` is the provider's wish, or None."""
+    """Certainly no task was created. `after_seconds` is the provider's wish, or None.
+
+    `account_wide` tells that not the request but the whole account was refused, for lack of room: then
+    the account rests, and its jobs keep their order.
+    """
 
     code: str
     message: str
     retry: Retry
     after_seconds: float | None = None
+    account_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

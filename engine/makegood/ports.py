@@ -152,6 +152,10 @@ class Attempts(Protocol):
     async def register(self, account: ProviderAccount) -> None:
         """Add the account or change its pool and capacity."""
 
+    async def rest(self, account: str, first_seconds: float, seconds_max: float) -> None:
+        """Dispatch nothing to the account for *first_seconds*, twice as long each time in a row up to
+        *seconds_max*; a task that it accepts ends the row."""
+
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every account."""
 

@@ -1,6 +1,6 @@
 """Every bound of the engine, with its unit in the name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,29 @@ class Settings:
     output_bytes_max: int = 500_000_000
     """Largest result file that is brought home."""
     defer_seconds: float = 2.0
-    """First pause before a job that the provider could not take is offered again; it doubles each time."""
+    """First pause after the provider could not take a job: of its account if that was full, else of the
+    job; it doubles each time."""
     defer_max_seconds: float = 60.0
     """Longest such pause."""
     hook_tries_max: int = 100
     """How often a hook that raises is told of one transition, once a minute, before it is given up."""
     drain_seconds: float = 10.0
     """How long `async with Engine` waits at the end for work in progress."""
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that would let a loop spin, stand still or be overtaken by its own lease."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "webhook_base_url" and not value > 0:
+                raise ValueError(f"{field.name} must be more than 0, not {value}")
+        needed = self.upload_timeout_seconds + self.submit_timeout_seconds
+        if self.lease_seconds <= needed:
+            raise ValueError(
+                f"lease_seconds ({self.lease_seconds:g}) must be more than upload_timeout_seconds + "
+                f"submit_timeout_seconds ({needed:g}): else another worker takes an attempt over in the middle"
+            )
+        url = self.webhook_base_url
+        if url is not None and (not url.startswith(("http://", "https://")) or url.endswith("/")):
+            raise ValueError(
+                f"webhook_base_url {url!r} must begin with http:// or https:// and not end in a slash"
+            )

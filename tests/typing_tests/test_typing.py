@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,5 +48,5 @@ def pyright(name: str) -> set[int]:
 
 @pytest.mark.parametrize("checker", [mypy, pyright], ids=["mypy", "pyright"])
 @pytest.mark.parametrize("name", ["good.py", "bad.py"])
-def test_the_checkers_find_each_mistake_and_no_other(checker, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_checkers_find_each_mistake_and_no_other(checker: Callable[[str], set[int]], name: str) -> None:
     assert checker(name) == expected(name)

@@ -25,6 +25,13 @@ class MemoryAttempts:
         """Add the account or change its pool and capacity."""
         self._tables.accounts[account.name] = account
 
+    async def rest(self, account: str, first_seconds: float, seconds_max: float) -> None:
+        """Let a full account rest, longer each time in a row."""
+        until, rests = self._tables.rests.get(account, (None, 0))
+        if until is None or self._tables.passed(until):
+            seconds = min(first_seconds * 2 ** min(rests, 20), seconds_max)
+            self._tables.rests[account] = (self._tables.later(seconds), rests + 1)
+
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every account, by name."""
         return [self._use(account) for _, account in sorted(self._tables.accounts.items())]
@@ -34,7 +41,7 @@ class MemoryAttempts:
         free = {
             name: account.capacity - len(self._tables.open_at(name))
             for name, account in sorted(self._tables.accounts.items())
-            if account.pool == pool and name in accounts
+            if account.pool == pool and name in accounts and not self._rests(name)
         }
         opened: list[Attempt] = []
         for row in self._tables.queue(pool):
@@ -158,6 +165,10 @@ class MemoryAttempts:
             draining=len(over),
             waiting=len(self._tables.queue(account.pool)),
         )
+
+    def _rests(self, account: str) -> bool:
+        until, _ = self._tables.rests.get(account, (None, 0))
+        return until is not None and not self._tables.passed(until)
 
     def _open(self, row: JobRow, account: str) -> list[Attempt]:
         edge = next(e for e in row.spec.leaving(row.job.state) if row.spec.opens_attempt(e))

@@ -49,6 +49,7 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
         task_id = attempt.task_id or evidence.task_id
         row.attempt = replace(attempt, phase=phase, task_id=task_id, accepted_at=now)
         row.next_ask_at = now
+        tables.rests.pop(attempt.account, None)
     elif evidence.verdict in FINAL_VERDICTS:
         row.attempt = replace(
             attempt,

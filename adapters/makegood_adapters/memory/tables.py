@@ -116,6 +116,7 @@ class Tables:
     operations: set[UUID] = field(default_factory=set)
     attempts: dict[tuple[UUID, int], AttemptRow] = field(default_factory=dict)
     accounts: dict[str, ProviderAccount] = field(default_factory=dict)
+    rests: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     wallets: dict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
     holds: dict[UUID, list[Hold]] = field(default_factory=lambda: defaultdict(list))
     hints: list[HintRow] = field(default_factory=list)

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Occupancy, ProviderAccount
+from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Occupancy, ProviderAccount, Verdict
 from makegood_adapters.postgres.rows import to_attempt, to_occupancy
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
@@ -20,6 +20,10 @@ class PostgresAttempts:
     async def register(self, account: ProviderAccount) -> None:
         """See `Attempts.register`."""
         await self._run("register", account.name, account.pool, account.capacity, account.draining_seconds)
+
+    async def rest(self, account: str, first_seconds: float, seconds_max: float) -> None:
+        """See `Attempts.rest`."""
+        await self._run("rest", account, first_seconds, seconds_max)
 
     async def occupancy(self) -> list[Occupancy]:
         """See `Attempts.occupancy`."""
@@ -164,6 +168,8 @@ async def keep_evidence(connection: asyncpg.Connection, evidence: Evidence) -> N
         evidence.verdict in FINAL_VERDICTS,
         [dict(output) for output in evidence.outputs],
     )
+    if evidence.verdict is Verdict.ACCEPTED:
+        await connection.execute(statement("attempts/rested"), evidence.job_id, evidence.attempt)
 
 
 async def _read(connection: asyncpg.Connection, keys: Sequence[tuple[UUID, int]]) -> list[Attempt]:

@@ -112,12 +112,12 @@ def _unreachable(dsn: str, error: BaseException) -> StoreUnavailable:
     place = _place(dsn)
     if place is None:
         return StoreUnavailable(
-            "Cannot connect to Postgres: the address (DATABASE_URL or --dsn) cannot be read. It is written "
+            "Cannot connect to Postgres: the address cannot be read. It is written "
             "postgresql://user:password@host:port/database, with special characters percent-encoded."
         )
     why = " ".join(str(error).split()) or type(error).__name__
     return StoreUnavailable(
-        f"Cannot connect to Postgres at {place}: {why}. Check the address (DATABASE_URL or --dsn), "
+        f"Cannot connect to Postgres at {place}: {why}. Check the address, "
         "that the server runs, and the user's password."
     )
 

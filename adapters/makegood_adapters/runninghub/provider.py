@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from makegood.errors import ProviderUnavailable
+from makegood.errors import ProviderRefused, ProviderUnavailable
 from makegood.outcome import (
     JSON,
     Accepted,
@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 #: HTTP statuses that are decided on the request's head, before anything can create a task. 403 is
 #: not among them: a firewall may also block the reply to a request that has been carried out.
 _REFUSED_BY_HTTP: Final = frozenset({301, 302, 303, 307, 308, 400, 404, 405, 411, 413, 414, 415})
+#: 809 APIKEY_FILE_SIZE_EXCEEDED and 1008 file size.
+_TOO_LARGE = frozenset({"809", "1008"})
 _REFUSED_FOR_NOW_BY_HTTP: Final = frozenset({401, 429})
 
 #: Texts of failures that another run may survive, as RunningHub's receivers have collected them.
@@ -77,7 +79,7 @@ class RunningHub:
     async def upload(self, name: str, data: bytes) -> str:
         """Upload *data* and return its name at RunningHub, the same for the same bytes.
 
-        Raises ProviderUnavailable, also when the file is larger than RunningHub takes.
+        Raises ProviderRefused when the file is larger than RunningHub takes, else ProviderUnavailable.
         """
         exchange = await self._client.upload(name, data)
         if isinstance(exchange, Reply) and exchange.body is not None:
@@ -87,6 +89,8 @@ class RunningHub:
             stored = inner.get("fileName") or inner.get("filename")
             if read.meaning is Meaning.SUCCESS and isinstance(stored, str) and stored:
                 return stored
+            if read.code in _TOO_LARGE:
+                raise ProviderRefused("The input file is larger than the provider takes.")
             raise self._unavailable("took no upload", _said(read, message))
         raise self._unavailable("took no upload", exchange.problem)
 
@@ -106,7 +110,7 @@ class RunningHub:
             return self._submission(exchange)
         if exchange.sent:
             return Uncertain(exchange.problem)
-        return Rejected("connection", exchange.problem, Retry.LATER)
+        return Rejected("connection", exchange.problem, Retry.LATER, account_wide=True)
 
     async def query(self, task_id: str) -> Answer:
         """Ask v2 for the task. Raises ProviderUnavailable for everything that is no answer."""
@@ -196,7 +200,7 @@ class RunningHub:
         after = reply.retry_after_seconds or read.after_seconds
         match read.meaning:
             case Meaning.LATER:
-                return Rejected(read.code, said, Retry.LATER, after)
+                return Rejected(read.code, said, Retry.LATER, after, account_wide=True)
             case Meaning.NEVER:
                 return Rejected(read.code, said, Retry.NEVER)
             case Meaning.SUCCESS:
@@ -208,7 +212,7 @@ class RunningHub:
         code = f"http {reply.status}"
         text = self._client.clean(problem)
         if reply.status in _REFUSED_FOR_NOW_BY_HTTP:
-            return Rejected(code, text, Retry.LATER, reply.retry_after_seconds)
+            return Rejected(code, text, Retry.LATER, reply.retry_after_seconds, account_wide=True)
         if reply.status in _REFUSED_BY_HTTP:
             if reply.status < 400:
                 text = f"{text}; a redirect: the address of RunningHub must begin with https://"

@@ -74,10 +74,10 @@ class Submitter:
         if job.cancel_requested_at:  # the wish came while the job was on its way back to the queue
             await self._follow(job, "cancel")
             return None
-        files = await self._upload(job, self._context.provider(attempt.account))
+        files = await self._upload(job, attempt, self._context.provider(attempt.account))
         return None if files is None else (job, files)
 
-    async def _upload(self, job: Job, provider: Provider) -> dict[str, str] | None:
+    async def _upload(self, job: Job, attempt: Attempt, provider: Provider) -> dict[str, str] | None:
         """Return the provider's names of the inputs; None when the job was moved instead."""
         names: dict[str, str] = {}
         try:
@@ -92,9 +92,13 @@ class Submitter:
         except ProviderRefused as error:
             await self._follow(job, "fail", Failure(category="input", message=str(error)))
             return None
-        except Exception as error:  # whatever it was, the slot must not be held by it
-            expected = isinstance(error, (ProviderUnavailable, TimeoutError))
-            log.warning("inputs of job %s could not be uploaded: %r", job.id, error, exc_info=not expected)
+        except (ProviderUnavailable, TimeoutError) as error:
+            log.warning("inputs of job %s could not be uploaded: %s", job.id, error)
+            await self._rest(attempt.account)
+            await self._follow(job, "defer")
+            return None
+        except Exception:  # whatever it was, the slot must not be held by it
+            log.exception("inputs of job %s could not be read", job.id)
             await self._follow(job, "defer", defer_seconds=self._pause(job))
             return None
         return names
@@ -152,8 +156,7 @@ class Submitter:
         if now is not None and now.cancel_requested_at:
             await self._follow(job, "cancel", evidence=evidence)
         elif outcome.retry is Retry.LATER:
-            pause = max(self._pause(job), outcome.after_seconds or 0.0)
-            await self._follow(job, "defer", evidence=evidence, defer_seconds=pause)
+            await self._later(job, attempt, outcome, evidence)
         else:
             failure = Failure(
                 category="rejected",
@@ -161,6 +164,20 @@ class Submitter:
                 detail=detail,
             )
             await self._follow(job, "fail", failure, evidence=evidence)
+
+    async def _later(self, job: Job, attempt: Attempt, outcome: Rejected, evidence: Evidence) -> None:
+        """Put the job back: a full account rests and its jobs keep their order, else the job waits alone."""
+        wish = outcome.after_seconds or 0.0
+        if outcome.account_wide:
+            await self._rest(attempt.account, wish)
+            await self._follow(job, "defer", evidence=evidence)
+        else:
+            await self._follow(job, "defer", evidence=evidence, defer_seconds=max(self._pause(job), wish))
+
+    async def _rest(self, account: str, wish_seconds: float = 0.0) -> None:
+        settings = self._context.settings
+        first, longest = settings.defer_seconds, settings.defer_max_seconds
+        await self._context.store.attempts.rest(account, max(first, wish_seconds), max(longest, wish_seconds))
 
     async def _follow(
         self,

@@ -67,6 +67,8 @@ async def _perform(
         settings=Settings(loop_interval_seconds=0.25),
         run_loops=False,
     )
+    for old in [*FOLDER.glob("[0-9][0-9][0-9]-*.png"), FOLDER / "engine.log"]:  # of an earlier run
+        old.unlink(missing_ok=True)
     process = EngineProcess(
         work, FOLDER / "engine.log", dsn=dsn, blobs=work / "files", provider_url=simulator.url
     )
@@ -118,10 +120,8 @@ async def _tasks_by_job(dsn: str, tasks: tuple[Task, ...]) -> dict[str, list[Tas
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """Make the demo's folder, without the results of an earlier run, and a working folder for this one."""
+    """Make the demo's folder, and a working folder for this run."""
     FOLDER.mkdir(exist_ok=True)
-    for old in [*FOLDER.glob("[0-9][0-9][0-9]-*.png"), FOLDER / "engine.log"]:
-        old.unlink(missing_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="makegood-demo-") as work:
             yield Path(work)

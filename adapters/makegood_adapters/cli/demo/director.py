@@ -11,7 +11,7 @@ from uuid import UUID
 import aiohttp
 import asyncpg
 
-from makegood import Engine, IllegalTransition
+from makegood import Engine, IllegalTransition, MakegoodError
 from makegood_adapters.cli.demo.script import Mishap, Part, Script
 from makegood_adapters.cli.demo.show import Show, Ticket
 from makegood_adapters.cli.demo.stage import EngineProcess, StageError
@@ -45,22 +45,31 @@ class Director:
             data = files("makegood_adapters.cli").joinpath("pictures", name).read_bytes()
             self._pictures[name] = await self._engine.blobs.put(data, name)
         try:
-            async with asyncio.timeout(_OVER_SECONDS), asyncio.TaskGroup() as group:
-                helpers = [
-                    group.create_task(self._watch_provider()),
-                    group.create_task(self._watch_totals()),
-                ]
-                if self._script.kill_after:
-                    helpers.append(group.create_task(self._kill_once(self._script.kill_after)))
-                await self._feed(group, results)
-                await self._until(lambda: self._show.all_over)
-                await self._silence()
-                for helper in helpers:
-                    helper.cancel()
+            async with asyncio.timeout(_OVER_SECONDS):
+                await self._play(results)
         except TimeoutError:
             stuck = [f"{t.name} is {t.state}" for t in self._show.tickets.values() if not t.over]
             what = ", ".join(stuck) or "slots are still taken"
             raise StageError(f"The demo did not come to its end: {what}.") from None
+        except BaseExceptionGroup as errors:  # one of ours is a sentence; anything else is a bug to be seen
+            ours, others = errors.split(MakegoodError)
+            if ours and not others:
+                raise ours.exceptions[0] from None
+            raise
+
+    async def _play(self, results: Path) -> None:
+        async with asyncio.TaskGroup() as group:
+            helpers = [
+                group.create_task(self._watch_provider()),
+                group.create_task(self._watch_totals()),
+            ]
+            if self._script.kill_after:
+                helpers.append(group.create_task(self._kill_once(self._script.kill_after)))
+            await self._feed(group, results)
+            await self._until(lambda: self._show.all_over)
+            await self._silence()
+            for helper in helpers:
+                helper.cancel()
 
     async def _feed(self, group: asyncio.TaskGroup, results: Path) -> None:
         """Submit and accept every job, with the pauses of the script."""
@@ -248,6 +257,5 @@ class Director:
     async def _silence(self) -> None:
         """Wait until the provider is done with everything and every slot is free."""
         await self._simulator.wait_for(lambda: all(t.over for t in self._simulator.tasks), 30)
-        # another process frees the slots, so there is nothing here to be woken by
-        while any(use.open for use in await self._engine.occupancy()):  # noqa: ASYNC110
+        while any(use.open for use in await self._engine.occupancy()):  # noqa: ASYNC110 - another process frees them
             await asyncio.sleep(0.1)

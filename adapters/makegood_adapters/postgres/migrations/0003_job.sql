@@ -5,7 +5,9 @@ create table makegood.provider_account (
   pool             text not null check (pool <> ''),
   capacity         integer not null check (capacity >= 0),
   draining_seconds double precision not null default 7200 check (draining_seconds > 0),
-  capacity_since   timestamptz not null default makegood.now()
+  capacity_since   timestamptz not null default makegood.now(),
+  rests_until      timestamptz,
+  rests            integer not null default 0
 );
 create index provider_account_pool on makegood.provider_account (pool, name);
 
