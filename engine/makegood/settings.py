@@ -53,7 +53,7 @@ class Settings:
         if self.lease_seconds <= needed:
             raise ValueError(
                 f"lease_seconds ({self.lease_seconds:g}) must be more than upload_timeout_seconds + "
-                f"submit_timeout_seconds ({needed:g}): else another worker takes an attempt over in the middle"
+                f"submit_timeout_seconds ({needed:g}): else another worker takes attempts over"
             )
         url = self.webhook_base_url
         if url is not None and (not url.startswith(("http://", "https://")) or url.endswith("/")):

@@ -43,8 +43,9 @@ PROVEN = """
               pending   queued    starting  running   completed failed    cancelled
     starting  illegal   held      same      held      evidence  released  released
     running   illegal   held      illegal   same      evidence  released  released
-"""  # What the provider said fits the edge. Completing also needs the result in our storage, which a plain update
-# does not bring; a cancellation without a price costs nothing.
+"""
+# In PROVEN what the provider said fits the edge. Completing also needs the result in our storage, which a plain
+# update does not bring; a cancellation without a price costs nothing.
 
 # What the provider said, for the columns of PROVEN.
 SAID = {

@@ -67,8 +67,7 @@ async def _perform(
         settings=Settings(loop_interval_seconds=0.25),
         run_loops=False,
     )
-    for old in [*FOLDER.glob("[0-9][0-9][0-9]-*.png"), FOLDER / "engine.log"]:  # of an earlier run
-        old.unlink(missing_ok=True)
+    _remove_old_results()
     process = EngineProcess(
         work, FOLDER / "engine.log", dsn=dsn, blobs=work / "files", provider_url=simulator.url
     )
@@ -128,6 +127,11 @@ def _folder() -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it is empty only when the demo could not begin
             FOLDER.rmdir()
+
+
+def _remove_old_results() -> None:
+    for old in [*FOLDER.glob("[0-9][0-9][0-9]-*.png"), FOLDER / "engine.log"]:
+        old.unlink(missing_ok=True)
 
 
 def _announce(console: Console, jobs: int, seed: int) -> None:
