@@ -44,8 +44,8 @@ PROVEN = """
     starting  illegal   held      same      held      evidence  released  released
     running   illegal   held      illegal   same      evidence  released  released
 """
-# In PROVEN what the provider said fits the edge. Completing also needs the result in our storage, which a plain
-# update does not bring; a cancellation without a price costs nothing.
+# In PROVEN what the provider said fits the edge. Completing also needs the result in our storage, which a
+# plain update does not bring; a cancellation without a price costs nothing.
 
 # What the provider said, for the columns of PROVEN.
 SAID = {
