@@ -86,9 +86,7 @@ def _edges(spec: Spec, paths: Paths) -> list[Problem]:
             told = "stays where it is: only a change of state is a transition"
             out.append(_at_edge(e, paths, "MG107", told))
         if e.money is Money.HOLD and spec.opens_attempt(e):
-            told = (
-                "holds credits while it takes a slot: one empty wallet would stop the whole queue"
-            )
+            told = "holds credits while it takes a slot: one empty wallet would stop the whole queue"
             out.append(_at_edge(e, paths, "MG120", told))
         if money.setdefault((e.source, e.dest), e.money) is not e.money:
             told = (
