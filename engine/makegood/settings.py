@@ -3,6 +3,10 @@
 from dataclasses import dataclass, fields
 
 
+#: Without a pause, and without waiting at the end.
+_MAY_BE_ZERO = ("defer_seconds", "drain_seconds")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Times in seconds. The defaults suit RunningHub; tests and the demo shorten them."""
@@ -47,7 +51,9 @@ class Settings:
         """Refuse bounds that would let a loop spin, stand still or be overtaken by its own lease."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "webhook_base_url" and not value > 0:
+            if field.name == "webhook_base_url":
+                continue
+            if not (value > 0 or (value == 0 and field.name in _MAY_BE_ZERO)):
                 raise ValueError(f"{field.name} must be more than 0, not {value}")
         needed = self.upload_timeout_seconds + self.submit_timeout_seconds
         if self.lease_seconds <= needed:

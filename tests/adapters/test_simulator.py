@@ -128,7 +128,7 @@ async def test_a_full_account_refuses_and_creates_nothing() -> None:
         site.sim.add(Rule(faults=Faults(hold="running"), times=2))
         held = [site.sim.task((await site.submit()).task_id) for _ in range(2)]
         outcome = await site.submit()
-        assert outcome == Rejected("421", "421 TASK_QUEUE_MAXED", Retry.LATER)
+        assert outcome == Rejected("421", "421 TASK_QUEUE_MAXED", Retry.LATER, account_wide=True)
         node = {"nodeId": "1", "fieldName": "value", "fieldValue": 1}
         reply = await site.post(f"/openapi/v2/run/ai-app/{UPSCALER}", apiKey=KEY, nodeInfoList=[node])
         assert (reply["errorCode"], reply["taskId"]) == ("1520", "")
