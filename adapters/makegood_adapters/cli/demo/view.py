@@ -87,7 +87,7 @@ class LiveView:
         height = max(self._console.size.height, 20)
         story_lines = max(5, min(10, height // 3))
         top = Table.grid(expand=True, padding=(0, 1))
-        top.add_column(ratio=1)
+        top.add_column(width=30)  # a wallet's line needs no more, the states' line needs the rest
         top.add_column(ratio=1)
         top.add_row(_wallets(show), _site(show))
         story = Group(*list(self._lines)[-story_lines:])
