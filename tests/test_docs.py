@@ -25,15 +25,22 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>[^)#]+)(?:#[^)]*)?\)")
 
 
+NAMED = re.compile(r"# (\w+\.py)\n")
+
+
 @dataclass(frozen=True)
 class Program:
-    """A python block with the toml and text blocks around it."""
+    """A python block with the toml and text blocks around it.
+
+    `files` are the blocks of the page, up to this one, whose first line is a comment with a file's name.
+    """
 
     page: Path
     number: int
     code: str
     output: str | None
     tool: str | None
+    files: dict[str, str]
 
     def __str__(self) -> str:
         return f"{self.page.name}-{self.number}"
@@ -42,12 +49,15 @@ class Program:
 def programs() -> list[Program]:
     found = []
     for page in PAGES:
+        files: dict[str, str] = {}
         blocks = [(m[1], m[2]) for m in BLOCK.finditer(page.read_text("utf-8"))]
         for i, (kind, text) in enumerate(blocks):
             if kind == "python":
                 after = blocks[i + 1] if i + 1 < len(blocks) else ("", "")
                 tool = next((t for k, t in reversed(blocks[:i]) if k == "toml"), None)
-                found.append(Program(page, i, text, after[1] if after[0] == "text" else None, tool))
+                if named := NAMED.match(text):
+                    files = {**files, named[1]: text}
+                found.append(Program(page, i, text, after[1] if after[0] == "text" else None, tool, files))
     return found
 
 
@@ -56,6 +66,8 @@ async def test_every_program_runs_and_prints_what_the_page_says(
     program: Program, database: str, tmp_path: Path
 ) -> None:
     Image.new("RGB", (64, 48), "teal").save(tmp_path / "picture.png")
+    for name, text in program.files.items():
+        (tmp_path / name).write_text(text)
     if program.tool:
         tools = tmp_path / "tools"
         tools.mkdir()
@@ -70,15 +82,22 @@ async def test_every_program_runs_and_prints_what_the_page_says(
             "PICTURE": "picture.png",
         }
         ran = await _run(program.code, tmp_path, environment)
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     if program.output is not None:
         assert ran.stdout == program.output
 
 
 async def _run(code: str, folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    named = NAMED.match(code)
+    if named and named[1].startswith("test_"):
+        # Its own settings file keeps those of this repository out, should the folder lie below it.
+        (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+        run = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", named[1]]
+    else:
+        run = ["-W", "error", "-c", textwrap.dedent(code)]
     return await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        [sys.executable, *run],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -89,8 +108,14 @@ async def _run(code: str, folder: Path, environment: dict[str, str]) -> "subproc
 
 
 def test_the_example_of_the_readme_has_at_most_twenty_lines() -> None:
-    [program] = [p for p in programs() if p.page.name == "README.md"]
+    program, _ = (p for p in programs() if p.page.name == "README.md")
     assert len([line for line in program.code.splitlines() if line.strip()]) <= 21
+
+
+@pytest.mark.parametrize(("kind", "name"), [("toml", "new_app.toml"), ("python", "typed_app.py")])
+def test_the_second_example_of_the_readme_is_a_file_that_tests_run(kind: str, name: str) -> None:
+    blocks = BLOCK.findall((HOUSE / "README.md").read_text("utf-8"))
+    assert (kind, (HOUSE / "docs" / "examples" / name).read_text("utf-8")) in blocks
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HOUSE)))

@@ -22,11 +22,12 @@ class ConfigurationError(MakegoodError):
 
 
 class AccountConfig(BaseModel):
-    """One RunningHub account. Keys, balances and uploads of .cn and .ai are not shared."""
+    """One account at a provider. Keys, balances and uploads of RunningHub's .cn and .ai are not shared."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
+    provider: str = "runninghub"
     pool: str = "runninghub"
     capacity: int = Field(default=1, ge=0)
     base_url: str = "https://www.runninghub.cn"

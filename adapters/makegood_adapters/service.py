@@ -12,14 +12,15 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from makegood import Catalog, Engine, MakegoodError, ProviderAccount
-from makegood.ports import Provider
+from makegood import Catalog, Engine, MakegoodError
+from makegood_adapters.accounts import open_accounts
 from makegood_adapters.config import ServiceConfig
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, health_route, hook_routes, runner
+from makegood_adapters.plugins import Plugins, load_plugins
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.queue_manager import Options, mount
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session, parse_hint
+from makegood_adapters.runninghub import parse_hint
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 log = logging.getLogger("makegood.service")
@@ -29,11 +30,14 @@ class ServiceError(MakegoodError):
     """The service cannot start; the message says what to do."""
 
 
-def load_catalog(config: ServiceConfig) -> Catalog:
-    """Read the job types and give them the configured deadlines."""
-    types = load_tools(config.tools or default_tools_folder())
+def load_catalog(config: ServiceConfig, plugins: Plugins) -> Catalog:
+    """Read the job types, join those of *plugins*, and give them the configured deadlines."""
+    types = plugins.join(load_tools(config.tools or default_tools_folder()))
     deadlines = {state: timedelta(seconds=seconds) for state, seconds in config.deadlines.items()}
-    return Catalog([t.with_deadlines(deadlines) if deadlines else t for t in types])
+    # A state that only some types have is theirs alone; one that none has is told by the first.
+    shared = {state for t in types for state in t.states()}
+    own = [{s: d for s, d in deadlines.items() if s in t.states() or s not in shared} for t in types]
+    return Catalog([t.with_deadlines(d) if d else t for t, d in zip(types, own, strict=True)])
 
 
 async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
@@ -48,24 +52,12 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
         )
         blobs = FolderBlobs(config.blobs)
         blobs.prepare()
-        session = await stack.enter_async_context(open_session())
-        providers: dict[ProviderAccount, Provider] = {}
-        for account in config.accounts:
-            try:
-                client = RunningHubClient(session, account.base_url, account.api_key.get_secret_value())
-            except ValueError as error:
-                raise ServiceError(f"Account {account.name!r} cannot be used: {error}") from None
-            known = ProviderAccount(
-                name=account.name,
-                pool=account.pool,
-                capacity=account.capacity,
-                draining_seconds=account.draining_seconds,
-            )
-            providers[known] = RunningHub(client)
+        plugins = load_plugins()
+        providers = await stack.enter_async_context(open_accounts(config.accounts, plugins))
         engine = await stack.enter_async_context(
             Engine(
                 store,
-                load_catalog(config),
+                load_catalog(config, plugins),
                 blobs=blobs,
                 providers=providers,
                 settings=config.engine,

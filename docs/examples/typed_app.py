@@ -17,4 +17,4 @@ class Restyle(BaseJob):
     @classmethod
     def request(cls, value: Any) -> dict[str, Any]:
         image = {"node": "1", "field": "image", "value": {"file": "image"}}
-        return {"app": "2018000000000000001", "nodes": [image, {"node": "4", "field": "text", "value": value.style}]}
+        return {"app": "193700000001", "nodes": [image, {"node": "4", "field": "text", "value": value.style}]}

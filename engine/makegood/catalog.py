@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-from makegood.errors import DeclarationError, UnknownJobType
+from makegood.errors import DeclarationError, JobTypeRefused, UnknownJobType
 from makegood.job import Job, Transition
 from makegood.jobtype import JobType
 from makegood.lifecycle import BaseJob
@@ -32,6 +32,7 @@ class Catalog:
             if newest is None or newest.version < job_type.version:
                 self._newest[job_type.name] = job_type
         self._stand_ins: dict[tuple[str, int], type[BaseJob]] = {}
+        self._refused: dict[tuple[str, int], str] = {}
 
     def __iter__(self) -> Iterator[type[BaseJob]]:
         return iter(self._types.values())
@@ -42,18 +43,32 @@ class Catalog:
     @property
     def names(self) -> list[str]:
         """The names that new jobs may have."""
-        return list(self._newest)
+        return [name for name, newest in self._newest.items() if (name, newest.version) not in self._refused]
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The types that the store does not take, as `name@version`, each with the reason."""
+        return {f"{name}@{version}": why for (name, version), why in self._refused.items()}
+
+    def refuse(self, job_type: type[BaseJob], why: str) -> None:
+        """Take no new jobs of *job_type*; those under way go on by the rules that are stored."""
+        self._refused[job_type.name, job_type.version] = why
 
     def get(self, name: str) -> type[BaseJob]:
-        """Return the newest version of *name*; UnknownJobType lists what there is."""
+        """Return the newest version of *name*; UnknownJobType lists what there is, JobTypeRefused says why
+        the store does not take it: an older version would sell what is no longer offered."""
         if name not in self._newest:
             raise UnknownJobType(name, self._newest)
-        return self._newest[name]
+        newest = self._newest[name]
+        if why := self._refused.get((name, newest.version)):
+            raise JobTypeRefused(name, newest.version, why)
+        return newest
 
     def of(self, job: Job) -> type[BaseJob] | None:
         """Return the type of a stored job in its version, or its stand-in; None if neither is there."""
         key = (job.type, job.type_version)
-        return self._types.get(key) or self._stand_ins.get(key)
+        own = None if key in self._refused else self._types.get(key)
+        return own or self._stand_ins.get(key)
 
     def stand_in(self, spec: Spec) -> type[BaseJob]:
         """Make a type of stored rules, for jobs whose own type this process does not have: it can move

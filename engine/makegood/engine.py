@@ -16,6 +16,7 @@ moves only with it. The loops live in `makegood.runtime`, one file each.
 
 import asyncio
 import contextlib
+import logging
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -29,6 +30,7 @@ from makegood.catalog import Catalog
 from makegood.decide import permitted
 from makegood.errors import (
     Conflict,
+    DeclarationError,
     GuardFailed,
     IllegalTransition,
     InsufficientCredits,
@@ -68,6 +70,8 @@ if sys.version_info >= (3, 14):
 else:
     from uuid_utils.compat import uuid7 as _uuid7
 
+log = logging.getLogger("makegood.engine")
+
 P = TypeVar("P", bound=BaseModel)
 
 
@@ -91,13 +95,14 @@ class Engine:
         run_loops: bool = True,
         new_id: Callable[[], UUID] = _uuid7,
     ) -> None:
-        self.catalog, self.blobs = catalog, blobs
+        # A copy: which types a store refuses, and their stand-ins, is a matter of this engine.
+        self.catalog, self.blobs = Catalog(catalog), blobs
         self.settings = settings or Settings()
         self._store, self._new_id = store, new_id
         self._wakeups: Wakeups = wakeups or LocalWakeups()
-        self._mover = Mover(store, catalog, self._wakeups, self.settings, new_id)
+        self._mover = Mover(store, self.catalog, self._wakeups, self.settings, new_id)
         self._context = Context(
-            store, catalog, self._mover, providers or {}, blobs, self._wakeups, self.settings
+            store, self.catalog, self._mover, providers or {}, blobs, self._wakeups, self.settings
         )
         self._submitter, self._poller = Submitter(self._context), Poller(self._context)
         self._collector = Collector(self._context)
@@ -118,7 +123,13 @@ class Engine:
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._store.declare(self.catalog.specs)
+        for job_type in self.catalog:
+            # One by one: a type that the store refuses must not stop the others.
+            try:
+                await self._store.declare([job_type.spec])
+            except DeclarationError as error:
+                self.catalog.refuse(job_type, "; ".join(map(str, error.problems)))
+                log.error("no new jobs of a type are taken: %s", error)
         for account in self._context.providers:
             await self._store.attempts.register(account)
         if self._loops:
@@ -143,6 +154,11 @@ class Engine:
             crews = [loop.crew for loop in self._loops if hasattr(loop, "crew")]
             await asyncio.gather(*(crew.drain(max(0.0, end - clock())) for crew in crews))
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """The job types, as `name@version`, whose rules the store refused, each with the reason."""
+        return self.catalog.refused
+
     async def submit(
         self,
         job_type: str | type[BaseJob],
@@ -156,7 +172,8 @@ class Engine:
         """Insert a job as `pending`, with its input validated and its price fixed.
 
         *input* fits the type's `Input`; file fields hold keys of `blobs`. The same (owner, *key*)
-        gives the same job. Nothing is charged. Raises UnknownJobType, InvalidInput, KeyReused.
+        gives the same job. Nothing is charged. Raises UnknownJobType, JobTypeRefused, InvalidInput,
+        KeyReused.
         """
         name = job_type if isinstance(job_type, str) else job_type.name
         order = Order(owner, input, key=key, priority=priority, retry_of=retry_of)

@@ -4,6 +4,7 @@ MakegoodError
 ├── DeclarationError      a job type is wrong; raised when its class or file is read
 ├── InvalidRequest        the caller's request cannot be served as it stands; nothing was changed
 │   ├── UnknownJobType
+│   ├── JobTypeRefused    the store knows other rules under the version that this process has
 │   ├── UnknownJob
 │   ├── InvalidInput
 │   └── KeyReused         the same idempotency key with another request
@@ -50,6 +51,14 @@ class UnknownJobType(InvalidRequest):
         self.name, self.known = name, tuple(sorted(known))
         offer = ", ".join(self.known) or "none is registered"
         super().__init__(f"There is no job type {name!r}. Known job types: {offer}.")
+
+
+class JobTypeRefused(InvalidRequest):
+    """The store refused the rules of the job type, so this process takes no new jobs of it."""
+
+    def __init__(self, name: str, version: int, why: str) -> None:
+        self.name, self.version, self.why = name, version, why
+        super().__init__(f"New jobs of {name!r} are not taken: {name}@{version}: {why}. Nothing was charged.")
 
 
 class UnknownJob(InvalidRequest):

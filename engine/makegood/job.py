@@ -114,7 +114,8 @@ class Attempt:
     """One try at the provider; it holds a slot of its provider account until it is closed.
 
     `epoch` grows with every claim, so that a worker which lost its lease cannot write any more.
-    `ran` tells whether the provider was ever seen working on the task.
+    `ran` tells whether the provider was ever seen working on the task, `cancel_late` that it was over
+    before our first request to cancel.
     """
 
     job_id: UUID
@@ -135,6 +136,7 @@ class Attempt:
     asked: int
     token_hash: bytes | None = None
     cancel_answered: bool = False
+    cancel_late: bool = False
 
     def evidence(
         self,

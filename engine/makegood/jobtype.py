@@ -1,6 +1,6 @@
 """What a job type adds to its machine: input, price, files, the provider's request, limits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from makegood.errors import InvalidInput
 from makegood.job import Job
-from makegood.machine import Machine
+from makegood.machine import Event, Machine
 from makegood.outcome import JSON
 
 MEGABYTE = 1_000_000
@@ -96,6 +96,16 @@ class JobType(Machine):
         `{"file": "<input name>"}` stands for a file that is uploaded before the call.
         """
         return {"input": value.model_dump(mode="json")}
+
+    @classmethod
+    def delivered(cls, job: Job, files: Sequence[JSON]) -> tuple[Event[Any], BaseModel] | None:
+        """Return the event, with its payload, by which a job moves on once its result is in our storage;
+        None: `complete`, for the whole price.
+
+        *files* are `{"key", "kind", "node"}`, in the provider's order. A `Completion` whose `earned` is less
+        than the price captures only that, and what was drawn last comes back first. It may be asked again.
+        """
+        return None
 
     @classmethod
     def cancellation_price(cls, job: Job, ran: bool) -> int:

@@ -192,8 +192,9 @@ class Attempts(Protocol):
     async def sent_cancel(self, attempt: Attempt) -> None:
         """Note that the provider is about to be asked to cancel, and when it first was."""
 
-    async def cancel_answered(self, attempt: Attempt) -> None:
-        """Note that the provider has answered, so that it need not be asked again."""
+    async def cancel_answered(self, attempt: Attempt, *, late: bool = False) -> None:
+        """Note that the provider has answered, so that it need not be asked again; *late*: that the task
+        was over before."""
 
     async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """Return attempts that succeeded while their job still waits for the result, as `due`."""

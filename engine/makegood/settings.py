@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, fields
 
-
 #: Without a pause, and without waiting at the end.
 _MAY_BE_ZERO = ("defer_seconds", "drain_seconds")
 

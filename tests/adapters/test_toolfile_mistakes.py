@@ -28,7 +28,7 @@ MISTAKES = {
     # keys and values
     "unknown key": ("pool =", "pol =", "pol: there is no key 'pol' here; did you mean 'pool'?"),
     "missing key": ('label = "Background remover"', "", "label: is missing; add it"),
-    "wrong base": ("base@1", "base@2", "extends: must be 'base@1', not 'base@2'"),
+    "wrong base": ("base@1", "base@2", "extends: no file here declares 'base@2'; did you mean 'base@1'?"),
     "number as text": ("version = 1", 'version = "1"', "version: must be a valid integer, not '1'"),
     "text as number": (APP, "app = 20", "apps #1.app: must be text in quotes, not 20"),
     "bad name": ("background_remover", "BG remover", "name: must be small letters, digits and _"),

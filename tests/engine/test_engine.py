@@ -12,7 +12,6 @@ from makegood import (
     BaseJob,
     Catalog,
     DeclarationError,
-    Engine,
     File,
     IllegalTransition,
     InsufficientCredits,
@@ -25,7 +24,7 @@ from makegood import (
     UnknownJobType,
 )
 from makegood.testing.provider import PNG
-from makegood_adapters.memory import MemoryBlobs, MemoryStore
+from makegood_adapters.memory import MemoryBlobs
 from tests.engine.world import PRICE, WALLET, Upscale, World, a_world, in_state
 
 
@@ -199,18 +198,6 @@ async def test_two_types_of_one_name_are_refused() -> None:
 
     with pytest.raises(DeclarationError, match="upscale"):
         Catalog([Upscale, Other])
-
-
-async def test_a_type_whose_rules_changed_without_its_version_is_refused_at_the_start() -> None:
-    class Changed(BaseJob, drop=[(BaseJob.cancel, BaseJob.pending)]):
-        name = "upscale"
-
-    store = MemoryStore()
-    async with Engine(store, Catalog([Upscale]), blobs=MemoryBlobs(), run_loops=False):
-        pass
-    with pytest.raises(DeclarationError, match="raise its version"):
-        async with Engine(store, Catalog([Changed]), blobs=MemoryBlobs(), run_loops=False):
-            pass
 
 
 async def test_a_grant_is_made_once_for_each_source(world: World) -> None:

@@ -11,13 +11,17 @@ from cyclopts import App, Parameter
 
 from makegood.errors import MakegoodError
 from makegood_adapters.cli.check import check
+from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.graph import graph
+from makegood_adapters.cli.schema import schema
 from makegood_adapters.config import load_config
 from makegood_adapters.service import serve as run_service
 
 app = App(name="makegood", help="Paid AI jobs that either deliver or give the money back.")
 app.command(check)
 app.command(graph)
+app.command(diff)
+app.command(schema)
 
 
 def run() -> None:

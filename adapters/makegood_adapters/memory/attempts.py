@@ -125,10 +125,10 @@ class MemoryAttempts:
         if (row := self._row(attempt)) and row.attempt.cancel_sent_at is None:
             row.attempt = replace(row.attempt, cancel_sent_at=self._tables.now())
 
-    async def cancel_answered(self, attempt: Attempt) -> None:
+    async def cancel_answered(self, attempt: Attempt, *, late: bool = False) -> None:
         """Note that the provider has answered."""
         if row := self._row(attempt):
-            row.attempt = replace(row.attempt, cancel_answered=True)
+            row.attempt = replace(row.attempt, cancel_answered=True, cancel_late=late)
 
     async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """Return attempts that succeeded while their job still waits for the result."""

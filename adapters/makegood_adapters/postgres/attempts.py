@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Occupancy, ProviderAccount, Verdict
-from makegood_adapters.postgres.rows import to_attempt, to_occupancy
+from makegood_adapters.postgres.rows import storable, to_attempt, to_occupancy
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -116,9 +116,9 @@ class PostgresAttempts:
         """See `Attempts.sent_cancel`."""
         await self._run("sent_cancel", attempt.job_id, attempt.number)
 
-    async def cancel_answered(self, attempt: Attempt) -> None:
+    async def cancel_answered(self, attempt: Attempt, *, late: bool = False) -> None:
         """See `Attempts.cancel_answered`."""
-        await self._run("cancel_answered", attempt.job_id, attempt.number)
+        await self._run("cancel_answered", attempt.job_id, attempt.number, late)
 
     async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """See `Attempts.to_fetch`."""
@@ -155,7 +155,7 @@ async def keep_evidence(connection: asyncpg.Connection, evidence: Evidence) -> N
         evidence.attempt,
         evidence.verdict.value,
         evidence.source,
-        evidence.task_id,
+        storable(evidence.task_id),
         dict(evidence.detail),
         evidence.verdict in FINAL_VERDICTS,
     )
@@ -164,7 +164,7 @@ async def keep_evidence(connection: asyncpg.Connection, evidence: Evidence) -> N
         evidence.job_id,
         evidence.attempt,
         evidence.verdict.value,
-        evidence.task_id,
+        storable(evidence.task_id),
         evidence.verdict in FINAL_VERDICTS,
         [dict(output) for output in evidence.outputs],
     )

@@ -75,7 +75,7 @@ class PostgresJobs:
         except _RaceLost:
             return None
         except DatabaseRefusal as error:
-            raise await self._explain(error, change) from error
+            raise await self._explain(error, change.job_id, change.event, change.from_state) from error
 
     async def end(
         self,
@@ -112,6 +112,8 @@ class PostgresJobs:
             return await self._database.transact(work)
         except _RaceLost:
             return None
+        except DatabaseRefusal as refused:
+            raise await self._explain(refused, job.id, "deadline", job.state) from refused
 
     async def request_cancel(self, job_id: UUID) -> Job | None:
         """See `Jobs.request_cancel`."""
@@ -150,17 +152,17 @@ class PostgresJobs:
         late = await self._database.transact(work)
         return sorted(late, key=lambda job: job.deadline_at or job.entered_at)
 
-    async def _explain(self, error: DatabaseRefusal, change: Change) -> Exception:
+    async def _explain(self, error: DatabaseRefusal, job_id: UUID, event: str, state: str) -> Exception:
         """Translate what the referee said; see the errcodes in the migrations."""
         match error.sqlstate:
             case "MG001":
-                rows = await self._database.fetch(statement("machine/allowed"), change.job_id)
+                rows = await self._database.fetch(statement("machine/allowed"), job_id)
                 allowed = [row["event"] for row in rows]
-                return IllegalTransition(change.event, change.from_state, allowed)
+                return IllegalTransition(event, state, allowed)
             case "MG002":
-                return GuardFailed(change.event, change.from_state, ["evidence"], str(error))
+                return GuardFailed(event, state, ["evidence"], str(error))
             case "MG003":
-                return GuardFailed(change.event, change.from_state, ["attempt"], str(error))
+                return GuardFailed(event, state, ["attempt"], str(error))
             case "MG402":
                 told = json.loads(error.detail or "{}")
                 return InsufficientCredits(told["owner"], told["price"], told["available"])

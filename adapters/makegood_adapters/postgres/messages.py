@@ -24,7 +24,7 @@ class PostgresHints:
 
         async def work(connection: asyncpg.Connection) -> tuple[UUID, int] | None:
             row = await connection.fetchrow(
-                statement("hints/receive"), token_hash, _digest(body), storable(body), task_id
+                statement("hints/receive"), token_hash, _digest(body), storable(body), storable(task_id)
             )
             return (row["job_id"], row["number"]) if row else None
 

@@ -67,6 +67,7 @@ def to_attempt(row: Record) -> Attempt:
         asked=row["asked"],
         token_hash=row["token_hash"],
         cancel_answered=row["cancel_answered"],
+        cancel_late=row["cancel_late"],
         opened_at=row["opened_at"],
         intent_at=row["intent_at"],
         accepted_at=row["accepted_at"],

@@ -69,12 +69,13 @@ class Tables:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._tables: dict[str, Table] = {}
-        for job_type in engine.catalog:
+        # Versions of one type share its table; the newest, which takes new jobs, comes last.
+        for job_type in sorted(engine.catalog, key=lambda each: each.version):
             # Job types of any making may be offered; those read from tool files have both names.
             name = getattr(job_type, "table", "")
             if not name:
                 continue
-            if name in self._tables:
+            if name in self._tables and self._tables[name].job_type != job_type.name:
                 raise DeclarationError(job_type.name, [f"its table {name!r} belongs to another type"])
             self._tables[name] = Table(name, job_type.name, getattr(job_type, "columns", {}))
 

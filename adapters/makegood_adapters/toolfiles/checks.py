@@ -20,6 +20,7 @@ from makegood_adapters.toolfiles.format import (
     Tool,
 )
 from makegood_adapters.toolfiles.inputs import Sample, problem_of, samples
+from makegood_adapters.toolfiles.prices import CREDITS_MAX
 
 #: Rules are proved by trying all situations that they can tell apart; more than this is refused.
 SITUATIONS_MAX = 20_000
@@ -29,7 +30,8 @@ Situation = dict[str, object]
 
 def check(tool: Tool) -> list[Problem]:
     """Return all problems of *tool*; each message begins with its place in the file."""
-    return [*_inputs(tool), *_columns(tool), *_conditions(tool), *_nodes(tool)] or _rules(tool)
+    found = [*_inputs(tool), *_columns(tool), *_price(tool), *_conditions(tool), *_apps(tool), *_nodes(tool)]
+    return found or _rules(tool)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -73,6 +75,41 @@ def _columns(tool: Tool) -> Iterator[Problem]:
             told = f"{where}: another column fills the input {name!r} already; remove one of them"
             yield Problem("MG510", told)
         taken.add(name)
+
+
+def _price(tool: Tool) -> Iterator[Problem]:
+    """Yield why the price of an accepted input could not be told, or could be anything."""
+    unit = tool.price.per_unit
+    if (unit is None) is (tool.price.default is None):
+        found = "neither" if unit is None else "both"
+        yield Problem("MG512", f"price: it is told by one of default and per_unit, here is {found}")
+    if unit is None:
+        return
+    where, spec = "price.per_unit", tool.inputs.get(unit.input)
+    if spec is None:
+        yield _unknown(tool, where, unit.input)
+    elif not isinstance(spec, (IntegerInput, NumberInput)):
+        told = f"{where}: {unit.input!r} is no number, so it has no units; name an integer or number"
+        yield Problem("MG512", told)
+    elif spec.may_be_missing:
+        told = f"{where}: {unit.input!r} may be missing; write required = true there, or give a default"
+        yield Problem("MG512", told)
+    elif spec.min < 0:
+        told = f"{where}: {unit.input!r} may be below 0, its min is {as_text(spec.min)}; raise it"
+        yield Problem("MG512", told)
+    else:
+        rate = max([unit.credits, *(rule.credits for rule in unit.rules)])
+        if (most := unit.cost(rate, spec.max)) > CREDITS_MAX:
+            told = f"{where}: {as_text(spec.max)} of {unit.input!r} cost {most:,} credits, more than "
+            yield Problem("MG512", f"{told}{CREDITS_MAX:,}; lower the rate or the max of the input")
+
+
+def _apps(tool: Tool) -> Iterator[Problem]:
+    if tool.request == "apps" and not tool.apps:
+        yield Problem("MG502", "apps: is missing; add it")
+    if tool.request == "inputs" and tool.apps:
+        told = 'request: with "inputs" the provider is asked without apps; remove it, or the apps'
+        yield Problem("MG502", told)
 
 
 def _conditions(tool: Tool) -> Iterator[Problem]:
@@ -159,7 +196,7 @@ def _rules(tool: Tool) -> list[Problem]:
         situation = {name: value for name, value in pairs if value is not Sample.MISSING}
         taken = _taken(tool, situation)
         used |= taken
-        if not any(_app(i, app) in taken for i, app in enumerate(tool.apps)):
+        if tool.apps and not any(_app(i, app) in taken for i, app in enumerate(tool.apps)):
             without_app.append(situation)
     return [*_unused(tool, used), *_uncovered(tool, without_app)]
 
@@ -167,9 +204,10 @@ def _rules(tool: Tool) -> list[Problem]:
 def _taken(tool: Tool, situation: Situation) -> set[str]:
     """Return the places in the file that are used in one situation."""
     taken: set[str] = set()
-    for i, rule in enumerate(tool.price.rules):
-        if rule.when.holds(situation):
-            taken.add(_price(i))
+    # A fixed price comes first; only a job without one is measured.
+    for where, when in _price_rules(tool):
+        if when.holds(situation):
+            taken.add(where)
             break
     for i, app in enumerate(tool.apps):
         if app.when.holds(situation):
@@ -181,9 +219,9 @@ def _taken(tool: Tool, situation: Situation) -> set[str]:
 
 def _unused(tool: Tool, used: set[str]) -> Iterator[Problem]:
     late = "can never be chosen, the entries before it take all it could; move it up or remove it"
-    for i in range(len(tool.price.rules)):
-        if _price(i) not in used:
-            yield Problem("MG507", f"{_price(i)}: {late}")
+    for where, _ in _price_rules(tool):
+        if where not in used:
+            yield Problem("MG507", f"{where}: {late}")
     for i, app in enumerate(tool.apps):
         if _app(i, app) not in used:
             yield Problem("MG507", f"{_app(i, app)}: {late}")
@@ -215,8 +253,7 @@ def _asked(tool: Tool) -> dict[str, list[object]]:
 
 
 def _whens(tool: Tool) -> Iterator[tuple[str, When]]:
-    for i, rule in enumerate(tool.price.rules):
-        yield _price(i), rule.when
+    yield from _price_rules(tool)
     for i, app in enumerate(tool.apps):
         yield _app(i, app), app.when
         for node in app.nodes:
@@ -227,8 +264,12 @@ def _unknown(tool: Tool, where: str, name: str) -> Problem:
     return Problem("MG504", f"{where}: there is no input {name!r}; {nearest(name, tool.inputs)}")
 
 
-def _price(index: int) -> str:
-    return f"price.rules #{index + 1}"
+def _price_rules(tool: Tool) -> Iterator[tuple[str, When]]:
+    """Yield the rules of the price in the order in which they are asked."""
+    for i, rule in enumerate(tool.price.rules):
+        yield f"price.rules #{i + 1}", rule.when
+    for i, rate in enumerate(tool.price.per_unit.rules if tool.price.per_unit else ()):
+        yield f"price.per_unit.rules #{i + 1}", rate.when
 
 
 def _app(index: int, app: App) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import PlainValidator
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 Scalar = str | int | float | bool
@@ -79,8 +79,45 @@ def _read_scalar(raw: object) -> Scalar:
     raise PydanticCustomError("scalar", "must be a text, a finite number, true or false")
 
 
-WhenField = Annotated[When, PlainValidator(_read_when)]
-ScalarField = Annotated[Scalar, PlainValidator(_read_scalar)]
+def _write_when(when: When) -> object:
+    """Return what `_read_when` reads as *when*."""
+    cases = [{c.input: _write_condition(c) for c in case} for case in when.cases]
+    return cases[0] if len(cases) == 1 else cases
+
+
+def _write_condition(condition: Condition) -> object:
+    if condition.present is not None:
+        return {"present": condition.present}
+    return condition.values[0] if len(condition.values) == 1 else [*condition.values]
+
+
+_SCALARS = {"type": ["string", "number", "boolean"]}
+_PRESENT = {
+    "type": "object",
+    "properties": {"present": {"type": "boolean"}},
+    "required": ["present"],
+    "additionalProperties": False,
+}
+_CASE = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": {
+        "anyOf": [_SCALARS, {"type": "array", "items": _SCALARS, "minItems": 1}, _PRESENT]
+    },
+}
+#: What a `when` may be; the conditions themselves are checked against the inputs.
+WHEN_SCHEMA = {
+    "description": "All in one table must hold; of a list of tables, one",
+    "anyOf": [_CASE, {"type": "array", "items": _CASE, "minItems": 1}],
+}
+
+WhenField = Annotated[
+    When,
+    PlainValidator(_read_when),
+    PlainSerializer(_write_when),
+    WithJsonSchema(WHEN_SCHEMA, mode="validation"),
+]
+ScalarField = Annotated[Scalar, PlainValidator(_read_scalar), WithJsonSchema(_SCALARS, mode="validation")]
 
 
 def as_text(value: object) -> str:

@@ -3,28 +3,22 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from makegood.jobtype import MEGABYTE
 from makegood.outcome import JSON
 from makegood_adapters.toolfiles.conditions import ALWAYS, Scalar, ScalarField, WhenField, as_text
+from makegood_adapters.toolfiles.elements import LIMIT_SECONDS_MAX, Drop, EventTable, Name, StateTable, Table
+from makegood_adapters.toolfiles.prices import CREDITS_MAX, Price
 
-# Far above anything sensible: what a slip of the finger writes must not reach wallets and clocks.
-LIMIT_SECONDS_MAX = 30 * 24 * 3600
 ATTEMPTS_MAX = 20
-CREDITS_MAX = 1_000_000
 VERSION_MAX = 1_000_000
 LENGTH_MAX = 100_000
 # Beyond this JSON numbers lose digits.
 NUMBER_MAX = 2**53
 
 
-class Table(BaseModel):
-    """Base of every table in the file: frozen, and strict but for lists, which become tuples."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
+_Credits = Annotated[int, Field(ge=0, le=CREDITS_MAX)]
 _Text = Annotated[str, Field(min_length=1)]
 
 
@@ -151,24 +145,6 @@ class App(Table):
     nodes: Annotated[tuple[Node, ...], Field(strict=False, min_length=1)]
 
 
-class PriceRule(Table):
-    """A price in whole credits under a condition."""
-
-    credits: int = Field(ge=0, le=CREDITS_MAX)
-    when: WhenField
-
-
-class Price(Table):
-    """The price in whole credits: that of the first rule that holds, else `default`."""
-
-    default: int = Field(ge=0, le=CREDITS_MAX)
-    rules: Annotated[tuple[PriceRule, ...], Field(strict=False)] = ()
-
-    def of(self, given: Mapping[str, object]) -> int:
-        """Return the price for the inputs *given*."""
-        return next((r.credits for r in self.rules if r.when.holds(given)), self.default)
-
-
 class Limits(Table):
     """How long a job may stay in a state, and how often the provider is tried."""
 
@@ -196,25 +172,42 @@ class Wire(Table):
 class Tool(Table):
     """A whole file."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: Name
     version: int = Field(ge=1, le=VERSION_MAX)
     label: _Text
-    extends: Literal["base@1"]
+    extends: str = Field(pattern=r"^[a-z][a-z0-9_]*@[1-9][0-9]*$")
     pool: _Text
-    price: Annotated[Price, BeforeValidator(lambda raw: {"default": raw} if type(raw) is int else raw)]
+    price: Annotated[
+        Price,
+        BeforeValidator(
+            lambda raw: {"default": raw} if type(raw) is int else raw, json_schema_input_type=_Credits | Price
+        ),
+    ]
+    request: Literal["apps", "inputs"] = "apps"
     limits: Limits = Limits()
+    states: dict[Name, StateTable] = Field(default_factory=dict)
+    events: dict[Name, EventTable] = Field(default_factory=dict)
+    drop: Annotated[tuple[Drop, ...], Field(strict=False)] = ()
     wire: Wire | None = None
     inputs: dict[str, Annotated[Input, Field(discriminator="kind")]]
-    apps: Annotated[tuple[App, ...], Field(strict=False, min_length=1)]
+    apps: Annotated[tuple[App, ...], Field(strict=False, min_length=1)] = ()
+
+    @property
+    def class_name(self) -> str:
+        """The name as that of a class."""
+        return "".join(part.capitalize() for part in self.name.split("_"))
 
     def given(self, value: BaseModel) -> dict[str, object]:
         """Return the inputs that *value* has."""
         values = {name: getattr(value, name) for name in self.inputs}
         return {name: found for name, found in values.items() if found is not None}
 
-    def request(self, value: BaseModel) -> JSON:
-        """Return the app that runs the job and what is set in it."""
+    def asked(self, value: BaseModel) -> JSON:
+        """Return the app that runs the job and what is set in it, or the inputs where no app is named."""
         given = self.given(value)
+        if self.request == "inputs":
+            files = {name: {"file": name} for name, i in self.inputs.items() if isinstance(i, ImageInput)}
+            return {"input": {name: files.get(name, found) for name, found in given.items()}}
         # The checks have proved that every accepted input has an app.
         app = next(app for app in self.apps if app.when.holds(given))
         nodes = [node.render(given) for node in app.nodes]

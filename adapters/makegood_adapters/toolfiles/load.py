@@ -1,16 +1,13 @@
 """Make job types of tool files; every mistake is a sentence that names file, key and remedy."""
 
-import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError, create_model
-from pydantic_core import ErrorDetails
 
 from makegood.errors import DeclarationError
 from makegood.jobtype import JobInput
@@ -18,21 +15,16 @@ from makegood.lifecycle import BaseJob
 from makegood.machine import Problem
 from makegood.outcome import JSON
 from makegood_adapters.toolfiles.checks import check, nearest
-from makegood_adapters.toolfiles.format import (
-    KINDS,
-    App,
-    Limits,
-    Node,
-    Price,
-    PriceRule,
-    Table,
-    Tool,
-    Wire,
-)
+from makegood_adapters.toolfiles.format import Tool
 from makegood_adapters.toolfiles.inputs import annotation
 from makegood_adapters.toolfiles.lines import Lines
+from makegood_adapters.toolfiles.machines import Guards, extend
+from makegood_adapters.toolfiles.sentences import sentences, syntax
 
 _PACKAGE = Path(__file__).parent.parent
+_BASE = "base@1"
+_CIRCLE = "goes in a circle"
+_NO_GUARDS: Guards = MappingProxyType({})
 
 
 class ToolJob(BaseJob):
@@ -60,12 +52,16 @@ class ToolJob(BaseJob):
 
     @classmethod
     def request(cls, value: BaseModel) -> JSON:
-        """Return `{"app": ..., "nodes": [{"node", "field", "value"}]}`, values as text or file."""
-        return cls.tool.request(value)
+        """Return `{"app": ..., "nodes": [{"node", "field", "value"}]}`, values as text or file; or
+        `{"input": ...}` where the file says so."""
+        return cls.tool.asked(value)
 
 
-def load_tools(folder: Path) -> list[type[BaseJob]]:
-    """Read every *.toml in *folder*, by name; DeclarationError tells all mistakes of all files."""
+def load_tools(folder: Path, guards: Guards = _NO_GUARDS) -> list[type[BaseJob]]:
+    """Read every *.toml in *folder*, by name; DeclarationError tells all mistakes of all files.
+
+    *guards* are the functions, by name, that files may name for their events.
+    """
     if not folder.is_dir():
         told = "there is no such folder; create it or name another one"
         raise DeclarationError(f"The tools folder {folder}", [Problem("MG501", told)])
@@ -73,11 +69,12 @@ def load_tools(folder: Path) -> list[type[BaseJob]]:
     if not paths:
         told = "it holds no *.toml file; put one file for each tool into it or name another folder"
         raise DeclarationError(f"The tools folder {folder}", [Problem("MG501", told)])
+    loader = _Loader(guards)
     types: dict[str, type[ToolJob]] = {}
     problems: list[object] = []
     for path in paths:
         try:
-            types[path.name] = load_tool(path)
+            types[path.name] = loader.load(path)
         except DeclarationError as error:
             problems += error.problems
     problems += _taken_twice(types)
@@ -86,36 +83,12 @@ def load_tools(folder: Path) -> list[type[BaseJob]]:
     return list(types.values())
 
 
-def load_tool(path: Path) -> type[ToolJob]:
-    """Read one file and return its job type; DeclarationError tells all its mistakes at once."""
-    tool, lines = _read(path)
-    if problems := check(tool):
-        raise DeclarationError(str(path), lines.told(problems))
-    camel = "".join(part.capitalize() for part in tool.name.split("_"))
-    fields: dict[str, Any] = {
-        name: (annotation(spec), ... if spec.required else spec.fallback)
-        for name, spec in tool.inputs.items()
-    }
-    members: dict[str, Any] = {
-        "__module__": __name__,
-        "__doc__": f"{tool.label}, read from {path.name}.",
-        "declared_at": str(path),
-        "name": tool.name,
-        "version": tool.version,
-        "label": tool.label,
-        "pool": tool.pool,
-        "price": tool.price.default,
-        "attempts_max": tool.limits.attempts_max,
-        "tool": tool,
-        "Input": create_model(f"{camel}Input", __base__=JobInput, __module__=__name__, **fields),
-    }
-    if tool.wire is not None:
-        members |= {"table": tool.wire.table, "function": tool.wire.function}
-        members["columns"] = MappingProxyType(tool.wire.columns)
-    for name, seconds in tool.limits.seconds.items():
-        members[name] = ToolJob.states()[name].with_deadline(timedelta(seconds=seconds))
-        members[name].where = lines.where(f"limits.{name}_seconds")
-    return cast(type[ToolJob], type(camel, (ToolJob,), members))
+def load_tool(path: Path, guards: Guards = _NO_GUARDS) -> type[ToolJob]:
+    """Read one file, and those in its folder that it extends, and return its job type.
+
+    DeclarationError tells all mistakes of the file at once.
+    """
+    return _Loader(guards).load(path)
 
 
 def default_tools_folder() -> Path:
@@ -126,18 +99,104 @@ def default_tools_folder() -> Path:
     return _PACKAGE / "tools"
 
 
+class _Loader:
+    """Reads files of one folder, each once; a file may extend another."""
+
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+        self._made: dict[Path, type[ToolJob]] = {}
+        self._names: dict[str, Path] | None = None
+        self._way: list[str] = []
+
+    def load(self, path: Path) -> type[ToolJob]:
+        if path not in self._made:
+            tool, lines = _read(path)
+            base = self._base(tool, lines, path)
+            if problems := check(tool):
+                raise DeclarationError(lines.file, lines.told(problems))
+            self._made[path] = extend(base, tool, lines, self._guards, _members(tool, path))
+        return self._made[path]
+
+    def _base(self, tool: Tool, lines: Lines, path: Path) -> type[ToolJob]:
+        own = f"{tool.name}@{tool.version}"
+        if tool.extends == _BASE:
+            return ToolJob
+        if tool.extends in (*self._way, own):
+            way = " > ".join((*self._way, own, tool.extends))
+            raise _wrong(lines, f"extends: {way} {_CIRCLE}; begin with {_BASE!r}")
+        if self._names is None:
+            self._names = _named(path.parent)
+        if tool.extends not in self._names:
+            offer = nearest(tool.extends, [_BASE, *(name for name in self._names if name != own)])
+            raise _wrong(lines, f"extends: no file here declares {tool.extends!r}; {offer}")
+        self._way.append(own)
+        try:
+            return self.load(self._names[tool.extends])
+        except DeclarationError as error:
+            circle = [p.message for p in error.problems if isinstance(p, Problem) and _CIRCLE in p.message]
+            extended = Path(error.subject).name
+            told = [*circle, f"extends: {extended} cannot be used; repair it first"][0]
+            raise _wrong(lines, told) from None
+        finally:
+            self._way.pop()
+
+
+def _wrong(lines: Lines, told: str) -> DeclarationError:
+    return DeclarationError(lines.file, lines.told([Problem("MG502", told)]))
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    """Return the files of *folder* by the `name@version` that they declare."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # it is told when it is read itself
+        found.setdefault(f"{raw.get('name')}@{raw.get('version')}", path)
+    return found
+
+
+def _members(tool: Tool, path: Path) -> dict[str, Any]:
+    """Return what the class has besides its machine."""
+    fields: dict[str, Any] = {
+        name: (annotation(spec), ... if spec.required else spec.fallback)
+        for name, spec in tool.inputs.items()
+    }
+    return {
+        "__module__": __name__,
+        "__doc__": f"{tool.label}, read from {path.name}.",
+        "declared_at": str(path),
+        "name": tool.name,
+        "version": tool.version,
+        "label": tool.label,
+        "pool": tool.pool,
+        "price": tool.price.default or 0,
+        "attempts_max": tool.limits.attempts_max,
+        "tool": tool,
+        # What is extended is a machine; names on the wire belong to one tool.
+        "table": tool.wire.table if tool.wire else "",
+        "function": tool.wire.function if tool.wire else "",
+        "columns": MappingProxyType(tool.wire.columns if tool.wire else {}),
+        "Input": create_model(f"{tool.class_name}Input", __base__=JobInput, __module__=__name__, **fields),
+    }
+
+
 def _blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _taken_twice(types: Mapping[str, type[ToolJob]]) -> list[Problem]:
+    """Return the names that two files share; versions of one tool share all of them but the version."""
     problems = []
     for key in ("name", "table", "function"):
         counted = Counter(getattr(t, key) for t in types.values())
         for value in (v for v, n in counted.items() if v and n > 1):
-            named = [f for f, t in types.items() if getattr(t, key) == value]
-            told = f"{' and '.join(named)} have the same {key} {value!r}; give each its own"
-            problems.append(Problem("MG511", told, where=types[named[-1]].declared_at))
+            named = {f: t for f, t in types.items() if getattr(t, key) == value}
+            tools, versions = {t.name for t in named.values()}, {t.version for t in named.values()}
+            if len(tools) > 1 or len(versions) < len(named):
+                told = f"{' and '.join(named)} have the same {key} {value!r}; give each its own"
+                problems.append(Problem("MG511", told, where=[*named.values()][-1].declared_at))
     return problems
 
 
@@ -151,82 +210,7 @@ def _read(path: Path) -> tuple[Tool, Lines]:
     except UnicodeDecodeError:
         wrong = [Problem("MG501", "it is not UTF-8 text; save it as UTF-8")]
     except tomllib.TOMLDecodeError as error:
-        wrong = [Problem("MG501", _syntax(str(error)))]
+        wrong = [Problem("MG501", syntax(str(error)))]
     except ValidationError as error:
-        wrong = [Problem("MG502", told) for told in _sentences(error.errors(include_url=False))]
+        wrong = [Problem("MG502", told) for told in sentences(error.errors(include_url=False))]
     raise DeclarationError(str(path), lines.told(wrong))
-
-
-def _syntax(message: str) -> str:
-    """Put the place first; tomllib writes `Expected '=' (at line 3, column 5)`."""
-    if found := re.fullmatch(r"(.*) \(at (.*)\)", message, re.DOTALL):
-        message = f"{found[2]}: {found[1]}"
-    return f"not valid TOML, {message}; texts need quotes, a key stands once"
-
-
-def _sentences(errors: list[ErrorDetails]) -> list[str]:
-    """Tell every error but those that only follow: a list counts as empty if its items are wrong."""
-    inside = {error["loc"][:n] for error in errors for n in range(len(error["loc"]))}
-    return [_sentence(e) for e in errors if not (e["type"] == "too_short" and e["loc"] in inside)]
-
-
-def _sentence(error: ErrorDetails) -> str:
-    """Say what pydantic found as: place, what is wrong, what to do."""
-    place, key = error["loc"], str(error["loc"][-1]) if error["loc"] else ""
-    where = _where(place)
-    match error["type"]:
-        case "extra_forbidden":
-            valid = _table_at(place[:-1]).model_fields
-            return f"{where}: there is no key {key!r} here; {nearest(key, valid)}"
-        case "missing":
-            return f"{where}: is missing; add it"
-        case "too_short" | "string_too_short":
-            return f"{where}: is empty; fill it in"
-        case "union_tag_not_found":
-            return f"{where}.kind: is missing; write one of {', '.join(KINDS)}"
-        case "union_tag_invalid":
-            kind = str(error["input"].get("kind"))
-            return f"{where}.kind: there is no kind {kind!r}; {nearest(kind, KINDS)}"
-        case "string_type":
-            return f"{where}: must be text in quotes, not {error['input']!r}"
-        case "string_pattern_mismatch":
-            return f"{where}: must be small letters, digits and _, not {error['input']!r}"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return f"{where}: must be a table of keys and values, not {error['input']!r}"
-        case "tuple_type":
-            return f"{where}: must be a list in [ ], not {error['input']!r}"
-        case "when" | "scalar":
-            return f"{where}: {error['msg']}"
-        case _:
-            wanted = error["msg"].replace("Input should be", "must be")
-            return f"{where}: {wanted}, not {error['input']!r}"
-
-
-def _where(place: tuple[int | str, ...]) -> str:
-    """Write a place as `apps #1.nodes #2.field`; counts are from 1, as people count."""
-    if place[:1] == ("inputs",) and len(place) > 2:
-        place = (*place[:2], *place[3:])  # pydantic names the kind after the input
-    text = ""
-    for part in place:
-        text += f" #{part + 1}" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
-
-
-def _table_at(place: tuple[int | str, ...]) -> type[Table]:
-    match place:
-        case ("inputs", _, kind):
-            return KINDS[str(kind)]
-        case ("apps", _, "nodes", _):
-            return Node
-        case ("apps", _):
-            return App
-        case ("price", "rules", _):
-            return PriceRule
-        case ("price",):
-            return Price
-        case ("limits",):
-            return Limits
-        case ("wire",):
-            return Wire
-        case _:
-            return Tool

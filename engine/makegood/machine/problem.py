@@ -55,6 +55,7 @@ TITLES = {
     "MG509": "too many situations to prove",
     "MG510": "an input filled by two columns",
     "MG511": "two tool files with one name",
+    "MG512": "a price that cannot be told",
 }
 
 

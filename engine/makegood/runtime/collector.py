@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+
+from pydantic import BaseModel
 
 from makegood.errors import ProviderUnavailable
-from makegood.job import Attempt, Verdict
-from makegood.lifecycle import Completion, Failure
+from makegood.job import Attempt, Job, Verdict
+from makegood.lifecycle import BaseJob, Completion, Failure
 from makegood.mover import FETCH
-from makegood.outcome import Output
+from makegood.outcome import JSON, Output
 from makegood.runtime.context import Context
-from makegood.runtime.loop import Crew
+from makegood.runtime.loop import Crew, survivable
 
 log = logging.getLogger("makegood.collector")
 
@@ -38,9 +41,19 @@ class Collector:
 
     async def _bring(self, attempt: Attempt) -> None:
         context = self._context
+        job = await context.store.jobs.get(attempt.job_id)
+        if job is None:
+            return
+        job_type = await context.mover.type_of(job)
+        if not issubclass(job_type, BaseJob):  # only the type itself knows what its files are worth
+            await self._give_up_when_late(attempt)
+            return
         try:
             files = [await self._fetch(attempt, Output(**o)) for o in attempt.outputs]
-        except Exception as error:  # whatever it was, the fetch deadline bounds it
+            event, payload = _delivery(job_type, job, files)
+        except BaseException as error:  # whatever it was, the fetch deadline bounds it
+            if not survivable(error):
+                raise
             expected = isinstance(error, (ProviderUnavailable, TimeoutError))
             log.warning(
                 "result of job %s could not be fetched: %r", attempt.job_id, error, exc_info=not expected
@@ -49,8 +62,8 @@ class Collector:
             return
         await context.mover.follow(
             attempt.job_id,
-            "complete",
-            Completion(output={"files": files}),
+            event,
+            payload,
             actor=self.name,
             evidence=attempt.evidence(Verdict.SUCCEEDED, "query"),
         )
@@ -80,3 +93,13 @@ class Collector:
             reason=failure.message,
             evidence=attempt.evidence(Verdict.DEADLINE, "fetch deadline"),
         )
+
+
+def _delivery(job_type: type[BaseJob], job: Job, files: Sequence[JSON]) -> tuple[str, BaseModel]:
+    given = job_type.delivered(job, files)
+    if given is None:
+        return BaseJob.complete.name, Completion(output={"files": files})
+    event, payload = given
+    if not isinstance(payload, event.payload):
+        raise TypeError(f"{event.name!r} takes a {event.payload.__name__}, not a {type(payload).__name__}")
+    return event.name, payload

@@ -77,15 +77,19 @@ class Inquiry:
         """
         unwanted = job.finished_at is not None or job.attempt != attempt.number
         if attempt.cancel_answered or not (unwanted or job.cancel_requested_at):
-            return False
+            return attempt.cancel_late
         await self._context.store.attempts.sent_cancel(attempt)
         try:
-            reply = await self._context.provider(attempt.account).cancel(task_id)
-        except ProviderUnavailable as error:  # what the query says counts all the same
-            log.warning("the cancel of job %s has no usable answer: %s", job.id, error)
+            async with asyncio.timeout(
+                self._context.settings.ask_timeout_seconds / 2
+            ):  # the rest is the query's
+                reply = await self._context.provider(attempt.account).cancel(task_id)
+        except (ProviderUnavailable, TimeoutError) as error:  # what the query says counts all the same
+            log.warning("the cancel of job %s has no usable answer: %r", job.id, error)
             return False
-        await self._context.store.attempts.cancel_answered(attempt)
-        return attempt.cancel_sent_at is None and reply is not CancelReply.REQUESTED
+        late = attempt.cancel_sent_at is None and reply is not CancelReply.REQUESTED
+        await self._context.store.attempts.cancel_answered(attempt, late=late)
+        return late
 
     async def _take(self, job: Job, attempt: Attempt, answer: Answer) -> None:
         store = self._context.store

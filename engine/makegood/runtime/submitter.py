@@ -14,7 +14,7 @@ from makegood.mover import POLL, SUBMIT
 from makegood.outcome import Accepted, Rejected, Retry, Submission, Uncertain
 from makegood.ports import Provider
 from makegood.runtime.context import Context
-from makegood.runtime.loop import Crew
+from makegood.runtime.loop import Crew, survivable
 
 log = logging.getLogger("makegood.submitter")
 
@@ -97,7 +97,9 @@ class Submitter:
             await self._rest(attempt.account)
             await self._follow(job, "defer")
             return None
-        except Exception:  # whatever it was, the slot must not be held by it
+        except BaseException as error:  # whatever it was, the slot must not be held by it
+            if not survivable(error):
+                raise
             log.exception("inputs of job %s could not be read", job.id)
             await self._follow(job, "defer", defer_seconds=self._pause(job))
             return None

@@ -58,9 +58,7 @@ class Watchdog:
             if attempt is None or (attempt.closed_at is None and await self._answered(job, attempt)):
                 return
             evidence = attempt.evidence(Verdict.DEADLINE, self.name)
-        elif job.cancel_requested_at and await mover.follow(
-            job.id, "cancel", actor=self.name, reason="was asked to"
-        ):
+        elif job.cancel_requested_at and await self._cancelled(job):
             return
         label = job_type.spec.state[job.state].label or job.state
         failure = Failure(category="timeout", message=f"The job was too long {label}.")
@@ -68,6 +66,18 @@ class Watchdog:
             log.error("job %s of type %s has no way out of %s for its deadline", job.id, job.type, job.state)
             return
         await mover.end(job, failure, actor=self.name, evidence=evidence)
+
+    async def _cancelled(self, job: Job) -> bool:
+        """Cancel as asked; what the type's own code makes of it holds the job no longer than its deadline."""
+        try:
+            done = await self._context.mover.follow(job.id, "cancel", actor=self.name, reason="was asked to")
+        except BaseException as error:
+            late = job.deadline_at is not None and job.deadline_at <= await self._context.store.now()
+            if not (late and survivable(error)):
+                raise
+            log.exception("job %s could not be cancelled; it ends by its deadline", job.id)
+            return False
+        return done is not None
 
     async def _answered(self, job: Job, attempt: Attempt) -> bool:
         """Ask the provider; return whether that alone has moved the job or found its result."""
@@ -77,7 +87,9 @@ class Watchdog:
             await self._inquiry.ask(attempt)
         except ProviderUnavailable as error:
             log.warning("overdue job %s: the provider does not answer: %s", job.id, error)
-        except Exception:  # a deadline that could not act would strand the credits
+        except BaseException as error:  # a deadline that could not act would strand the credits
+            if not survivable(error):
+                raise
             log.exception("overdue job %s: its provider's answer could not be acted on", job.id)
         now = await self._context.store.jobs.get(job.id)
         known = await self._context.store.attempts.get(job.id, attempt.number)

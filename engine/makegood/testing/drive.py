@@ -1,7 +1,7 @@
 """Drive jobs through a store to any state, the way the engine would."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -79,6 +79,14 @@ def edge_of(spec: Spec, state: str, event: str) -> Edge:
     return next(e for e in spec.leaving(state) if e.event == event)
 
 
+def usual_verdict(spec: Spec, edge: Edge, *, submitted: bool) -> Verdict | None:
+    """Return what a usual provider would have said before *edge*, None if nothing need be known."""
+    rule = spec.evidence(edge)
+    if rule is None or not (rule.always or submitted):
+        return None
+    return next(v for v in _USUAL if v in rule.verdicts)
+
+
 def fact(job: Job, verdict: Verdict, **given: Any) -> Evidence:
     """Return evidence about the job's current attempt; *given* replaces fields."""
     attempt = given.get("attempt", job.attempt)
@@ -118,17 +126,22 @@ def change(job: Job, edge: Edge, **given: Any) -> Change:
 
 
 class Drive:
-    """A store with the specs of this module declared, and a way to let its time pass."""
+    """A store with *specs* declared, and a way to let its time pass.
 
-    def __init__(self, store: Store, advance: Advance) -> None:
+    Pools are named after *pools*: two drives on one database need two names.
+    """
+
+    def __init__(
+        self, store: Store, advance: Advance, specs: Sequence[Spec] = SPECS, *, pools: str = "pool"
+    ) -> None:
         self.store, self.advance = store, advance
-        self.specs = {spec.name: spec for spec in SPECS}
-        self._pools = 0
+        self.specs = {spec.name: spec for spec in specs}
+        self._pools, self._made = pools, 0
 
     async def pool(self, capacity: int = 10) -> str:
         """Make a pool with one account of *capacity* and return its name."""
-        self._pools += 1
-        name = f"pool-{self._pools}"
+        self._made += 1
+        name = f"{self._pools}-{self._made}"
         await self.resize(name, capacity)
         return name
 
@@ -168,14 +181,20 @@ class Drive:
         spec = self.specs[job.type]
         if spec.opens_attempt(edge):
             return await self.dispatch(job)
-        rule = spec.evidence(edge)
+        job = await self.ready(job, edge)
+        if "evidence" not in given and (verdict := usual_verdict(spec, edge, submitted=job.submitted)):
+            given["evidence"] = fact(job, verdict)
+        return await self.apply(job, edge, **given)
+
+    async def ready(self, job: Job, edge: Edge) -> Job:
+        """Bring about what *edge* needs but for evidence: a submission, a wish to cancel."""
+        rule = self.specs[job.type].evidence(edge)
         if rule and rule.always and not job.submitted:
             job = await self.submit(job)
         if edge.money is Money.POLICY:
             await self.store.jobs.request_cancel(job.id)
-        if rule and (rule.always or job.submitted) and "evidence" not in given:
-            given["evidence"] = fact(job, next(v for v in _USUAL if v in rule.verdicts))
-        return await self.apply(job, edge, **given)
+            job = await self.job(job)
+        return job
 
     async def event(self, job: Job, event: str, verdict: Verdict | None = None, **given: Any) -> Job:
         """Take the edge of *event*, with evidence of *verdict* if there is one to give."""

@@ -83,6 +83,7 @@ create table makegood.attempt (
   next_fetch_at  timestamptz,
   cancel_sent_at timestamptz,
   cancel_answered boolean not null default false,
+  cancel_late    boolean not null default false,
   draining_until timestamptz,
   primary key (job_id, number),
   unique (account, task_id),

@@ -85,7 +85,8 @@ begin
       using errcode = 'MG001';
   end if;
   perform makegood.check_attempt(old, new, edge);
-  if not ours and edge.money = 'capture' and new.output is null then
+  if not ours and edge.money = 'capture'
+     and coalesce(new.output, 'null') = 'null'::jsonb then
     raise exception 'job % cannot become %: its result is not in our storage', old.job_id, new.state
       using errcode = 'MG002';
   end if;

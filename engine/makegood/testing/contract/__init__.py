@@ -7,10 +7,12 @@ import pytest_asyncio
 from makegood.ports import Store
 from makegood.testing.contract.attempts import AttemptsContract
 from makegood.testing.contract.deadlines import DeadlinesContract
+from makegood.testing.contract.ends import EndsContract
 from makegood.testing.contract.evidence import EvidenceContract
 from makegood.testing.contract.jobs import JobsContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
+from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
@@ -20,9 +22,11 @@ __all__ = ["StoreContract"]
 class StoreContract(
     JobsContract,
     DeadlinesContract,
+    EndsContract,
     MoneyContract,
     EvidenceContract,
     SlotsContract,
+    RestsContract,
     AttemptsContract,
     MessagesContract,
 ):

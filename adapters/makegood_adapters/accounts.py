@@ -1,0 +1,52 @@
+"""Open the provider accounts of the configuration: at RunningHub, or at what a plugin brings."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from makegood import ProviderAccount
+from makegood.ports import Provider
+from makegood_adapters.config import AccountConfig, ConfigurationError
+from makegood_adapters.plugins import OpenProvider, Plugins
+from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+
+_RUNNINGHUB = "runninghub"
+
+
+@asynccontextmanager
+async def open_accounts(
+    accounts: Iterable[AccountConfig], plugins: Plugins
+) -> AsyncIterator[dict[ProviderAccount, Provider]]:
+    """Give the provider of each account. Raises ConfigurationError for one that cannot be used."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(open_session())
+
+        @asynccontextmanager
+        async def runninghub(*, name: str, base_url: str, api_key: str) -> AsyncIterator[Provider]:
+            yield RunningHub(RunningHubClient(session, base_url, api_key))
+
+        openers: dict[str, OpenProvider] = {**plugins.providers, _RUNNINGHUB: runninghub}
+        providers: dict[ProviderAccount, Provider] = {}
+        for account in accounts:
+            if account.provider not in openers:
+                raise ConfigurationError(
+                    f"Account {account.name!r} is at {account.provider!r}, which no installed plugin brings; "
+                    f"there is {', '.join(sorted(openers))}."
+                )
+            # The default is an address of RunningHub, which another provider can do nothing with.
+            told = account.provider == _RUNNINGHUB or "base_url" in account.model_fields_set
+            opened = openers[account.provider](
+                name=account.name,
+                base_url=account.base_url if told else "",
+                api_key=account.api_key.get_secret_value(),
+            )
+            known = ProviderAccount(
+                name=account.name,
+                pool=account.pool,
+                capacity=account.capacity,
+                draining_seconds=account.draining_seconds,
+            )
+            try:
+                providers[known] = await stack.enter_async_context(opened)
+            except ValueError as error:
+                raise ConfigurationError(f"Account {account.name!r} cannot be used: {error}") from None
+        yield providers
