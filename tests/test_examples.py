@@ -117,7 +117,7 @@ async def reached(engine: Engine, job: Job, state: str) -> Job:
         async for step in engine.watch(job.id):
             if step.to_state == state:
                 return await engine.get(job.id)
-    raise AssertionError([step.event for step in await engine.history(job.id)])
+    raise AssertionError([(step.event, step.reason) for step in await engine.history(job.id)])
 
 
 async def left(engine: Engine) -> dict[str, int]:
@@ -194,7 +194,10 @@ class TestFilmOnPostgres:
         async with engine_on(database, Film, provider) as engine:
             provider.plan(Rejected("421", "busy", Retry.LATER, after_seconds=0.01))
             provider.plan(None, Failed("out of memory", transient=True))
-            job = await reached(engine, await self.uploaded(engine), "transcoding")
+            asked = provider.gate("query")  # until the job is known to run
+            job = await reached(engine, await self.uploaded(engine), "running")
+            asked.opened.set()
+            job = await reached(engine, job, "transcoding")
             way = [step.event for step in await engine.history(job.id)]
             assert "defer" in way
             assert "rerun" in way

@@ -12,6 +12,7 @@ class Cut(Completion):
 
 class Rejection(Completion):
     earned: Literal[100] = 100  # rendering is paid, three quarters come back
+    output: dict[str, Any] = {}  # and nothing is handed out
 
 
 class Film(BaseJob):
@@ -23,8 +24,7 @@ class Film(BaseJob):
     uploading = State(deadline=timedelta(hours=1), public="pending")
     transcoding = State(deadline=timedelta(minutes=90))
     awaiting_review = State(deadline=timedelta(days=2), data=Cut)
-    published = State(final=True)
-    rejected = State(final=True, public="cancelled")
+    published, rejected = State(final=True), State(final=True, public="cancelled")
     upload = Event(BaseJob.pending >> uploading)
     accept = Event(uploading >> BaseJob.queued, money=Money.HOLD)
     refuse = Event((BaseJob.pending | uploading) >> BaseJob.failed, Failure)

@@ -19,9 +19,10 @@ class Failure(BaseModel):
 
 
 class Completion(BaseModel):
-    """The result, already in our storage. `earned`: credits to capture, None for the price."""
+    """The result, already in our storage; without `output` what is stored stays. `earned`: credits to
+    capture, None for the price."""
 
-    output: dict[str, Any] = Field(default_factory=dict)
+    output: dict[str, Any] | None = None
     earned: int | None = Field(default=None, ge=0)
 
 

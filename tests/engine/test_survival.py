@@ -11,11 +11,12 @@ from pydantic import BaseModel
 from makegood import BaseJob, Catalog, Engine, Failure, Job, JobMoney, Settings, Transition
 from makegood.job import Phase, Verdict
 from makegood.mover import POLL, RELAY
-from makegood.outcome import Answer, Failed, Output, Succeeded, Unfinished
+from makegood.outcome import Accepted, Answer, Failed, Output, Succeeded, Unfinished
 from makegood.runtime import Health, LocalWakeups, run_all
 from tests.engine.world import PATIENCE_SECONDS, PRICE, QUEUE, RUNNING, Upscale, World, a_world
 
 RUNS, LOST = Unfinished(running=True), Failed("a safety filter")
+PASSING = Failed("errno 116", transient=True)
 DONE = Succeeded((Output("https://provider.example/1.png", "png"),))
 # The lease is shorter than the first pause, so that what cannot be recorded is not tried a second time.
 IMPATIENT = Settings(
@@ -302,3 +303,23 @@ class TestBrokenBegin:
             assert (await world.attempt(job)).verdict is None
             await world.ask()
             assert (await world.attempt(job)).verdict is Verdict.CANCELLED
+
+
+@pytest.mark.parametrize(("answer", "state"), [(RUNS, "running"), (PASSING, "queued")])
+async def test_a_job_whose_submitter_kept_the_task_id_and_died_goes_on(
+    world: World, answer: Answer, state: str
+) -> None:
+    """Or has not come to say so yet: a poll in between must not take a passing failure for the end."""
+    job = await world.opened()
+    store, provider = world.store, world.provider
+    [attempt] = await store.attempts.claim([world.account.name], 1, 600)
+    assert await store.attempts.intend(attempt, b"h" * 32, 600)
+    provider.plan(None, answer)
+    accepted = await provider.submit({}, {}, None)
+    assert isinstance(accepted, Accepted)
+    await store.attempts.record(attempt.evidence(Verdict.ACCEPTED, "submission", task_id=accepted.task_id))
+    assert (await world.job(job)).state == "starting"
+    await world.work(world.poller)
+    assert (await world.job(job)).state == state
+    assert (await world.way(job))[3] == "begin"
+    assert await world.money(job) == JobMoney(held=PRICE)

@@ -40,6 +40,8 @@ class Inquiry:
         task_id = attempt.task_id or await self._bind(job, attempt)
         if task_id is None:
             return
+        if attempt.task_id is not None:
+            job = await self._begun(job, attempt)
         hints = await store.hints.unread(attempt)
         too_late = await self._pass_cancel_on(job, attempt, task_id)
         provider = self._context.provider(attempt.account)
@@ -51,6 +53,19 @@ class Inquiry:
         else:
             await self._take(job, attempt, answer)
         await store.hints.read(hints)
+
+    async def _begun(self, job: Job, attempt: Attempt) -> Job:
+        """Let a job begin whose task is known but whose submitter has not come to say so, or never will."""
+        rules = (await self._context.mover.type_of(job)).rules
+        if job.attempt != attempt.number or "begin" not in rules.allowed(job.state):
+            return job
+        evidence = attempt.evidence(Verdict.ACCEPTED, "submission", task_id=attempt.task_id)
+        try:
+            begun = await self._follow(job, "begin", evidence=evidence)
+        except Exception:  # a guard or an effect of the type's: what the provider says counts all the same
+            log.exception("job %s could not begin", job.id)
+            return job
+        return begun or await self._context.store.jobs.get(job.id) or job
 
     async def _bind(self, job: Job, attempt: Attempt) -> str | None:
         """Find the task of an attempt whose create reply was lost: a webhook with its token names
