@@ -1,6 +1,6 @@
 """Decide what an event does to a job: pure, in memory, nothing is touched."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -11,8 +11,7 @@ from makegood.machine import Edge, Money
 from makegood.outcome import JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What will happen if the job is still as it was: `settle` is what will be captured."""
 
     edge: Edge
@@ -43,7 +42,7 @@ def decide(
         settle=_settle(job_type, job, edge, payload, ran),
         output=payload.output if isinstance(payload, Completion) else None,
         error=payload.model_dump(mode="json") if isinstance(payload, Failure) else None,
-        data=payload.model_dump(mode="json") if job_type.spec.state[edge.dest].data else None,
+        data=payload.model_dump(mode="json") if job_type.rules.facts[job.state, event].carries_data else None,
     )
 
 
@@ -58,17 +57,16 @@ def permitted(job_type: type[BaseJob], job: Job, event: str, payload: BaseModel)
 
 
 def _check_attempt(job_type: type[BaseJob], job: Job, edge: Edge, evidence: Evidence | None) -> None:
-    if job_type.spec.opens_attempt(edge):
+    facts = job_type.rules.facts[edge.source, edge.event]
+    if facts.opens_attempt:
         why = "Only the dispatcher opens attempts, together with their slot."
         raise GuardFailed(edge.event, job.state, ["attempt"], why)
-    about_this = evidence is not None and (evidence.job_id, evidence.attempt) == (
-        job.id,
-        job.attempt,
-    )
-    if evidence is not None and not (about_this and job_type.spec.state[edge.source].slot):
+    if evidence is not None and not (
+        facts.in_slot and (evidence.job_id, evidence.attempt) == (job.id, job.attempt)
+    ):
         why = f"The evidence is about attempt {evidence.attempt}, which is not under way."
         raise GuardFailed(edge.event, job.state, ["evidence"], why)
-    rule = job_type.spec.evidence(edge)
+    rule = facts.evidence
     if rule is None or not (rule.always or job.submitted):
         return
     if evidence is None or evidence.verdict not in rule.verdicts:

@@ -39,6 +39,8 @@ class Machine:
     obligations: ClassVar[Sequence[Obligation]] = ()
     declared_at: ClassVar[str] = ""
     _dropped: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+    _states: ClassVar[dict[str, State]] = {}
+    _events: ClassVar[dict[str, Event[Any]]] = {}
 
     def __init_subclass__(cls, *, drop: Sequence[tuple[Event[Any], State]] = (), **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -46,7 +48,10 @@ class Machine:
         # an event that is declared anew begins with all of its moves
         cls._dropped = frozenset(d for d in cls._dropped if d[0] not in vars(cls)) | dropped
         cls._adopt()
-        if not cls.states():
+        members = _members(cls.__mro__)
+        cls._states = {n: m for n, m in members.items() if isinstance(m, State)}
+        cls._events = {n: m for n, m in members.items() if isinstance(m, Event)}
+        if not cls._states:
             return
         if "name" not in vars(cls):
             cls.name = _snake(cls.__name__)
@@ -85,17 +90,17 @@ class Machine:
     @classmethod
     def states(cls) -> dict[str, State]:
         """Return the states by name, inherited ones first."""
-        return {n: m for n, m in _members(cls.__mro__).items() if isinstance(m, State)}
+        return dict(cls._states)
 
     @classmethod
     def events(cls) -> dict[str, Event[Any]]:
         """Return the events by name, inherited ones first."""
-        return {n: m for n, m in _members(cls.__mro__).items() if isinstance(m, Event)}
+        return dict(cls._events)
 
     @classmethod
     def hooks(cls, transition: Transition) -> list[tuple[str, Hook]]:
         """Return (key, hook) for all that wants to hear of *transition*; keys are unique in it."""
-        event, states = cls.events().get(transition.event), cls.states()
+        event, states = cls._events.get(transition.event), cls._states
         left, entered = states.get(transition.from_state or ""), states.get(transition.to_state)
         found = [("leave", h) for h in left.leave_hooks] if left else []
         found += [("after", h) for h in event.hooks] if event else []
@@ -108,17 +113,17 @@ class Machine:
     @classmethod
     def effects(cls, edge: Edge) -> list[Effect[Any]]:
         """Return what runs inside the transaction of *edge*, in order: leaving, the event, entering."""
-        states = cls.states()
+        states = cls._states
         return [
             *states[edge.source].leave_effects,
-            *cls.events()[edge.event].effects,
+            *cls._events[edge.event].effects,
             *states[edge.dest].enter_effects,
         ]
 
     @classmethod
     def _unmet(cls, event: str, job: Any, payload: Any) -> list[str]:
-        guards = cls.events()[event].guards
-        return [guard.__name__ for guard in guards if not guard(job, payload)]
+        guards = cls._events[event].guards  # asked for every decision, so not copied
+        return [guard.__name__ for guard in guards if not guard(job, payload)] if guards else []
 
     @classmethod
     def _adopt(cls) -> None:

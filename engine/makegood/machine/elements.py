@@ -191,7 +191,8 @@ class Event(Generic[P]):
     @property
     def guards(self) -> tuple[Guard[P], ...]:
         """Guards of this event, those of the type it was inherited from first."""
-        return (*(self._inherited.guards if self._inherited else ()), *self._guards)
+        inherited = self._inherited.guards if self._inherited else ()
+        return (*inherited, *self._guards) if self._guards else inherited
 
     @property
     def hooks(self) -> tuple[Hook, ...]:

@@ -6,13 +6,13 @@ event, and a test asks them all.
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from transitions import EventData, MachineError, Transition
 from transitions import Machine as RuleMachine
 from transitions import State as RuleState
 
-from makegood.machine.spec import Edge, Spec
+from makegood.machine.spec import Edge, EvidenceRule, Spec
 
 __all__ = ["RuleBook", "RuleMachine"]
 
@@ -45,6 +45,24 @@ class _Subject:
         self.unmet: list[str] = []
 
 
+class Facts(NamedTuple):
+    """What follows from an edge's place in its machine, asked for every decision."""
+
+    opens_attempt: bool
+    in_slot: bool
+    carries_data: bool
+    evidence: EvidenceRule | None
+
+
+def _facts(spec: Spec, edge: Edge) -> Facts:
+    return Facts(
+        opens_attempt=spec.opens_attempt(edge),
+        in_slot=spec.state[edge.source].slot,
+        carries_data=bool(spec.state[edge.dest].data),
+        evidence=spec.evidence(edge),
+    )
+
+
 class RuleBook:
     """A checked Spec with its `transitions.Machine` and the flat table compiled from it."""
 
@@ -65,6 +83,8 @@ class RuleBook:
             for name, event in self.machine.events.items()
             for source, rules in event.transitions.items()
         }
+
+        self.facts = {key: _facts(spec, edge) for key, edge in self.table.items()}
 
     def look_up(self, state: str, event: str, job: Any, payload: Any) -> tuple[Edge | None, list[str]]:
         """Return the edge (None: no such edge) and the names of its unmet guards, by the table."""
