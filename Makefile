@@ -15,7 +15,7 @@ NEW_ENOUGH := import sys; assert sys.version_info >= (3, 11)
 ifeq ($(origin UV),undefined)
 UV := $(shell command -v uv 2>/dev/null)
 endif
-SOURCES := engine adapters tests
+SOURCES := engine adapters tests docs/examples
 
 # A host's Python environment must not leak into ours: these break or redirect an install.
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV

@@ -128,8 +128,10 @@ class Engine:
             try:
                 await self._store.declare([job_type.spec])
             except DeclarationError as error:
-                self.catalog.refuse(job_type, "; ".join(map(str, error.problems)))
-                log.error("no new jobs of a type are taken: %s", error)
+                live = await self._store.live(job_type.name, job_type.version)
+                why = "; ".join(map(str, error.problems)) + _going_on(job_type, live)
+                self.catalog.refuse(job_type, why)
+                log.error("no new jobs of %s@%s are taken: %s", job_type.name, job_type.version, why)
         for account in self._context.providers:
             await self._store.attempts.register(account)
         if self._loops:
@@ -382,3 +384,14 @@ class Engine:
         if job.state == spec.initial:
             return BaseJob.refuse.name
         return BaseJob.fail.name if settle_queued and job.state in spec.waiting else None
+
+
+def _going_on(job_type: type[BaseJob], live: Mapping[str, int]) -> str:
+    """Say how many jobs go on by the stored rules, and which of their states the new ones lack."""
+    if not live:
+        return ""
+    states = [
+        f"{count} {state}" + ("" if state in job_type.spec.state else " (a state that these rules lack)")
+        for state, count in live.items()
+    ]
+    return f". Jobs under way go on by the stored rules: {', '.join(states)}"

@@ -266,6 +266,9 @@ class Store(Protocol):
     async def spec(self, type: str, version: int) -> Spec | None:
         """Return the stored machine of a type, None if it was never declared."""
 
+    async def live(self, type: str, version: int) -> dict[str, int]:
+        """Return how many jobs of a type, in this version, stand in each state that is not final."""
+
     async def now(self) -> datetime:
         """Return the store's time, the only one that counts."""
 

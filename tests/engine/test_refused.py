@@ -2,10 +2,23 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
-from makegood import BaseJob, Catalog, Empty, Engine, InvalidRequest, Job, JobTypeRefused, StoreUnavailable
+from makegood import (
+    BaseJob,
+    Catalog,
+    Empty,
+    Engine,
+    Event,
+    InvalidRequest,
+    Job,
+    JobTypeRefused,
+    Money,
+    State,
+    StoreUnavailable,
+)
 from makegood.machine import Spec
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 
@@ -116,3 +129,19 @@ async def test_a_store_that_is_away_is_no_refusal(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(StoreUnavailable):
         async with engine_of(MemoryStore(), Film):
             pass
+
+
+async def test_the_refusal_says_which_jobs_go_on_and_in_which_states() -> None:
+    class Reviewed(BaseJob):
+        name = "film"
+        in_review = State(deadline=timedelta(days=1))
+        ask = Event(BaseJob.queued >> in_review)
+        drop_it = Event(in_review >> BaseJob.failed, money=Money.RELEASE)
+
+    store = MemoryStore()
+    async with engine_of(store, Reviewed) as engine:
+        jobs = [await engine.accept((await engine.submit(Reviewed, "ada", {})).id) for _ in range(3)]
+        await engine.fire(jobs[0].id, Reviewed.ask)
+    async with engine_of(store, Film) as engine:
+        why = engine.refused["film@1"]
+        assert "go on by the stored rules: 1 in_review (a state that these rules lack), 2 queued" in why

@@ -49,6 +49,12 @@ class MemoryStore:
         """Return the machine of a type, None if it was never declared."""
         return self.tables.specs.get((type, version))
 
+    async def live(self, type: str, version: int) -> dict[str, int]:
+        """Return how many jobs of a type stand in each state that is not final."""
+        jobs = [row.job for row in self.tables.jobs.values() if row.job.finished_at is None]
+        states = sorted(job.state for job in jobs if (job.type, job.type_version) == (type, version))
+        return {state: states.count(state) for state in states}
+
     async def now(self) -> datetime:
         """Return the store's time."""
         return self.tables.now()

@@ -83,6 +83,11 @@ class PostgresStore:
         edges = await self._database.fetch(statement("machine/edges"), type, version)
         return spec_from_rows(type, version, states, edges) if states else None
 
+    async def live(self, type: str, version: int) -> dict[str, int]:
+        """See `Store.live`."""
+        rows = await self._database.fetch(statement("machine/live"), type, version)
+        return {row["state"]: row["jobs"] for row in rows}
+
     async def now(self) -> datetime:
         """See `Store.now`."""
         rows = await self._database.fetch(statement("now"))

@@ -265,3 +265,13 @@ class JobsContract:
         assert (done.output, done.error) == ({"files": ["a.png"]}, None)
         failed = await drive.event(await drive.to("queued"), "fail", error={"category": "late"})
         assert (failed.output, failed.error) == (None, {"category": "late"})
+
+    async def test_live_jobs_are_counted_by_state(self, drive: Drive) -> None:
+        await drive.grant()
+        await drive.to("queued")
+        for state in ("queued", "running", "completed", "cancelled"):
+            await drive.to(state)
+        await drive.to("awaiting_review", REVIEWED)
+        assert await drive.store.live(PLAIN.name, 1) == {"queued": 2, "running": 1}
+        assert await drive.store.live(REVIEWED.name, 1) == {"awaiting_review": 1}
+        assert await drive.store.live(PLAIN.name, 2) == {}
