@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from makegood.errors import InvalidInput, InvalidRequest
 from makegood.job import NewJob
 from makegood.lifecycle import BaseJob
-from makegood.ports import Blobs
+from makegood.ports import GRACE, Blobs
 
 #: Far above any price, far below what an integer of the database or of JSON holds.
 PRICE_MAX = 10**12
@@ -78,3 +78,11 @@ def _check_texts(**texts: str | None) -> None:
     for name, text in texts.items():
         if text is not None and (not text or len(text) > 500 or not text.isprintable()):
             raise InvalidRequest(f"{name} {text!r} must be 1 to 500 printable characters.")
+
+
+def check_grant(amount: int, source_ref: str) -> None:
+    """Raise InvalidRequest for a grant that no ledger may issue."""
+    if amount <= 0:
+        raise InvalidRequest(f"A grant is a positive number of credits, not {amount}.")
+    if source_ref.startswith(GRACE):
+        raise InvalidRequest(f"A grant's source_ref must not begin with {GRACE!r}.")

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 from uuid import UUID
 
-from makegood.errors import InsufficientCredits, InvalidRequest
+from makegood.errors import InsufficientCredits
+from makegood.intake import check_grant
 from makegood.job import Balance, Bucket, Job, JobMoney
 from makegood.machine import Edge, Money
 from makegood.ports import GRACE
@@ -40,10 +41,7 @@ class MemoryLedger:
         expires_at: datetime | None = None,
     ) -> bool:
         """Issue a bucket, once per (owner, source_ref)."""
-        if amount <= 0:
-            raise InvalidRequest(f"A grant is a positive number of credits, not {amount}.")
-        if source_ref.startswith(GRACE):
-            raise InvalidRequest(f"A grant's source_ref must not begin with {GRACE!r}.")
+        check_grant(amount, source_ref)
         known = self._tables.wallets.get(owner)
         if known and any(b.source_ref == source_ref for b in known.buckets.values()):
             return False

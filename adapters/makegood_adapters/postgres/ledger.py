@@ -4,9 +4,8 @@ from datetime import datetime
 
 import asyncpg
 
-from makegood.errors import InvalidRequest
+from makegood.intake import check_grant
 from makegood.job import Balance
-from makegood.ports import GRACE
 from makegood_adapters.postgres.rows import to_bucket
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
@@ -29,10 +28,7 @@ class PostgresLedger:
         expires_at: datetime | None = None,
     ) -> bool:
         """See `Ledger.grant`."""
-        if amount <= 0:
-            raise InvalidRequest(f"A grant is a positive number of credits, not {amount}.")
-        if source_ref.startswith(GRACE):
-            raise InvalidRequest(f"A grant's source_ref must not begin with {GRACE!r}.")
+        check_grant(amount, source_ref)
 
         async def work(connection: asyncpg.Connection) -> bool:
             return bool(
