@@ -130,7 +130,8 @@ def test_the_demo_without_its_database_says_so_and_leaves_nothing(
 ) -> None:
     told = run("demo", "--headless", "--dsn", dsn)
     check_is_a_sentence(told)
-    assert "Cannot connect to the Postgres of --dsn" in told.sentence
+    assert "Cannot connect to Postgres" in told.sentence
+    assert "leave --dsn and DATABASE_URL out" in told.sentence
     assert "\n" not in told.sentence
     assert [*home.iterdir(), *temporary.iterdir()] == []
 

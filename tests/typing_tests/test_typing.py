@@ -32,8 +32,9 @@ def mypy(name: str) -> set[int]:
 
 
 def pyright(name: str) -> set[int]:
+    checker = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable]
     ran = subprocess.run(
-        [sys.executable, "-m", "basedpyright", "--outputjson", "--project", str(HERE), name],
+        [*checker, "--project", str(HERE), name],
         cwd=HERE,
         capture_output=True,
         text=True,

@@ -51,7 +51,7 @@ class PostgresStore:
         create in the database. StoreUnavailable says in one sentence why there is no connection.
         """
         if update_schema:
-            connection = await _connect(dsn)
+            connection = await connect(dsn)
             try:
                 await migrate(connection)
             finally:
@@ -102,10 +102,19 @@ class PostgresStore:
 
 _POSTGRES_MIN = 15
 
-_REFUSED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError, TimeoutError)
+_REFUSED = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    ValueError,
+    OverflowError,
+    TimeoutError,
+    KeyError,  # no user in the address, and ours has no name in the system
+)
 
 
-async def _connect(dsn: str) -> asyncpg.Connection:
+async def connect(dsn: str) -> asyncpg.Connection:
+    """Open one connection; StoreUnavailable says in a sentence without secrets why there is none."""
     try:
         return await asyncpg.connect(dsn, timeout=10)
     except _REFUSED as error:

@@ -1,6 +1,7 @@
 """Migrations run once, in order, by one at a time; what cannot work is told in one sentence."""
 
 import asyncio
+import getpass
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -179,3 +180,18 @@ def check(error: StoreUnavailable) -> None:
     shown = "".join(traceback.format_exception(error))
     assert "Hush" not in str(error) + shown
     assert "Hash@" not in str(error) + shown
+
+
+async def test_a_user_without_a_name_in_the_system_gets_a_sentence_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a container: the driver then finds no user where the address names none."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.delenv("PGUSER", raising=False)
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    with pytest.raises(StoreUnavailable, match="Cannot connect to Postgres"):
+        async with PostgresStore.open("postgresql://127.0.0.1:1/nothing"):
+            pass

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 import asyncpg
 
-from makegood.errors import MakegoodError
+from makegood.errors import MakegoodError, StoreUnavailable
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
+from makegood_adapters.postgres.store import connect
 
 API_KEY = "demo-key-of-the-simulator"
 _PR_SET_PDEATHSIG = 1
@@ -44,11 +45,10 @@ async def database_on(dsn: str) -> AsyncIterator[str]:
     """Yield the DSN of a fresh database on the user's own server; it is dropped at the end."""
     name = f"makegood_demo_{secrets.token_hex(4)}"
     try:
-        connection = await asyncpg.connect(dsn, timeout=10)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
+        connection = await connect(dsn)
+    except StoreUnavailable as error:
         raise StageError(
-            f"Cannot connect to the Postgres of --dsn or DATABASE_URL: {str(error) or type(error).__name__}. "
-            "Check the address, or leave it out: the demo brings a Postgres of its own."
+            f"{error} Or leave --dsn and DATABASE_URL out: the demo brings a Postgres of its own."
         ) from None
     try:
         try:
