@@ -2,11 +2,11 @@
 
 import importlib.util
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +24,13 @@ needs_root = pytest.mark.skipif(
 )
 
 HOLD = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), shared_buffers="16MB", max_connections=10)
 server.start()
 print(server.pid, flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 
@@ -102,13 +102,15 @@ def test_it_dies_with_its_parent_and_the_data_can_be_used_at_once(home: Path) ->
 
 
 def gone(pid: int) -> bool:
-    until = time.monotonic() + WAIT_SECONDS
-    stat = Path(f"/proc/{pid}/stat")
-    while stat.exists() and ") Z " not in stat.read_text():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.005)
-    return True
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        ended, _, _ = select.select([process], [], [], WAIT_SECONDS)
+    finally:
+        os.close(process)
+    return bool(ended)
 
 
 def test_a_folder_in_use_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

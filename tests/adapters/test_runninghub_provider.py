@@ -1,10 +1,8 @@
 """RunningHub's questions and files against scripted bytes: a clear answer or none."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import pytest
 
 from makegood.errors import ProviderUnavailable
@@ -18,25 +16,8 @@ from makegood.outcome import (
     Succeeded,
     Unfinished,
 )
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
-from tests.adapters.scripted_runninghub import HOSTILE, KEY, TASK, Script, serve_script
-
-
-@pytest.fixture
-async def script() -> AsyncIterator[Script]:
-    async with serve_script() as scripted:
-        yield scripted
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with open_session() as opened:
-        yield opened
-
-
-@pytest.fixture
-def provider(script: Script, session: aiohttp.ClientSession) -> RunningHub:
-    return RunningHub(RunningHubClient(session, script.url, KEY))
+from makegood_adapters.runninghub import RunningHub
+from tests.adapters.scripted_runninghub import HOSTILE, KEY, TASK, Script
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name != "code 0, no data"])

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -19,10 +19,10 @@ from makegood.outcome import (
     Uncertain,
 )
 from makegood.ports import Provider
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import RunningHub, RunningHubClient
 from makegood_adapters.runninghub.client import AuthMode
 from makegood_adapters.runninghub.codes import CODES
-from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script, serve_script
+from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script
 from tests.adapters.test_runninghub_codes import LATER, NEVER, UNCERTAIN
 
 REQUEST = {
@@ -33,23 +33,6 @@ REQUEST = {
     ],
 }
 FILES = {"image": "openapi/abc.png"}
-
-
-@pytest.fixture
-async def script() -> AsyncIterator[Script]:
-    async with serve_script() as scripted:
-        yield scripted
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with open_session() as opened:
-        yield opened
-
-
-@pytest.fixture
-def provider(script: Script, session: aiohttp.ClientSession) -> RunningHub:
-    return RunningHub(RunningHubClient(session, script.url, KEY))
 
 
 async def submit(provider: RunningHub) -> Submission:
