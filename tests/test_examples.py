@@ -122,7 +122,7 @@ async def reached(engine: Engine, job: Job, state: str) -> Job:
 
 async def left(engine: Engine) -> dict[str, int]:
     """Return what remains in Ada's buckets, by kind."""
-    return {bucket.kind: bucket.remaining for bucket in (await engine.balance("ada")).buckets}
+    return {bucket.kind: bucket.remaining for bucket in (await engine.wallet("ada")).buckets}
 
 
 class TestFilmOnPostgres:

@@ -24,7 +24,6 @@ from makegood.errors import (
 )
 from makegood.job import (
     Attempt,
-    Balance,
     Bucket,
     Evidence,
     Job,
@@ -33,6 +32,7 @@ from makegood.job import (
     ProviderAccount,
     Transition,
     Verdict,
+    Wallet,
 )
 from makegood.jobtype import File, JobInput
 from makegood.lifecycle import BaseJob, Completion, Failure
@@ -41,7 +41,6 @@ from makegood.settings import Settings
 
 __all__ = [
     "Attempt",
-    "Balance",
     "BaseJob",
     "Bucket",
     "Catalog",
@@ -82,4 +81,5 @@ __all__ = [
     "UnknownJob",
     "UnknownJobType",
     "Verdict",
+    "Wallet",
 ]

@@ -8,7 +8,7 @@
     - the collector brings the result home: `completed`                  (captured)
       or the job ends as `failed` (all credits back) or `cancelled`      (by the type's policy)
     cancel    ask for the end; report: what a client believes; fire: any event of the type
-    get, money, position, history, watch, balance: read
+    get, money, position, history, watch, wallet: read
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -39,13 +39,13 @@ from makegood.errors import (
 )
 from makegood.intake import Order, take_order
 from makegood.job import (
-    Balance,
     Evidence,
     Job,
     JobMoney,
     Occupancy,
     ProviderAccount,
     Transition,
+    Wallet,
 )
 from makegood.lifecycle import BaseJob, Failure
 from makegood.machine import Empty, Event
@@ -364,9 +364,9 @@ class Engine:
             expires_at=expires_at,
         )
 
-    async def balance(self, owner: str) -> Balance:
+    async def wallet(self, owner: str) -> Wallet:
         """Return the owner's wallet."""
-        return await self._store.ledger.balance(owner)
+        return await self._store.ledger.wallet(owner)
 
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every provider account."""

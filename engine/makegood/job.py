@@ -217,7 +217,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Wallet:
     """A wallet at one moment, in whole credits; `available` is what a new job may spend."""
 
     owner: str

@@ -14,7 +14,6 @@ from uuid import UUID
 from makegood.job import (
     Announcement,
     Attempt,
-    Balance,
     Evidence,
     Job,
     JobMoney,
@@ -22,6 +21,7 @@ from makegood.job import (
     Occupancy,
     ProviderAccount,
     Transition,
+    Wallet,
 )
 from makegood.machine import Spec
 from makegood.outcome import JSON, Answer, CancelReply, Hint, Output, Submission
@@ -139,7 +139,7 @@ class Ledger(Protocol):
     ) -> bool:
         """Issue a bucket of *amount* credits, once per (owner, source_ref); False: it was there."""
 
-    async def balance(self, owner: str) -> Balance:
+    async def wallet(self, owner: str) -> Wallet:
         """Return the wallet; an unknown owner has an empty one."""
 
     async def expire(self, limit: int) -> int:

@@ -33,7 +33,7 @@ class TestCancel:
         ended = await world.engine.cancel(job.id, actor="ada", reason="changed her mind")
         assert (ended.state, ended.settled) == ("cancelled", 0)
         assert await world.money(job) == JobMoney(released=released)
-        assert (await world.engine.balance("ada")).available == WALLET
+        assert (await world.engine.wallet("ada")).available == WALLET
         assert (await world.engine.history(job.id))[-1].reason == "changed her mind"
         await world.start()
         assert world.provider.count("submit") == 0

@@ -55,7 +55,7 @@ class TestSubmit:
         assert job.input == {"image": None, "scale": 4}
         assert await world.engine.get(job.id) == job
         assert await world.money(job) == JobMoney()
-        assert (await world.engine.balance("ada")).available == WALLET
+        assert (await world.engine.wallet("ada")).available == WALLET
 
     async def test_the_price_and_the_request_are_made_here_and_stay(self) -> None:
         async with a_world(Priced) as world:
@@ -104,7 +104,7 @@ class TestSubmit:
             [(field, text)] = refused.value.problems
             assert field == "image"
             assert text.startswith(problem)
-            assert (await world.engine.balance("ada")).available == WALLET
+            assert (await world.engine.wallet("ada")).available == WALLET
 
     @pytest.mark.parametrize("data", [PNG + bytes(92), b"\xff\xd8\xff\xe0"])
     async def test_a_file_that_the_type_takes_is_named_in_the_job(self, data: bytes) -> None:
@@ -120,7 +120,7 @@ class TestSubmit:
 
         jobs = await asyncio.gather(*(click() for _ in range(20)))
         assert len({job.id for job in jobs}) == 1
-        assert (await world.engine.balance("ada")).held == PRICE
+        assert (await world.engine.wallet("ada")).held == PRICE
 
     async def test_a_key_stands_for_one_request(self, world: World) -> None:
         job = await world.engine.submit(Upscale, "ada", {"scale": 2}, key="k")
@@ -142,8 +142,8 @@ class TestAccept:
         job = await world.engine.accept((await world.pending()).id, actor="ada")
         assert job.state == "queued"
         assert await world.money(job) == JobMoney(held=PRICE)
-        balance = await world.engine.balance("ada")
-        assert (balance.available, balance.held) == (WALLET - PRICE, PRICE)
+        wallet = await world.engine.wallet("ada")
+        assert (wallet.available, wallet.held) == (WALLET - PRICE, PRICE)
 
     async def test_d47_accepting_again_charges_nothing_again(self, world: World) -> None:
         job = await world.pending()
@@ -151,7 +151,7 @@ class TestAccept:
         assert await world.way(job) == ["submit", "accept"]
         await world.dispatcher.turn()
         assert (await world.engine.accept(job.id)).state == "starting"
-        assert (await world.engine.balance("ada")).held == PRICE
+        assert (await world.engine.wallet("ada")).held == PRICE
 
     async def test_d7_too_few_credits_end_the_job_and_charge_nothing(self, world: World) -> None:
         await world.engine.grant("bo", PRICE - 1, source_ref="order-2")
@@ -166,7 +166,7 @@ class TestAccept:
         assert ended.error is not None
         assert ended.error["category"] == "insufficient_credits"
         assert await world.money(job) == JobMoney()
-        assert (await world.engine.balance("bo")).available == PRICE - 1
+        assert (await world.engine.wallet("bo")).available == PRICE - 1
 
     async def test_the_last_credits_are_spent_by_one_job(self, world: World) -> None:
         await world.engine.grant("bo", PRICE, source_ref="order-2")
@@ -174,7 +174,7 @@ class TestAccept:
         told = await asyncio.gather(*(world.engine.accept(job.id) for job in jobs), return_exceptions=True)
         assert sum(isinstance(answer, Job) for answer in told) == 1
         assert sum(isinstance(answer, InsufficientCredits) for answer in told) == 4
-        assert (await world.engine.balance("bo")).held == PRICE
+        assert (await world.engine.wallet("bo")).held == PRICE
 
     @pytest.mark.parametrize("state", ["completed", "failed", "cancelled"])
     async def test_m6_a_job_that_is_over_is_not_accepted_again(self, world: World, state: str) -> None:
@@ -203,7 +203,7 @@ async def test_two_types_of_one_name_are_refused() -> None:
 async def test_a_grant_is_made_once_for_each_source(world: World) -> None:
     assert not await world.engine.grant("ada", 500, source_ref="order-1")
     assert await world.engine.grant("ada", 500, source_ref="order-2")
-    assert (await world.engine.balance("ada")).available == WALLET + 500
+    assert (await world.engine.wallet("ada")).available == WALLET + 500
 
 
 async def test_files_in_memory_are_kept_by_their_content() -> None:

@@ -247,7 +247,7 @@ async def test_c4_a_crash_before_the_write_leaves_neither_charge_nor_step(world:
     with pytest.raises(Crash):
         await world.mover.fire(job.id, "accept", actor="test")
     assert await world.job(job) == job
-    assert (await world.engine.balance("ada")).available == WALLET
+    assert (await world.engine.wallet("ada")).available == WALLET
     assert (await world.engine.accept(job.id)).state == "queued"
 
 

@@ -74,7 +74,7 @@ async def test_only_the_changed_type_is_refused(caplog: pytest.LogCaptureFixture
             # By the stored rules: the guard of the changed class is not asked, its dropped edge is there.
             assert (await engine.accept(waiting.id)).state == "queued"
             assert (await engine.cancel(waiting.id)).state == "cancelled"
-            assert (await engine.balance("ada")).available == 100
+            assert (await engine.wallet("ada")).available == 100
             assert await engine.violations() == []
     assert len(caplog.records) == 1
 

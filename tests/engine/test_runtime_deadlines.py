@@ -43,7 +43,7 @@ class TestEveryState:
         assert ended.error is not None
         assert ended.error["category"] == "timeout"
         assert await world.money(job) == JobMoney(released=released)
-        assert (await world.engine.balance("ada")).available == WALLET
+        assert (await world.engine.wallet("ada")).available == WALLET
 
     async def test_d12_another_process_ends_what_one_has_left(self, world: World) -> None:
         job = await world.queued()
@@ -268,9 +268,9 @@ async def test_credits_past_their_time_are_taken_out_of_the_wallet(world: World)
     expires_at = world.clock() + timedelta(days=1)
     await world.engine.grant("ada", 50, source_ref="gift", expires_at=expires_at)
     await world.after(timedelta(days=1))
-    balance = await world.engine.balance("ada")
-    assert balance.available == WALLET
-    assert sum(bucket.expired for bucket in balance.buckets) == 50
+    wallet = await world.engine.wallet("ada")
+    assert wallet.available == WALLET
+    assert sum(bucket.expired for bucket in wallet.buckets) == 50
 
 
 async def test_s7_credits_that_expired_while_they_were_held_come_back_all_the_same(world: World) -> None:
@@ -278,4 +278,4 @@ async def test_s7_credits_that_expired_while_they_were_held_come_back_all_the_sa
     job = await world.engine.accept((await world.engine.submit(Upscale, "bo", {})).id)
     await world.after(QUEUE)
     assert (await world.job(job)).state == "failed"
-    assert (await world.engine.balance("bo")).available == PRICE
+    assert (await world.engine.wallet("bo")).available == PRICE

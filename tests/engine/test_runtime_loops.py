@@ -268,7 +268,7 @@ class TestEngine:
         async with house.open() as engine:
             job = await buy(engine)
             assert await over(engine, job) == WAY
-            assert (await engine.balance("ada")).available == WALLET - PRICE
+            assert (await engine.wallet("ada")).available == WALLET - PRICE
             assert house.provider.count("submit") == 1
 
     async def test_d1_many_jobs_share_the_slots(self) -> None:

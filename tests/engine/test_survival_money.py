@@ -313,4 +313,4 @@ class TestStranger:
             assert [row.tries for row in world.store.tables.outbox] == [0] * 5
             await world.tell()
             assert told == ["fail"]
-            assert (await world.engine.balance("ada")).available == WALLET
+            assert (await world.engine.wallet("ada")).available == WALLET

@@ -234,8 +234,8 @@ class World:
         released = PRICE - captured
         assert (now.state, now.error) == (state, now.error)
         assert await self.money(job) == JobMoney(captured=captured, released=released)
-        balance = await self.engine.balance("ada")
-        assert (balance.available, balance.held) == (WALLET - captured, 0)
+        wallet = await self.engine.wallet("ada")
+        assert (wallet.available, wallet.held) == (WALLET - captured, 0)
         return now
 
 

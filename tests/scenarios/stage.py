@@ -242,7 +242,7 @@ class Stage:
 
     async def buckets(self, owner: str = OWNER) -> dict[str, tuple[int, int, int]]:
         """Return (remaining, held, captured) of each bucket, by kind."""
-        found: Sequence[Bucket] = (await self.engine.balance(owner)).buckets
+        found: Sequence[Bucket] = (await self.engine.wallet(owner)).buckets
         return {b.kind: (b.remaining, b.held, b.captured) for b in found}
 
     async def settled(self, job: Job) -> Job:

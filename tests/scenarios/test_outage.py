@@ -75,10 +75,10 @@ async def test_d50_a_job_may_be_cancelled_while_the_provider_is_away(database: s
     url = f"http://127.0.0.1:{free_port()}"
     async with staged(database, tmp_path, provider_url=url, defer_seconds=30) as stage:
         job = await stage.order()
-        before = await stage.engine.balance("ada")
+        before = await stage.engine.wallet("ada")
         await stage.sent_back(job)
         await stage.engine.cancel(job.id, actor="ada")
         job = await stage.settled(job)
         assert job.state == "cancelled"
-        after = await stage.engine.balance("ada")
+        after = await stage.engine.wallet("ada")
         assert (after.available, after.held) == (before.available + before.held, 0)

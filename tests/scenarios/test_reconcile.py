@@ -51,11 +51,11 @@ async def books(database: str, tmp_path: Path) -> AsyncIterator[Books]:
             part = Part(number, OWNER, "upscaler", ("hills.png",), {}, 0.0)
             money = await stage.engine.money(job.id)
             tickets.append(Ticket(part, job.id, job.price, "upscaler_jobs", job.state, money=money))
-        balance = await stage.engine.balance(OWNER)
+        wallet = await stage.engine.wallet(OWNER)
         results = tmp_path / "results"
         results.mkdir()
         tasks = [task.to_json(stage.simulator.url) for task in stage.simulator.tasks]
-        told = {OWNER: (balance.available, balance.held)}
+        told = {OWNER: (wallet.available, wallet.held)}
         delivered, failed = tickets
         found = Books(stage, results, tasks, delivered, failed, told)
         job = await stage.engine.get(delivered.job_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from makegood.errors import InsufficientCredits
 from makegood.intake import check_grant
-from makegood.job import Balance, Bucket, Job, JobMoney
+from makegood.job import Bucket, Job, JobMoney, Wallet
 from makegood.machine import Edge, Money
 from makegood.ports import GRACE
 from makegood_adapters.memory.tables import Hold, Line, Tables
@@ -48,12 +48,12 @@ class MemoryLedger:
         _issue(self._tables, owner, amount, kind, source_ref, priority, expires_at, None)
         return True
 
-    async def balance(self, owner: str) -> Balance:
+    async def wallet(self, owner: str) -> Wallet:
         """Return the wallet with its buckets in spending order."""
         wallet = self._tables.wallets.get(owner)
         buckets = sorted(wallet.buckets.values(), key=spending) if wallet else []
         available = sum(b.remaining for b in buckets if not self._tables.passed(b.expires_at))
-        return Balance(
+        return Wallet(
             owner=owner, available=available, held=sum(b.held for b in buckets), buckets=tuple(buckets)
         )
 

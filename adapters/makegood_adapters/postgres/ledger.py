@@ -5,7 +5,7 @@ from datetime import datetime
 import asyncpg
 
 from makegood.intake import check_grant
-from makegood.job import Balance
+from makegood.job import Wallet
 from makegood_adapters.postgres.rows import to_bucket
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
@@ -46,10 +46,10 @@ class PostgresLedger:
 
         return await self._database.transact(work)
 
-    async def balance(self, owner: str) -> Balance:
-        """See `Ledger.balance`."""
+    async def wallet(self, owner: str) -> Wallet:
+        """See `Ledger.wallet`."""
         rows = await self._database.fetch(statement("ledger/buckets"), owner)
-        return Balance(
+        return Wallet(
             owner=owner,
             available=sum(row["remaining"] for row in rows if row["spendable"]),
             held=sum(row["held"] for row in rows),

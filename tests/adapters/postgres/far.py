@@ -45,8 +45,8 @@ async def all_is_well(drive: Drive, plain: asyncpg.Connection, job: Job, databas
     assert (now.state, now.version) == ("queued", 1)
     assert [t.event for t in await drive.store.jobs.history(job.id)] == ["submit", "accept"]
     assert await drive.store.jobs.money(job.id) == JobMoney(held=PRICE)
-    balance = await drive.store.ledger.balance("ada")
-    assert (balance.available, balance.held) == (0, PRICE)
+    wallet = await drive.store.ledger.wallet("ada")
+    assert (wallet.available, wallet.held) == (0, PRICE)
     await serves_and_is_idle(plain, database)
 
 

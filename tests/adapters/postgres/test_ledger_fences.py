@@ -59,8 +59,8 @@ async def refusal(plain: asyncpg.Connection, sql: str, *arguments: object) -> st
 
 async def books(drive: Drive) -> tuple[int, int]:
     """Return what Ada may spend and what is held of hers."""
-    balance = await drive.store.ledger.balance("ada")
-    return balance.available, balance.held
+    wallet = await drive.store.ledger.wallet("ada")
+    return wallet.available, wallet.held
 
 
 @pytest_asyncio.fixture
@@ -199,7 +199,7 @@ class TestGrace:
     ) -> None:
         await drive.grant(PRICE, expires_at=await drive.now() + timedelta(hours=1))
         job = await drive.to("queued")
-        bucket = (await drive.store.ledger.balance("ada")).buckets[0]
+        bucket = (await drive.store.ledger.wallet("ada")).buckets[0]
         name = f"grace:{job.id}:{bucket.id}"
         with pytest.raises(InvalidRequest, match="grace:"):
             await drive.grant(1, source_ref=name)
@@ -209,7 +209,7 @@ class TestGrace:
         await drive.event(job, "fail")
         assert await drive.store.jobs.money(job.id) == JobMoney(released=PRICE)
         assert await books(drive) == (PRICE, 0)
-        buckets = (await drive.store.ledger.balance("ada")).buckets
+        buckets = (await drive.store.ledger.wallet("ada")).buckets
         assert {(b.kind, b.source_ref) for b in buckets} >= {("grace", name)}
 
 

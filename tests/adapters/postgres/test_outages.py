@@ -175,7 +175,7 @@ async def test_of_two_transactions_in_a_deadlock_both_succeed(
     await asyncio.gather(accept_both(0), accept_both(1))
     assert sorted(runs) == [1, 2]
     assert [(await drive.job(job)).version for job in jobs] == [1, 1]
-    assert [(await drive.store.ledger.balance(owner)).held for owner in ("ada", "bo")] == [PRICE, PRICE]
+    assert [(await drive.store.ledger.wallet(owner)).held for owner in ("ada", "bo")] == [PRICE, PRICE]
     await serves_and_is_idle(plain, far)
 
 

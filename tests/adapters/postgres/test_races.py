@@ -109,8 +109,8 @@ async def test_of_two_failures_at_one_moment_one_refunds(
         assert refused.state == "failed"
         assert [t.event for t in await engine.history(job.id)] == ["submit", "accept", "fail"]
         assert await engine.money(job.id) == JobMoney(released=PRICE)
-    balance = await engine.balance("ada")
-    assert (balance.available, balance.held) == (20 * PRICE, 0)
+    wallet = await engine.wallet("ada")
+    assert (wallet.available, wallet.held) == (20 * PRICE, 0)
 
 
 async def test_a_failure_and_a_plain_update_at_one_moment_refund_once(
@@ -125,7 +125,7 @@ async def test_a_failure_and_a_plain_update_at_one_moment_refund_once(
         assert theirs == "UPDATE 1"
         assert [t.event for t in await engine.history(job.id)] == ["submit", "accept", "fail"]
         assert await engine.money(job.id) == JobMoney(released=PRICE)
-    assert (await engine.balance("ada")).available == 20 * PRICE
+    assert (await engine.wallet("ada")).available == 20 * PRICE
 
 
 async def test_a_decision_about_an_earlier_stay_in_the_same_state_comes_too_late(drive: Drive) -> None:
@@ -165,9 +165,9 @@ async def test_a_result_and_a_cancellation_at_one_moment_settle_once(
 
     await all_of([race(job, turn) for turn, job in enumerate(jobs)], at_a_time=8)
     ended = [(await drive.job(job)).state for job in jobs]
-    balance = await engine.balance("ada")
-    assert (balance.available, balance.held) == (ended.count("cancelled") * PRICE, 0)
-    assert sum(bucket.captured for bucket in balance.buckets) == ended.count("completed") * PRICE
+    wallet = await engine.wallet("ada")
+    assert (wallet.available, wallet.held) == (ended.count("cancelled") * PRICE, 0)
+    assert sum(bucket.captured for bucket in wallet.buckets) == ended.count("completed") * PRICE
     assert await drive.slots(jobs[0].pool) == (0, 0)
 
 
@@ -200,7 +200,7 @@ async def test_a_cancellation_and_a_submission_at_one_moment_exclude_each_other(
     sent = await all_of([race(attempt, turn) for turn, attempt in enumerate(attempts)], at_a_time=8)
     assert len(sent) == n
     assert await drive.slots(pool) == (sum(sent), 0)
-    assert (await engine.balance("ada")).held == sum(sent) * PRICE
+    assert (await engine.wallet("ada")).held == sum(sent) * PRICE
 
 
 async def test_twenty_dispatchers_fill_three_slots(drive: Drive, other_store: PostgresStore) -> None:
@@ -234,8 +234,8 @@ async def test_a_wallet_for_ten_jobs_pays_for_ten_of_fifty(
     assert sum(isinstance(result, InsufficientCredits) for result in results) == 40
     states = [(await engine.get(job.id)).state for job in jobs]
     assert (states.count("queued"), states.count("failed")) == (10, 40)
-    balance = await engine.balance("ada")
-    assert (balance.available, balance.held) == (PRICE // 2, 10 * PRICE)
+    wallet = await engine.wallet("ada")
+    assert (wallet.available, wallet.held) == (PRICE // 2, 10 * PRICE)
 
 
 async def test_one_job_is_accepted_once_by_fifty(drive: Drive, engine: Engine, other_engine: Engine) -> None:
@@ -244,7 +244,7 @@ async def test_one_job_is_accepted_once_by_fifty(drive: Drive, engine: Engine, o
     accepted = await asyncio.gather(*((engine, other_engine)[n % 2].accept(job.id) for n in range(50)))
     assert {a.version for a in accepted} == {1}
     assert [t.event for t in await engine.history(job.id)] == ["submit", "accept"]
-    assert (await engine.balance("ada")).held == PRICE
+    assert (await engine.wallet("ada")).held == PRICE
 
 
 async def test_the_same_request_fifty_times_at_one_moment_is_one_job(
@@ -264,8 +264,8 @@ async def test_the_same_payment_fifty_times_at_one_moment_is_one_bucket(
         *((engine, other_engine)[n % 2].grant("ada", PRICE, source_ref="payment-1") for n in range(50))
     )
     assert sum(made) == 1
-    balance = await engine.balance("ada")
-    assert (balance.available, len(balance.buckets)) == (PRICE, 1)
+    wallet = await engine.wallet("ada")
+    assert (wallet.available, len(wallet.buckets)) == (PRICE, 1)
 
 
 async def test_an_expiry_and_a_refund_at_one_moment_lose_nothing(
@@ -282,9 +282,9 @@ async def test_an_expiry_and_a_refund_at_one_moment_lose_nothing(
             engine.fire(job.id, BaseJob.fail, Failure()), *(other_store.ledger.expire(1) for _ in range(3))
         )
         assert await engine.money(job.id) == JobMoney(released=PRICE)
-        assert (await engine.balance(f"owner-{turn}")).available == PRICE
+        assert (await engine.wallet(f"owner-{turn}")).available == PRICE
     while await other_store.ledger.expire(100):
         pass
     for turn in range(n):
-        found = {b.kind: (b.remaining, b.expired) for b in (await engine.balance(f"owner-{turn}")).buckets}
+        found = {b.kind: (b.remaining, b.expired) for b in (await engine.wallet(f"owner-{turn}")).buckets}
         assert found == {"bonus": (0, PRICE + 50), "grace": (PRICE, 0)}

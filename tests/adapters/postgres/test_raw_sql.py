@@ -268,8 +268,8 @@ async def test_other_ways_to_write_pass_the_same_referee(
     assert await drive.store.jobs.money(other.id) == (
         JobMoney(released=PRICE) if ended else JobMoney(held=PRICE)
     )
-    balance = await drive.store.ledger.balance("ada")
-    assert (balance.available, balance.held) == ((1_000, 0) if ended else (900, PRICE))
+    wallet = await drive.store.ledger.wallet("ada")
+    assert (wallet.available, wallet.held) == ((1_000, 0) if ended else (900, PRICE))
 
 
 async def test_one_update_ends_many_jobs_of_many_owners(drive: Drive, plain: asyncpg.Connection) -> None:
@@ -279,12 +279,12 @@ async def test_one_update_ends_many_jobs_of_many_owners(drive: Drive, plain: asy
         await drive.grant(250, owner=owner, kind="bonus", priority=10)
         await drive.grant(250, owner=owner, kind="purchased", priority=20)
         jobs += [await drive.to("queued", owner=owner) for _ in range(4)]
-    before = [await drive.store.ledger.balance(owner) for owner in owners]
+    before = [await drive.store.ledger.wallet(owner) for owner in owners]
     assert [(b.available, b.held) for b in before] == [(100, 400)] * 3
     tag = await plain.execute("UPDATE makegood.job SET state = 'failed' WHERE state = 'queued'")
     assert tag == "UPDATE 12"
     for owner in owners:
-        after = await drive.store.ledger.balance(owner)
+        after = await drive.store.ledger.wallet(owner)
         assert [(b.remaining, b.held) for b in after.buckets] == [(250, 0), (250, 0)]
     for job in jobs:
         assert await drive.store.jobs.money(job.id) == JobMoney(released=PRICE)
@@ -298,7 +298,7 @@ async def test_one_update_accepts_many_jobs_of_many_owners(drive: Drive, plain: 
     jobs = [await drive.insert(owner=owner) for owner in ("ada", "bo", "ada", "bo", "ada", "bo")]
     await plain.execute("UPDATE makegood.job SET state = 'queued'")
     for owner in ("ada", "bo"):
-        after = await drive.store.ledger.balance(owner)
+        after = await drive.store.ledger.wallet(owner)
         assert [(b.remaining, b.held) for b in after.buckets] == [(0, 130), (100, 170)]
     assert [await drive.store.jobs.money(job.id) for job in jobs] == [JobMoney(held=PRICE)] * 6
 
@@ -313,7 +313,7 @@ async def test_one_bad_row_refuses_the_whole_update(drive: Drive, plain: asyncpg
     assert await refusal(plain, "UPDATE makegood.job SET state = 'failed', price = 1") == FORBIDDEN
     assert await refusal(plain, "UPDATE makegood.job SET state = 'completed'") == "MG001"
     assert [await drive.job(job) for job in (rich, poor)] == [rich, poor]
-    assert (await drive.store.ledger.balance("bo")).available == PRICE
+    assert (await drive.store.ledger.wallet("bo")).available == PRICE
 
 
 async def test_the_last_slot_is_taken_once(drive: Drive, plain: asyncpg.Connection, database: str) -> None:

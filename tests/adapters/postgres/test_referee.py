@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from makegood.job import Balance, Job, JobMoney, Transition, Verdict
+from makegood.job import Job, JobMoney, Transition, Verdict, Wallet
 from makegood.testing.drive import PLAIN, PRICE, Drive
 from makegood_adapters.postgres.store import PostgresStore
 
@@ -132,24 +132,24 @@ class Books:
 
     def __init__(self, store: PostgresStore, job: Job) -> None:
         self.store, self.job = store, job
-        self.balance: Balance
+        self.wallet: Wallet
         self.history: list[Transition]
         self.announced: int
 
     async def open(self, plain: asyncpg.Connection) -> None:
-        self.balance = await self.store.ledger.balance(self.job.owner)
+        self.wallet = await self.store.ledger.wallet(self.job.owner)
         self.history = await self.store.jobs.history(self.job.id)
         self.announced = await self._announcements(plain)
 
     async def check_unchanged(self, plain: asyncpg.Connection) -> None:
         assert await self.store.jobs.get(self.job.id) == self.job
-        assert await self.store.ledger.balance(self.job.owner) == self.balance
+        assert await self.store.ledger.wallet(self.job.owner) == self.wallet
         assert await self.store.jobs.history(self.job.id) == self.history
         assert await self._announcements(plain) == self.announced
 
     async def check_moved(self, plain: asyncpg.Connection, state: str, credits: str) -> None:
-        balance = await self.store.ledger.balance(self.job.owner)
-        found = {b.kind: (b.remaining, b.held, b.captured) for b in balance.buckets}
+        wallet = await self.store.ledger.wallet(self.job.owner)
+        found = {b.kind: (b.remaining, b.held, b.captured) for b in wallet.buckets}
         assert found == WALLETS[credits]
         assert await self.store.jobs.money(self.job.id) == MONEY[credits]
         *before, last = await self.store.jobs.history(self.job.id)
@@ -245,12 +245,12 @@ async def test_a_plain_update_of_a_job_of_which_enough_is_known(
 async def test_a_failed_job_is_refunded_once_and_for_ever(drive: Drive, plain: asyncpg.Connection) -> None:
     await take_two_buckets(drive, "ada")
     job = await drive.to("queued")
-    balance = await drive.store.ledger.balance("ada")
-    assert (balance.available, balance.held) == (60, 100)
+    wallet = await drive.store.ledger.wallet("ada")
+    assert (wallet.available, wallet.held) == (60, 100)
     assert await set_state(plain, job, "failed") == "failed"
     refunded = Books(_postgres(drive), await drive.job(job))
     await refunded.open(plain)
-    assert [(b.remaining, b.held) for b in refunded.balance.buckets] == [(60, 0), (100, 0)]
+    assert [(b.remaining, b.held) for b in refunded.wallet.buckets] == [(60, 0), (100, 0)]
     assert refunded.job.error == {
         "category": "external",
         "detail": {},
@@ -274,7 +274,7 @@ async def test_credits_that_expired_meanwhile_come_back_as_grace(
     await drive.advance(86_401)
     await drive.store.ledger.expire(10)
     assert await set_state(plain, job, "failed") == "failed"
-    after = await drive.store.ledger.balance("ada")
+    after = await drive.store.ledger.wallet("ada")
     found = {b.kind: (b.issued, b.remaining, b.held, b.expired) for b in after.buckets}
     assert found == {"bonus": (60, 0, 0, 60), "purchased": (100, 100, 0, 0), "grace": (60, 60, 0, 0)}
     assert (after.available, after.held) == (160, 0)

@@ -42,6 +42,6 @@ async def test_the_refused_type_alone_is_out(
             await engine.submit("film", "ada", {})
         assert (await engine.submit(Poster, "ada", {})).state == "pending"
         assert (await engine.cancel(waiting.id)).state == "cancelled"
-        assert (await engine.balance("ada")).available == 100
+        assert (await engine.wallet("ada")).available == 100
         assert await engine.violations() == []
     assert await plain.fetchval(edges) == before == len(Film.spec.edges)

@@ -81,7 +81,7 @@ async def test_every_step_of_a_life_survives_a_cut_at_its_commit(
         *("submit", "accept", "dispatch", "begin", "complete")
     ]
     assert await drive.store.jobs.money(job.id) == JobMoney(captured=70, released=30)
-    assert (await drive.store.ledger.balance("ada")).available == 30
+    assert (await drive.store.ledger.wallet("ada")).available == 30
     assert await drive.slots(pool) == (0, 0)
     await serves_and_is_idle(plain, far)
 

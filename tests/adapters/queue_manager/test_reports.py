@@ -64,8 +64,8 @@ async def test_finish_failed_in_every_cell(scene: Scene, database: str, place: s
         held = before.price if place == "queued" else 0
         assert reply.body == {"success": True, "refundedAmount": held}
         assert (after.state, await scene.money(before)) == ("failed", JobMoney(released=held))
-    balance = await scene.engine.balance(before.owner)
-    assert balance.available == CREDITS - (await scene.money(before)).held - (after.settled or 0)
+    wallet = await scene.engine.wallet(before.owner)
+    assert wallet.available == CREDITS - (await scene.money(before)).held - (after.settled or 0)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -134,7 +134,7 @@ async def test_d9_no_client_write_leaves_a_job_failed_without_refund(
         assert await scene.money(before) == JobMoney(released=money.held)
     else:
         assert (after, await scene.money(before)) == (before, money)
-    assert (await scene.engine.balance(before.owner)).held == (await scene.money(before)).held
+    assert (await scene.engine.wallet(before.owner)).held == (await scene.money(before)).held
 
 
 async def test_the_seeds_fallback_after_a_finish_that_did_not_answer(scene: Scene) -> None:
@@ -182,7 +182,7 @@ async def test_m1_simultaneous_reports_refund_once(scene: Scene, n: int) -> None
     assert {reply.status for reply in replies} <= {200, 204}
     assert await scene.money(job) == JobMoney(released=job.price)
     assert [t.to_state for t in await scene.engine.history(job.id)].count("failed") == 1
-    assert (await scene.engine.balance(job.owner)).available == CREDITS
+    assert (await scene.engine.wallet(job.owner)).available == CREDITS
 
 
 @pytest.mark.parametrize("milliseconds", [1, 5, 20, 80])
@@ -194,7 +194,7 @@ async def test_m1_reports_one_after_the_other_refund_once(scene: Scene, millisec
         await scene.page.finish("upscaler_jobs", job.id)
 
     await asyncio.gather(scene.page.finish("upscaler_jobs", job.id), later())
-    assert (await scene.engine.balance(job.owner)).available == CREDITS
+    assert (await scene.engine.wallet(job.owner)).available == CREDITS
 
 
 @pytest.mark.parametrize("place", ["starting with intent", "running"])

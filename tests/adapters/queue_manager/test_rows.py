@@ -40,7 +40,7 @@ def shown(reply: Reply) -> tuple[int, str]:
 
 async def assert_nothing_stored(scene: Scene, reply: Reply) -> None:
     assert "id" not in (reply.body or {})
-    assert (await scene.engine.balance(OWNER)).available == CREDITS
+    assert (await scene.engine.wallet(OWNER)).available == CREDITS
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -84,8 +84,8 @@ async def _perform(
     tasks = [task.to_json(simulator.url) for task in simulator.tasks]
     balances = {}
     for owner in USERS:
-        balance = await engine.balance(owner)
-        balances[owner] = (balance.available, balance.held)
+        wallet = await engine.wallet(owner)
+        balances[owner] = (wallet.available, wallet.held)
     findings = await reconcile(dsn, tasks, list(show.tickets.values()), FOLDER, balances)
     show.endings = judge(show, await _tasks_by_job(dsn, simulator.tasks))
     return findings, all(ending.good for ending in show.endings)

@@ -245,8 +245,8 @@ class Director:
         """Refresh what the view shows of wallets, slots and the queue."""
         while True:
             for owner in {t.part.owner for t in self._show.tickets.values()}:
-                balance = await self._engine.balance(owner)
-                self._show.balances[owner] = (balance.available, balance.held)
+                wallet = await self._engine.wallet(owner)
+                self._show.balances[owner] = (wallet.available, wallet.held)
             for use in await self._engine.occupancy():
                 self._show.slots = (use.open, use.capacity, use.draining)
             for ticket in list(self._show.tickets.values()):

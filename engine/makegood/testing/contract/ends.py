@@ -57,8 +57,8 @@ class EndsContract:
         last = (await drive.store.jobs.history(job.id))[-1]
         assert (last.event, last.actor, last.reason) == (event, "watchdog", "too long")
         assert await drive.store.jobs.money(job.id) == money
-        balance = await drive.store.ledger.balance("ada")
-        assert (balance.available, balance.held) == (1_000 - money.captured, 0)
+        wallet = await drive.store.ledger.wallet("ada")
+        assert (wallet.available, wallet.held) == (1_000 - money.captured, 0)
 
     async def test_a_slot_that_was_never_used_is_free_and_another_drains(self, drive: Drive) -> None:
         await drive.grant()

@@ -189,7 +189,7 @@ class EvidenceContract:
         late = await drive.record(job, Verdict.SUCCEEDED)
         assert (late.phase, late.verdict) == (Phase.CLOSED, Verdict.SUCCEEDED)
         assert await drive.job(job) == failed
-        assert (await drive.store.ledger.balance("ada")).available == 1_000
+        assert (await drive.store.ledger.wallet("ada")).available == 1_000
 
     async def test_an_administrator_ends_a_job_and_cannot_send_it_on(self, drive: Drive) -> None:
         """What the provider still runs would be forgotten together with its slot."""

@@ -132,7 +132,7 @@ class JobsContract:
         failed = await drive.event(queued, "fail")
         assert await drive.store.jobs.apply(accept) == failed
         assert len(await drive.store.jobs.history(job.id)) == 3
-        assert (await drive.store.ledger.balance("ada")).available == 1_000
+        assert (await drive.store.ledger.wallet("ada")).available == 1_000
 
     async def test_of_many_at_one_moment_one_wins(self, drive: Drive) -> None:
         await drive.grant()
@@ -143,7 +143,7 @@ class JobsContract:
         assert len(winners) == 1
         assert await drive.job(job) == winners[0]
         assert (await drive.store.jobs.money(job.id)).released == 100
-        assert (await drive.store.ledger.balance("ada")).available == 1_000
+        assert (await drive.store.ledger.wallet("ada")).available == 1_000
 
     @pytest.mark.parametrize(("spec", "state"), STATES, ids=lambda v: v if isinstance(v, str) else v.name)
     async def test_what_the_machine_lacks_is_refused(self, drive: Drive, spec: Spec, state: str) -> None:

@@ -23,7 +23,7 @@ def _name(value: Spec | Edge) -> str:
 
 async def buckets(drive: Drive) -> dict[str, Bucket]:
     """Return Ada's buckets by kind."""
-    return {b.kind: b for b in (await drive.store.ledger.balance("ada")).buckets}
+    return {b.kind: b for b in (await drive.store.ledger.wallet("ada")).buckets}
 
 
 async def two_buckets(drive: Drive) -> None:
@@ -53,8 +53,8 @@ class MoneyContract:
         given = {"settle": 40} if edge.money is Money.POLICY else {}
         after = await drive.take(job, edge, **given)
         assert await drive.store.jobs.money(job.id) == expected
-        balance = await drive.store.ledger.balance("ada")
-        assert (balance.held, balance.available + balance.held) == (expected.held, PRICE - expected.captured)
+        wallet = await drive.store.ledger.wallet("ada")
+        assert (wallet.held, wallet.available + wallet.held) == (expected.held, PRICE - expected.captured)
         if spec.state[edge.dest].terminal:
             assert after.settled == expected.captured
 
@@ -63,7 +63,7 @@ class MoneyContract:
         assert await ledger.grant("ada", 50, kind="purchased", source_ref="order-1")
         assert not await ledger.grant("ada", 50, kind="purchased", source_ref="order-1")
         assert await ledger.grant("bo", 50, kind="purchased", source_ref="order-1")
-        assert (await ledger.balance("ada")).available == 50
+        assert (await ledger.wallet("ada")).available == 50
 
     async def test_the_same_grant_at_one_moment_is_issued_once(self, drive: Drive) -> None:
         grant = drive.store.ledger.grant
@@ -71,11 +71,11 @@ class MoneyContract:
             *(grant("ada", 50, kind="purchased", source_ref="order-1") for _ in range(10))
         )
         assert sum(made) == 1
-        assert (await drive.store.ledger.balance("ada")).available == 50
+        assert (await drive.store.ledger.wallet("ada")).available == 50
 
     async def test_an_unknown_owner_has_an_empty_wallet(self, drive: Drive) -> None:
-        balance = await drive.store.ledger.balance("nobody")
-        assert (balance.owner, balance.available, balance.held, balance.buckets) == ("nobody", 0, 0, ())
+        wallet = await drive.store.ledger.wallet("nobody")
+        assert (wallet.owner, wallet.available, wallet.held, wallet.buckets) == ("nobody", 0, 0, ())
 
     async def test_buckets_are_drawn_by_priority_then_expiry_then_age(self, drive: Drive) -> None:
         now = await drive.now()
@@ -94,7 +94,7 @@ class MoneyContract:
             await drive.to("queued", price=10)
             drawn += [kind for kind, b in (await buckets(drive)).items() if b.held and kind not in drawn]
         assert drawn == ["first", "second", "third", "fourth", "fifth", "last"]
-        listed = [b.kind for b in (await drive.store.ledger.balance("ada")).buckets]
+        listed = [b.kind for b in (await drive.store.ledger.wallet("ada")).buckets]
         assert listed == drawn
 
     async def test_a_price_is_drawn_over_several_buckets(self, drive: Drive) -> None:
@@ -107,14 +107,14 @@ class MoneyContract:
     async def test_too_few_credits_change_nothing(self, drive: Drive) -> None:
         await drive.grant(60)
         job = await drive.insert()
-        before = await drive.store.ledger.balance("ada")
+        before = await drive.store.ledger.wallet("ada")
         with pytest.raises(InsufficientCredits) as refused:
             await drive.event(job, "accept")
         error = refused.value
         assert (error.owner, error.price, error.available) == ("ada", PRICE, 60)
         assert await drive.job(job) == job
         assert len(await drive.store.jobs.history(job.id)) == 1
-        assert await drive.store.ledger.balance("ada") == before
+        assert await drive.store.ledger.wallet("ada") == before
         await drive.grant(40)
         assert (await drive.event(job, "accept")).state == "queued"
 
@@ -122,7 +122,7 @@ class MoneyContract:
         await drive.grant(PRICE, expires_at=await drive.now() + timedelta(days=1))
         job = await drive.insert()
         await drive.advance(86_401)
-        assert (await drive.store.ledger.balance("ada")).available == 0
+        assert (await drive.store.ledger.wallet("ada")).available == 0
         with pytest.raises(InsufficientCredits):
             await drive.event(job, "accept")
 
@@ -135,8 +135,8 @@ class MoneyContract:
         )
         assert sum(isinstance(r, InsufficientCredits) for r in results) == 7
         assert sum(not isinstance(r, BaseException) for r in results) == 3
-        balance = await drive.store.ledger.balance("ada")
-        assert (balance.available, balance.held) == (10, 90)
+        wallet = await drive.store.ledger.wallet("ada")
+        assert (wallet.available, wallet.held) == (10, 90)
 
     async def test_what_was_drawn_last_comes_back_first(self, drive: Drive) -> None:
         await two_buckets(drive)
@@ -150,10 +150,10 @@ class MoneyContract:
 
     async def test_a_refund_restores_every_bucket_exactly(self, drive: Drive) -> None:
         await two_buckets(drive)
-        before = await drive.store.ledger.balance("ada")
+        before = await drive.store.ledger.wallet("ada")
         job = await drive.to("running")
         await drive.event(job, "fail", Verdict.FAILED)
-        assert await drive.store.ledger.balance("ada") == before
+        assert await drive.store.ledger.wallet("ada") == before
 
     async def test_a_release_gives_all_back_whatever_the_caller_says(self, drive: Drive) -> None:
         await two_buckets(drive)
@@ -215,7 +215,7 @@ class MoneyContract:
         assert grace.expires_at is not None
         assert abs(grace.expires_at - failed.entered_at - timedelta(days=30)) < timedelta(seconds=30)
         assert after["purchased"].remaining == 100
-        assert (await drive.store.ledger.balance("ada")).available == 160
+        assert (await drive.store.ledger.wallet("ada")).available == 160
         assert await drive.store.jobs.money(job.id) == JobMoney(released=PRICE)
 
     async def test_grace_is_only_for_what_was_not_captured(self, drive: Drive) -> None:
@@ -236,8 +236,8 @@ class MoneyContract:
         assert await drive.store.ledger.expire(10) == 0
         after = await buckets(drive)
         assert (after["bonus"].remaining, after["bonus"].held, after["bonus"].expired) == (0, 100, 50)
-        balance = await drive.store.ledger.balance("ada")
-        assert (balance.available, balance.held) == (10, 100)
+        wallet = await drive.store.ledger.wallet("ada")
+        assert (wallet.available, wallet.held) == (10, 100)
 
     async def test_a_free_job_needs_no_wallet(self, drive: Drive) -> None:
         done = await drive.to("completed", owner="nobody", price=0)
@@ -247,11 +247,11 @@ class MoneyContract:
     async def test_a_refused_edge_moves_no_money(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("running")
-        before = await drive.store.ledger.balance("ada")
+        before = await drive.store.ledger.wallet("ada")
         for event in ("fail", "complete"):
             with pytest.raises(GuardFailed):
                 await drive.event(job, event)
-        assert await drive.store.ledger.balance("ada") == before
+        assert await drive.store.ledger.wallet("ada") == before
 
     async def test_credits_captured_early_stay_captured(self, drive: Drive) -> None:
         await drive.grant()
@@ -269,4 +269,4 @@ class MoneyContract:
         job = await drive.submit(await drive.dispatch(job))
         await drive.event(job, "complete", Verdict.SUCCEEDED)
         assert await drive.store.jobs.money(job.id) == JobMoney(captured=PRICE)
-        assert (await drive.store.ledger.balance("ada")).available == 900
+        assert (await drive.store.ledger.wallet("ada")).available == 900
