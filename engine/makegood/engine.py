@@ -8,7 +8,7 @@
     - the collector brings the result home: `completed`                  (captured)
       or the job ends as `failed` (all credits back) or `cancelled`      (by the type's policy)
     cancel    ask for the end; report: what a client believes; fire: any event of the type
-    get, money, position, history, watch, wallet: read
+    get, position, history, watch: read; credits are granted and read in `makegood.accounting`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -20,12 +20,12 @@ import logging
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
 from typing import Any, Self, TypeVar, overload
 from uuid import UUID
 
 from pydantic import BaseModel
 
+from makegood.accounting import Accounting
 from makegood.catalog import Catalog
 from makegood.decide import permitted
 from makegood.errors import (
@@ -41,11 +41,9 @@ from makegood.intake import Order, take_order
 from makegood.job import (
     Evidence,
     Job,
-    JobMoney,
     Occupancy,
     ProviderAccount,
     Transition,
-    Wallet,
 )
 from makegood.lifecycle import BaseJob, Failure
 from makegood.machine import Empty, Event
@@ -75,7 +73,7 @@ log = logging.getLogger("makegood.engine")
 P = TypeVar("P", bound=BaseModel)
 
 
-class Engine:
+class Engine(Accounting):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the
@@ -320,10 +318,6 @@ class Engine:
             raise UnknownJob(job_id)
         return job
 
-    async def money(self, job_id: UUID) -> JobMoney:
-        """Return what the ledger shows for the job: the only source of words about refunds."""
-        return await self._store.jobs.money(job_id)
-
     async def position(self, job_id: UUID) -> int:
         """Return the job's place in its queue, from 1; 0 when it does not wait."""
         return await self._store.jobs.position(job_id)
@@ -344,37 +338,9 @@ class Engine:
                     return
                 await bell.wait(self.settings.loop_interval_seconds)
 
-    async def grant(
-        self,
-        owner: str,
-        amount: int,
-        *,
-        source_ref: str,
-        kind: str = "purchased",
-        priority: int = 100,
-        expires_at: datetime | None = None,
-    ) -> bool:
-        """Issue credits, once per (owner, *source_ref*); lower priorities are spent first."""
-        return await self._store.ledger.grant(
-            owner,
-            amount,
-            kind=kind,
-            source_ref=source_ref,
-            priority=priority,
-            expires_at=expires_at,
-        )
-
-    async def wallet(self, owner: str) -> Wallet:
-        """Return the owner's wallet."""
-        return await self._store.ledger.wallet(owner)
-
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every provider account."""
         return await self._store.attempts.occupancy()
-
-    async def violations(self) -> list[str]:
-        """Return every broken invariant; the list is always empty."""
-        return await self._store.violations()
 
     async def _report_event(self, job: Job, settle_queued: bool) -> str | None:
         """Return by which event a client's report may end the job, None if it may not."""
