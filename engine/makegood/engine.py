@@ -168,37 +168,45 @@ class Engine(Accounting):
         key: str | None = None,
         priority: int = 0,
         retry_of: UUID | None = None,
+        conn: Any = None,
     ) -> Job:
         """Insert a job as `pending`, with its input validated and its price fixed.
 
         *input* fits the type's `Input`; file fields hold keys of `blobs`. The same (owner, *key*)
         gives the same job. Nothing is charged. Raises UnknownJobType, JobTypeRefused, InvalidInput,
         KeyReused.
+
+        With *conn*, a connection of the host's own (asyncpg's, to the database of the store), this and the
+        other calls that take it become part of the host's transaction: they stand or fall with its commit,
+        a refusal leaves it usable, and whoever works on the job finds it at its next turn after the commit.
         """
         name = job_type if isinstance(job_type, str) else job_type.name
         order = Order(owner, input, key=key, priority=priority, retry_of=retry_of)
         new = await take_order(self.catalog.get(name), order, self.blobs, self._new_id())
-        return await self._store.jobs.insert(new)
+        job = await self._store.jobs.insert(new, conn=conn)
+        if conn is None:
+            self._mover.remember(job)
+        return job
 
-    async def accept(self, job_id: UUID, *, actor: str = "engine") -> Job:
+    async def accept(self, job_id: UUID, *, actor: str = "engine", conn: Any = None) -> Job:
         """Hold the price and queue the job; a job accepted before is returned as it is.
 
         Raises InsufficientCredits, after which the job is `failed` and nothing is charged, and
         IllegalTransition when the job is over.
         """
         try:
-            return await self._mover.fire(job_id, BaseJob.accept.name, actor=actor)
+            return await self._mover.fire(job_id, BaseJob.accept.name, actor=actor, conn=conn)
         except InsufficientCredits as error:
             failure = Failure(category="insufficient_credits", message=str(error))
             refused = await self._mover.follow(
-                job_id, BaseJob.refuse.name, failure, actor=actor, reason="insufficient credits"
+                job_id, BaseJob.refuse.name, failure, actor=actor, reason="insufficient credits", conn=conn
             )
-            job = refused or await self.get(job_id)
+            job = refused or await self.get(job_id, conn=conn)
             if job.finished_at is None:  # meanwhile somebody added credits and accepted it
                 return job
             raise
         except IllegalTransition:
-            job = await self.get(job_id)
+            job = await self.get(job_id, conn=conn)
             if job.finished_at is not None:
                 raise
             return job
@@ -213,6 +221,7 @@ class Engine(Accounting):
         actor: str = ...,
         reason: str | None = ...,
         evidence: Evidence | None = ...,
+        conn: Any = ...,
     ) -> Job: ...
     @overload
     async def fire(
@@ -224,6 +233,7 @@ class Engine(Accounting):
         actor: str = ...,
         reason: str | None = ...,
         evidence: Evidence | None = ...,
+        conn: Any = ...,
     ) -> Job: ...
     async def fire(
         self,
@@ -234,6 +244,7 @@ class Engine(Accounting):
         actor: str = "engine",
         reason: str | None = None,
         evidence: Evidence | None = None,
+        conn: Any = None,
     ) -> Job:
         """Move the job by *event* and return it as committed.
 
@@ -246,7 +257,7 @@ class Engine(Accounting):
                 f"{event.name!r} takes a {event.payload.__name__}, not a {type(given).__name__}."
             )
         return await self._mover.fire(
-            job_id, event.name, payload, actor=actor, reason=reason, evidence=evidence
+            job_id, event.name, payload, actor=actor, reason=reason, evidence=evidence, conn=conn
         )
 
     async def cancel(self, job_id: UUID, *, actor: str = "engine", reason: str | None = None) -> Job:
@@ -311,9 +322,9 @@ class Engine(Accounting):
         self._wakeups.wake(POLL)
         return True
 
-    async def get(self, job_id: UUID) -> Job:
+    async def get(self, job_id: UUID, *, conn: Any = None) -> Job:
         """Return the job as it is now; UnknownJob when there is none."""
-        job = await self._store.jobs.get(job_id)
+        job = await self._store.jobs.get(job_id, conn=conn)
         if job is None:
             raise UnknownJob(job_id)
         return job

@@ -40,6 +40,7 @@ class Mover:
     ) -> None:
         self._store, self._catalog = store, catalog
         self._wakeups, self._settings, self._new_id = wakeups, settings, new_id
+        self._known: dict[UUID, Job] = {}
 
     async def fire(
         self,
@@ -52,33 +53,31 @@ class Mover:
         evidence: Evidence | None = None,
         ran: bool = False,
         defer_seconds: float | None = None,
+        conn: Any = None,
     ) -> Job:
-        """Move the job by *event* and return it as committed.
+        """Move the job by *event* and return it as committed; with *conn*, as it is inside that transaction.
 
         Raises UnknownJob, IllegalTransition, GuardFailed, InsufficientCredits, or Conflict after
         `decide_tries_max` lost races. An event that another writer made pointless meanwhile is
         an IllegalTransition: it is decided again on the job as it then is.
         """
-        operation_id = self._new_id()
+        operation_id, given = self._new_id(), payload or Empty()
+        known = self._known.pop(job_id, None) if conn is None else None
         for _ in range(self._settings.decide_tries_max):
-            job = await self._store.jobs.get(job_id)
-            if job is None:
-                raise UnknownJob(job_id)
-            job_type, given = await self.type_of(job), payload or Empty()
-            decision = decide(
-                job_type,
-                job,
-                event,
-                given,
-                evidence=evidence,
-                ran=ran,
-            )
+            job = known or await self._read(job_id, conn)
+            job_type = await self.type_of(job)
+            try:
+                decision = decide(job_type, job, event, given, evidence=evidence, ran=ran)
+            except (IllegalTransition, GuardFailed):
+                if known is None:
+                    raise
+                known = None
+                job = await self._read(job_id, conn)
+                decision = decide(job_type, job, event, given, evidence=evidence, ran=ran)
             change = Change(
                 operation_id=operation_id,
-                job_id=job.id,
-                version=job.version,
+                job=job,
                 event=event,
-                from_state=job.state,
                 to_state=decision.edge.dest,
                 actor=actor,
                 reason=reason,
@@ -90,10 +89,26 @@ class Mover:
                 data=decision.data,
             )
             effects = [_bound(effect, given) for effect in job_type.effects(decision.edge)]
-            if moved := await self._store.jobs.apply(change, effects):
-                self.announce(moved.id)
+            if moved := await self._store.jobs.apply(change, effects, conn=conn):
+                if conn is None:
+                    self.remember(moved)
+                    self.announce(moved.id)
                 return moved
+            known = None
         raise Conflict(job_id, event, self._settings.decide_tries_max)
+
+    def remember(self, job: Job) -> None:
+        """Decide upon this snapshot next time; if the job has moved since, it loses the race and is read."""
+        if job.finished_at is None:
+            self._known[job.id] = job
+            if len(self._known) > self._settings.snapshots_max:
+                del self._known[next(iter(self._known))]
+
+    async def _read(self, job_id: UUID, conn: Any) -> Job:
+        job = await self._store.jobs.get(job_id, conn=conn)
+        if job is None:
+            raise UnknownJob(job_id)
+        return job
 
     async def type_of(self, job: Job) -> type[BaseJob]:
         """Return the job's type in its version; where this process lacks it, a stand-in by stored rules."""
@@ -131,6 +146,7 @@ class Mover:
         evidence: Evidence | None = None,
         ran: bool = False,
         defer_seconds: float | None = None,
+        conn: Any = None,
     ) -> Job | None:
         """Fire; where the job has gone another way meanwhile, only keep the evidence about its
         attempt, and return None."""
@@ -144,6 +160,7 @@ class Mover:
                 evidence=evidence,
                 ran=ran,
                 defer_seconds=defer_seconds,
+                conn=conn,
             )
         except (IllegalTransition, GuardFailed) as refusal:
             log.info("job %s has gone another way: %s", job_id, refusal)

@@ -34,17 +34,16 @@ ORPHAN_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One transition to be made if job, state and version are still as given.
+    """One transition to be made if the job is still as *job* says in all that a decision may rest on:
+    state, version, submission intent, and whether it shall be cancelled.
 
     `settle` is what is captured when the edge settles; `evidence` is recorded in the same commit;
     `defer_seconds` keeps a job that goes back to waiting from being dispatched at once.
     """
 
     operation_id: UUID
-    job_id: UUID
-    version: int
+    job: Job
     event: str
-    from_state: str
     to_state: str
     actor: str
     reason: str | None = None
@@ -54,6 +53,14 @@ class Change:
     evidence: Evidence | None = None
     defer_seconds: float | None = None
     data: JSON | None = None
+
+    def is_of(self, job: Job) -> bool:
+        """Whether *job*, as it is now, is still what was decided upon."""
+        return _decided_upon(self.job) == _decided_upon(job)
+
+
+def _decided_upon(job: Job) -> tuple[object, ...]:
+    return (job.state, job.version, job.intent_attempt, job.cancel_requested_at is not None)
 
 
 #: What a job type adds to a transaction: gets the store's transaction and the moved job.
@@ -73,16 +80,19 @@ class StoredHint:
 
 
 class Jobs(Protocol):
-    """Jobs and their transitions."""
+    """Jobs and their transitions.
 
-    async def insert(self, new: NewJob) -> Job:
+    With *conn*, a connection of the host's own, insert, get and apply are part of the host's transaction.
+    """
+
+    async def insert(self, new: NewJob, *, conn: Any = None) -> Job:
         """Insert in the type's initial state; the same (owner, key) returns the first job, and
         raises KeyReused when type or input differ."""
 
-    async def get(self, job_id: UUID) -> Job | None:
+    async def get(self, job_id: UUID, *, conn: Any = None) -> Job | None:
         """Return the job as it is now."""
 
-    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         """Make the transition with its history, money and announcement, or return None if the job
         has moved; the same operation id is carried out once. *effects* run one after another in the same
         transaction, with it and the moved job; one that raises leaves nothing of the transition. Raises

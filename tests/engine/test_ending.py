@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -152,7 +153,9 @@ class TestReport:
 
     async def test_a_report_that_loses_every_race_is_kept_and_does_not_raise(self, world: World) -> None:
         class Busy(MemoryJobs):
-            async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
+            async def apply(
+                self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None
+            ) -> Job | None:
                 return None
 
         job = await world.queued()

@@ -35,7 +35,7 @@ class Rivals(MemoryJobs):
         super().__init__(tables)
         self._rivals, self.tries = list(rivals), list[Change]()
 
-    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         self.tries.append(change)
         if self._rivals:
             await self._rivals.pop(0)()
@@ -49,7 +49,7 @@ class Losing(Rivals):
         super().__init__(tables)
         self._times = times
 
-    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         if len(self.tries) < self._times:
             self.tries.append(change)
             return None
@@ -144,7 +144,7 @@ async def test_after_a_lost_race_the_event_means_what_the_job_now_is(world: Worl
     moved = await world.mover.fire(job.id, "cancel", actor="test")
     assert moved.state == "cancelled"
     assert await world.money(job) == JobMoney(released=PRICE)
-    assert [change.from_state for change in jobs.tries if change.event == "cancel"] == ["pending", "queued"]
+    assert [change.job.state for change in jobs.tries if change.event == "cancel"] == ["pending", "queued"]
 
 
 async def test_an_event_that_a_rival_made_pointless_is_illegal(world: World) -> None:

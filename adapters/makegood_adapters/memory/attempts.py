@@ -175,10 +175,8 @@ class MemoryAttempts:
         number = row.job.attempt + 1
         change = Change(
             operation_id=uuid4(),
-            job_id=row.job.id,
-            version=row.job.version,
+            job=row.job,
             event=edge.event,
-            from_state=edge.source,
             to_state=edge.dest,
             actor="dispatcher",
         )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
-from makegood.errors import KeyReused, UnknownJobType
+from makegood.errors import InvalidRequest, KeyReused, UnknownJobType
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition, Verdict
 from makegood.machine import Spec
 from makegood.outcome import JSON
@@ -20,8 +21,9 @@ class MemoryJobs:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def insert(self, new: NewJob) -> Job:
+    async def insert(self, new: NewJob, *, conn: Any = None) -> Job:
         """Insert in the initial state; the same id or (owner, key) returns the first job."""
+        _refuse(conn)
         if first := self._first(new):
             if (first.owner, first.type, first.input) != (new.owner, new.type, new.input):
                 raise KeyReused(new.key or str(new.id))
@@ -38,27 +40,27 @@ class MemoryJobs:
             self._tables.keys[new.owner, new.key] = new.id
         change = Change(
             operation_id=uuid4(),
-            job_id=new.id,
-            version=0,
+            job=row.job,
             event="submit",
-            from_state="",
             to_state=spec.initial,
             actor=new.actor,
         )
         moves.announce(self._tables, row.job, change, first=True)
         return row.job
 
-    async def get(self, job_id: UUID) -> Job | None:
+    async def get(self, job_id: UUID, *, conn: Any = None) -> Job | None:
         """Return the job as it is now."""
+        _refuse(conn)
         row = self._tables.jobs.get(job_id)
         return row.job if row else None
 
-    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         """Make the transition if the job is still as the change says.
 
         Effects get None for a transaction: they run before anything is written, one that raises leaves
         nothing of the transition, but nothing takes back what they did elsewhere if the race is lost.
         """
+        _refuse(conn)
         if effects and (moved := moves.preview(self._tables, change)):
             for effect in effects:
                 await effect(None, moved)
@@ -81,10 +83,8 @@ class MemoryJobs:
             return None
         change = Change(
             operation_id=operation_id,
-            job_id=job.id,
-            version=job.version,
+            job=job,
             event=edge.event,
-            from_state=job.state,
             to_state=edge.dest,
             actor=actor,
             reason=reason,
@@ -173,3 +173,8 @@ class MemoryJobs:
             return self._tables.passed(last.attempt.closed_at, RESULT_SECONDS)
         ours = last.attempt.intent_at is None or last.attempt.account in accounts
         return ours or self._tables.passed(row.job.deadline_at, ORPHAN_SECONDS)
+
+
+def _refuse(conn: object) -> None:
+    if conn is not None:
+        raise InvalidRequest("The store in memory takes part in no transaction: leave `conn` out.")

@@ -15,7 +15,7 @@ from makegood_adapters.memory.tables import JobRow, OutboxRow, Tables
 
 def apply(tables: Tables, change: Change) -> Job | None:
     """Make the transition, or return None if the job has moved; an operation is carried out once."""
-    row = tables.jobs.get(change.job_id)
+    row = tables.jobs.get(change.job.id)
     if row is None or change.operation_id in tables.operations:
         return row.job if row else None
     edge = _checked(tables, row, change)
@@ -24,7 +24,7 @@ def apply(tables: Tables, change: Change) -> Job | None:
 
 def preview(tables: Tables, change: Change) -> Job | None:
     """Return the job as `apply` would make it, None where that would change nothing."""
-    row = tables.jobs.get(change.job_id)
+    row = tables.jobs.get(change.job.id)
     if row is None or change.operation_id in tables.operations:
         return None
     row = copy(row)  # its place in the queue is not to be touched
@@ -34,7 +34,7 @@ def preview(tables: Tables, change: Change) -> Job | None:
 
 def _checked(tables: Tables, row: JobRow, change: Change) -> Edge | None:
     """Return the edge that may be taken, None when the race is lost; refusals are raised."""
-    if (row.job.version, row.job.state) != (change.version, change.from_state):
+    if not change.is_of(row.job):
         return None
     edge = _edge(row.spec, change)
     if row.spec.opens_attempt(edge):
@@ -93,7 +93,7 @@ def announce(tables: Tables, job: Job, change: Change, *, first: bool = False) -
         owner=job.owner,
         type=job.type,
         event=change.event,
-        from_state=None if first else change.from_state,
+        from_state=None if first else change.job.state,
         to_state=job.state,
         actor=change.actor,
         reason=change.reason,
@@ -106,11 +106,11 @@ def announce(tables: Tables, job: Job, change: Change, *, first: bool = False) -
 
 
 def _edge(spec: Spec, change: Change) -> Edge:
-    for edge in spec.leaving(change.from_state):
+    for edge in spec.leaving(change.job.state):
         if (edge.event, edge.dest) == (change.event, change.to_state):
             return edge
-    allowed = [edge.event for edge in spec.leaving(change.from_state)]
-    raise IllegalTransition(change.event, change.from_state, allowed)
+    allowed = [edge.event for edge in spec.leaving(change.job.state)]
+    raise IllegalTransition(change.event, change.job.state, allowed)
 
 
 def _entering(tables: Tables, row: JobRow, name: str, defer_seconds: float | None) -> Mapping[str, Any]:

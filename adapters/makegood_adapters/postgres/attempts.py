@@ -1,21 +1,88 @@
 """Attempts, and so slots, in Postgres."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Occupancy, ProviderAccount, Verdict
-from makegood_adapters.postgres.rows import storable, to_attempt, to_occupancy
+from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Occupancy, ProviderAccount
+from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
+from makegood_adapters.postgres.rows import as_json, to_attempt, to_occupancy
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
+
+_Intent = tuple[Attempt, bytes, float]
+
+
+def fact_text(fact: Evidence) -> str:
+    """Return a fact as one element of what `makegood.keep_evidence` takes."""
+    return as_json(
+        {
+            "job_id": str(fact.job_id),
+            "attempt": fact.attempt,
+            "verdict": fact.verdict.value,
+            "final": fact.verdict in FINAL_VERDICTS,
+            "source": fact.source,
+            "task_id": fact.task_id,
+            "detail": fact.detail,
+            "outputs": fact.outputs,
+        }
+    )
+
+
+def facts_text(facts: Sequence[str | None]) -> str | None:
+    """Return the facts that are there as one JSON array, None if there are none."""
+    told = [fact for fact in facts if fact is not None]
+    return f"[{','.join(told)}]" if told else None
+
+
+def _recorded(facts: Sequence[Evidence], rows: Sequence[asyncpg.Record]) -> list[Attempt | None]:
+    found = {(row["job_id"], row["number"]): to_attempt(row) for row in rows}
+    return [found.get((fact.job_id, fact.attempt)) for fact in facts]
+
+
+def _intent_row(intent: _Intent) -> Sequence[object]:
+    attempt, token_hash, lease_seconds = intent
+    return (attempt.job_id, attempt.number, attempt.epoch, token_hash, lease_seconds)
+
+
+def _intent_parameters(rows: Sequence[Sequence[object]], *, wait: bool = False) -> list[object]:
+    return [*transposed(rows), wait]
+
+
+def _intended(intents: Sequence[_Intent], rows: Sequence[asyncpg.Record]) -> list[bool | None]:
+    found = {row["job_id"] for row in rows}
+    return [True if attempt.job_id in found else None for attempt, _, _ in intents]
+
+
+def _facts_parameters(rows: Sequence[Sequence[Any]]) -> list[object]:
+    return [facts_text([fact for (fact,) in rows])]
+
+
+_RECORD: Kind[Evidence, Attempt] = Kind(
+    "record",
+    "attempts/keep_evidence",
+    lambda fact: (fact.job_id, fact.attempt),
+    lambda fact: (fact_text(fact),),
+    _recorded,
+    _facts_parameters,
+)
+_INTEND: Kind[_Intent, bool] = Kind(
+    "intend",
+    "attempts/intend",
+    lambda intent: intent[0].job_id,
+    _intent_row,
+    _intended,
+    _intent_parameters,
+)
 
 
 class PostgresAttempts:
     """Implements `makegood.ports.Attempts`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, commits: GroupCommit) -> None:
+        self._database, self._commits = database, commits
 
     async def register(self, account: ProviderAccount) -> None:
         """See `Attempts.register`."""
@@ -64,26 +131,20 @@ class PostgresAttempts:
 
     async def intend(self, attempt: Attempt, token_hash: bytes, lease_seconds: float) -> bool:
         """See `Attempts.intend`."""
-        key = (attempt.job_id, attempt.number)
+        intent = (attempt, token_hash, lease_seconds)
+        key = (attempt.job_id, attempt.number, attempt.epoch, token_hash)
 
         async def work(connection: asyncpg.Connection) -> bool:
-            await connection.fetchval(statement("jobs/lock"), attempt.job_id)
-            if await connection.fetchval(statement("attempts/intended"), *key, attempt.epoch, token_hash):
+            if await connection.fetchval(
+                statement("attempts/intend"), *_intent_parameters([_intent_row(intent)], wait=True)
+            ):
                 return True
-            ours = await connection.fetchval(
-                statement("attempts/intend"), *key, attempt.epoch, token_hash, lease_seconds
-            )
-            if ours is None:
-                return False
-            noted = await connection.fetchval(statement("attempts/intend_job"), *key)
-            if noted is None:
-                raise _JobMoved
-            return True
+            return await connection.fetchval(statement("attempts/intended"), *key) is not None
 
-        try:
-            return await self._database.transact(work)
-        except _JobMoved:
-            return False
+        async def alone(unknown: bool) -> bool:
+            return await self._database.transact(work, unknown=unknown)
+
+        return await self._commits.run(_INTEND, attempt.job_id, intent, alone)
 
     async def doubt(self, attempt: Attempt, reason: str) -> None:
         """See `Attempts.doubt`; the reason goes to the log of the caller."""
@@ -93,10 +154,15 @@ class PostgresAttempts:
         """See `Attempts.record`."""
 
         async def work(connection: asyncpg.Connection) -> Attempt:
-            await keep_evidence(connection, evidence)
-            return (await _read(connection, [(evidence.job_id, evidence.attempt)]))[0]
+            rows = await connection.fetch(
+                statement("attempts/keep_evidence"), facts_text([fact_text(evidence)])
+            )
+            return to_attempt(rows[0])
 
-        return await self._database.transact(work)
+        async def alone(unknown: bool) -> Attempt:
+            return await self._database.transact(work, unknown=unknown)
+
+        return await self._commits.run(_RECORD, evidence.job_id, evidence, alone)
 
     async def get(self, job_id: UUID, number: int) -> Attempt | None:
         """See `Attempts.get`."""
@@ -140,36 +206,6 @@ class PostgresAttempts:
             return await _read(connection, [(row["job_id"], row["number"]) for row in rows])
 
         return await self._database.transact(work)
-
-
-class _JobMoved(Exception):
-    """The job left the state in which it may be submitted; the intent is rolled back."""
-
-
-async def keep_evidence(connection: asyncpg.Connection, evidence: Evidence) -> None:
-    """Keep a fact and bring its attempt up to it, inside the caller's transaction."""
-    await connection.fetchval(statement("attempts/lock"), evidence.job_id, evidence.attempt)
-    await connection.execute(
-        statement("attempts/keep_evidence"),
-        evidence.job_id,
-        evidence.attempt,
-        evidence.verdict.value,
-        evidence.source,
-        storable(evidence.task_id),
-        dict(evidence.detail),
-        evidence.verdict in FINAL_VERDICTS,
-    )
-    await connection.execute(
-        statement("attempts/follow_evidence"),
-        evidence.job_id,
-        evidence.attempt,
-        evidence.verdict.value,
-        storable(evidence.task_id),
-        evidence.verdict in FINAL_VERDICTS,
-        [dict(output) for output in evidence.outputs],
-    )
-    if evidence.verdict is Verdict.ACCEPTED:
-        await connection.execute(statement("attempts/rested"), evidence.job_id, evidence.attempt)
 
 
 async def _read(connection: asyncpg.Connection, keys: Sequence[tuple[UUID, int]]) -> list[Attempt]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,71 +12,143 @@ from makegood.errors import GuardFailed, IllegalTransition, InsufficientCredits,
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition
 from makegood.outcome import JSON
 from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
-from makegood_adapters.postgres.attempts import keep_evidence
-from makegood_adapters.postgres.rows import storable, to_job, to_money, to_transition
+from makegood_adapters.postgres.attempts import fact_text, facts_text
+from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
+from makegood_adapters.postgres.rows import as_json, moved_on, storable, to_job, to_money, to_transition
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
+
+
+def _columns(new: NewJob) -> Sequence[object]:
+    return (
+        new.id,
+        new.owner,
+        new.type,
+        new.type_version,
+        new.pool,
+        new.price,
+        as_json(new.input),
+        as_json(new.request),
+        as_json(new.files),
+        new.key,
+        new.priority,
+        new.attempts_max,
+        new.retry_of,
+        new.actor,
+        _digest(new.input),
+    )
+
+
+def _move_columns(change: Change) -> Sequence[object]:
+    job = change.job
+    return (
+        job.id,
+        job.version,
+        job.state,
+        job.intent_attempt,
+        job.cancel_requested_at is not None,
+        change.event,
+        change.to_state,
+        change.operation_id,
+        change.actor,
+        storable(change.reason),
+        change.settle,
+        _text(change.output),
+        _text(change.error),
+        change.defer_seconds,
+        _text(change.data),
+    )
+
+
+def _move_row(change: Change) -> Sequence[object]:
+    return (*_move_columns(change), fact_text(change.evidence) if change.evidence else None)
+
+
+def _move_parameters(rows: Sequence[Sequence[Any]], *, wait: bool = False) -> list[object]:
+    *columns, facts = [list(column) for column in zip(*rows, strict=True)]
+    return [*columns, facts_text(facts), wait]
+
+
+def _digest(input: JSON) -> str:
+    """Hash what was asked for; numbers in jsonb do not come back as they went in."""
+    text = json.dumps(storable(input), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _text(value: JSON | None) -> str | None:
+    return None if value is None else as_json(value)
+
+
+def _inserted(items: Sequence[NewJob], rows: Sequence[asyncpg.Record]) -> list[Job | None]:
+    found = {row["job_id"]: to_job(row) for row in rows}
+    return [found.get(new.id) for new in items]
+
+
+def _moved(items: Sequence[Change], rows: Sequence[asyncpg.Record]) -> list[Job | None]:
+    found = {row["operation_id"]: row for row in rows}
+    return [
+        moved_on(change.job, found[change.operation_id]) if change.operation_id in found else None
+        for change in items
+    ]
+
+
+_INSERT: Kind[NewJob, Job] = Kind(
+    "insert", "jobs/insert", lambda new: (new.owner, new.key or new.id), _columns, _inserted
+)
+_MOVE: Kind[Change, Job] = Kind(
+    "move", "jobs/move", lambda change: change.job.id, _move_row, _moved, _move_parameters
+)
 
 
 class PostgresJobs:
     """Implements `makegood.ports.Jobs`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, commits: GroupCommit) -> None:
+        self._database, self._commits = database, commits
 
-    async def insert(self, new: NewJob) -> Job:
+    async def insert(self, new: NewJob, *, conn: Any = None) -> Job:
         """See `Jobs.insert`."""
-        digest = _digest(new.input)
 
         async def work(connection: asyncpg.Connection) -> Job | None:
-            job_id = await connection.fetchval(statement("jobs/insert"), *_columns(new), digest)
-            if job_id is None:
-                first = await connection.fetchrow(statement("jobs/find"), new.id, new.owner, new.key)
-                if first is None:
-                    return None
-                same = (first["owner_id"], first["type"], first["input_digest"])
-                if same != (new.owner, new.type, digest):
-                    raise KeyReused(new.key or str(new.id))
-                job_id = first["job_id"]
-            return await _read(connection, job_id)
+            return await _insert(connection, new)
 
-        job = await self._database.transact(work)
+        async def alone(unknown: bool = False) -> Job | None:
+            return await self._database.transact(work, conn, unknown=unknown)
+
+        if conn is None:
+            job = await self._commits.run(_INSERT, new.owner, new, alone)
+        else:
+            job = await alone()
         if job is None:
             raise StoreError(
                 f"Job type {new.type}@{new.type_version} is not known to the database: declare it."
             )
         return job
 
-    async def get(self, job_id: UUID) -> Job | None:
+    async def get(self, job_id: UUID, *, conn: Any = None) -> Job | None:
         """See `Jobs.get`."""
+        if conn is not None:
+            return await _read(conn, job_id)
         rows = await self._database.fetch(statement("jobs/get"), [job_id])
         return to_job(rows[0]) if rows else None
 
-    async def apply(self, change: Change, effects: Sequence[Effect] = ()) -> Job | None:
+    async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         """See `Jobs.apply`."""
 
         async def work(connection: asyncpg.Connection) -> Job | None:
-            if change.evidence:
-                await connection.fetchval(statement("jobs/lock"), change.job_id)
-                await keep_evidence(connection, change.evidence)
-            job_id = await connection.fetchval(statement("jobs/apply"), *_arguments(change))
-            if job_id is None:  # lost the race, or an earlier try of ours was committed after all
-                job_id = await connection.fetchval(statement("jobs/by_operation"), change.operation_id)
-                if job_id is None:
-                    raise _RaceLost
-                return await _read(connection, job_id)
-            moved = await _read(connection, job_id)
-            if moved:
-                for effect in effects:
-                    await effect(connection, moved)
-            return moved
+            return await _move(connection, change, effects)
+
+        async def alone(unknown: bool = False) -> Job | None:
+            return await self._database.transact(work, conn, foreign=bool(effects), unknown=unknown)
 
         try:
-            return await self._database.transact(work)
+            if effects or conn is not None:
+                return await alone()
+            return await self._commits.run(_MOVE, change.job.owner, change, alone)
         except _RaceLost:
             return None
         except DatabaseRefusal as error:
-            raise await self._explain(error, change.job_id, change.event, change.from_state) from error
+            raise await self._explain(error, change) from error
 
     async def end(
         self,
@@ -88,32 +161,22 @@ class PostgresJobs:
         evidence: Evidence | None = None,
     ) -> Job | None:
         """See `Jobs.end`."""
-
-        async def work(connection: asyncpg.Connection) -> Job | None:
-            if evidence:
-                await connection.fetchval(statement("jobs/lock"), job.id)
-                await keep_evidence(connection, evidence)
-            job_id = await connection.fetchval(
-                statement("jobs/end"),
-                job.id,
-                job.version,
-                operation_id,
-                actor,
-                storable(reason),
-                _plain(error),
-            )
-            if job_id is None:
-                job_id = await connection.fetchval(statement("jobs/by_operation"), operation_id)
-            if job_id is None:
-                raise _RaceLost
-            return await _read(connection, job_id)
-
-        try:
-            return await self._database.transact(work)
-        except _RaceLost:
+        edges = await self._database.fetch(
+            statement("machine/deadline_edge"), job.type, job.type_version, job.state
+        )
+        if not edges:
             return None
-        except DatabaseRefusal as refused:
-            raise await self._explain(refused, job.id, "deadline", job.state) from refused
+        change = Change(
+            operation_id=operation_id,
+            job=job,
+            event=edges[0]["event"],
+            to_state=edges[0]["to_state"],
+            actor=actor,
+            reason=reason,
+            error=error,
+            evidence=evidence,
+        )
+        return await self.apply(change)
 
     async def request_cancel(self, job_id: UUID) -> Job | None:
         """See `Jobs.request_cancel`."""
@@ -152,11 +215,12 @@ class PostgresJobs:
         late = await self._database.transact(work)
         return sorted(late, key=lambda job: job.deadline_at or job.entered_at)
 
-    async def _explain(self, error: DatabaseRefusal, job_id: UUID, event: str, state: str) -> Exception:
+    async def _explain(self, error: DatabaseRefusal, change: Change) -> Exception:
         """Translate what the referee said; see the errcodes in the migrations."""
+        event, state = change.event, change.job.state
         match error.sqlstate:
             case "MG001":
-                rows = await self._database.fetch(statement("machine/allowed"), job_id)
+                rows = await self._database.fetch(statement("machine/allowed"), change.job.id)
                 allowed = [row["event"] for row in rows]
                 return IllegalTransition(event, state, allowed)
             case "MG002":
@@ -174,55 +238,31 @@ class _RaceLost(Exception):
     """Rolls back what was written beside the transition that could not be made."""
 
 
-async def _read(connection: asyncpg.Connection, job_id: UUID | None) -> Job | None:
-    if job_id is None:
+async def _insert(connection: asyncpg.Connection, new: NewJob) -> Job | None:
+    rows = await connection.fetch(statement("jobs/insert"), *transposed([_columns(new)]))
+    if rows:
+        return to_job(rows[0])
+    first = await connection.fetchrow(statement("jobs/find"), new.id, new.owner, new.key)
+    if first is None:
         return None
+    if (first["owner_id"], first["type"], first["input_digest"]) != (new.owner, new.type, _digest(new.input)):
+        raise KeyReused(new.key or str(new.id))
+    return await _read(connection, first["job_id"])
+
+
+async def _move(connection: asyncpg.Connection, change: Change, effects: Sequence[Effect]) -> Job | None:
+    rows = await connection.fetch(statement("jobs/move"), *_move_parameters([_move_row(change)], wait=True))
+    if not rows:  # lost the race, or an earlier try of ours was committed after all
+        job_id = await connection.fetchval(statement("jobs/by_operation"), change.operation_id)
+        if job_id is None:
+            raise _RaceLost
+        return await _read(connection, job_id)
+    moved = moved_on(change.job, rows[0])
+    for effect in effects:
+        await effect(connection, moved)
+    return moved
+
+
+async def _read(connection: asyncpg.Connection, job_id: UUID) -> Job | None:
     row = await connection.fetchrow(statement("jobs/get"), [job_id])
     return to_job(row) if row else None
-
-
-def _columns(new: NewJob) -> Sequence[object]:
-    return (
-        new.id,
-        new.owner,
-        new.type,
-        new.type_version,
-        new.pool,
-        new.price,
-        _plain(new.input),
-        _plain(new.request),
-        _plain(new.files),
-        new.key,
-        new.priority,
-        new.attempts_max,
-        new.retry_of,
-        new.actor,
-    )
-
-
-def _arguments(change: Change) -> Sequence[object]:
-    return (
-        change.job_id,
-        change.version,
-        change.from_state,
-        change.event,
-        change.to_state,
-        change.operation_id,
-        change.actor,
-        storable(change.reason),
-        change.settle,
-        _plain(change.output),
-        _plain(change.error),
-        change.defer_seconds,
-        _plain(change.data),
-    )
-
-
-def _digest(input: JSON) -> str:
-    """Hash what was asked for; numbers in jsonb do not come back as they went in."""
-    text = json.dumps(storable(input), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: Mapping[str, object] | None) -> dict[str, object] | None:
-    return None if value is None else dict(value)

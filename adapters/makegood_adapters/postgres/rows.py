@@ -1,9 +1,11 @@
 """Rows of the tables as the engine's snapshots, by column name."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from asyncpg import Record
+from asyncpg import DataError, Record
 
 from makegood.job import (
     Announcement,
@@ -31,9 +33,9 @@ def to_job(row: Record) -> Job:
         state=row["state"],
         version=row["version"],
         price=row["price"],
-        input=row["input"],
-        request=row["request"],
-        files=row["files"],
+        input=json.loads(row["input"]),
+        request=json.loads(row["request"]),
+        files=json.loads(row["files"]),
         key=row["key"],
         priority=row["priority"],
         attempt=row["attempt"],
@@ -47,10 +49,32 @@ def to_job(row: Record) -> Job:
         cancel_requested_at=row["cancel_requested_at"],
         finished_at=row["finished_at"],
         settled=row["settled"],
-        output=row["output"],
-        error=row["error"],
-        data=row["data"],
+        output=_read(row["output"]),
+        error=_read(row["error"]),
+        data=_read(row["data"]),
         retry_of=row["retry_of"],
+    )
+
+
+def moved_on(job: Job, row: Record) -> Job:
+    """Build the Job that a row of `jobs/move` has made of *job*; the rest of it never changes."""
+    return replace(
+        job,
+        state=row["state"],
+        version=row["version"],
+        priority=row["priority"],
+        attempt=row["attempt"],
+        reruns=row["reruns"],
+        intent_attempt=row["intent_attempt"],
+        entered_at=row["entered_at"],
+        deadline_at=row["deadline_at"],
+        not_before=row["not_before"],
+        cancel_requested_at=row["cancel_requested_at"],
+        finished_at=row["finished_at"],
+        settled=row["settled"],
+        output=_read(row["output"]),
+        error=_read(row["error"]),
+        data=_read(row["data"]),
     )
 
 
@@ -73,7 +97,7 @@ def to_attempt(row: Record) -> Attempt:
         accepted_at=row["accepted_at"],
         closed_at=row["closed_at"],
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,
-        outputs=tuple(row["outputs"]),
+        outputs=tuple(json.loads(row["outputs"])),
         cancel_sent_at=row["cancel_sent_at"],
         draining_until=row["draining_until"],
     )
@@ -170,6 +194,18 @@ def spec_from_rows(name: str, version: int, states: Sequence[Record], edges: Seq
         ),
         tuple(Edge(row["event"], row["from_state"], row["to_state"], Money(row["money"])) for row in edges),
     )
+
+
+def _read(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def as_json(value: Any) -> str:
+    """Return *value* as JSON that Postgres can hold, see `storable`; DataError for what is no JSON."""
+    try:
+        return json.dumps(storable(value), separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise DataError(f"not a JSON value: {error}") from error
 
 
 def storable(value: Any) -> Any:

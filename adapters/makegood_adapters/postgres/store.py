@@ -1,10 +1,8 @@
 """The Postgres store: five ports over one pool, with the rules in the database itself."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -13,11 +11,12 @@ from makegood.errors import DeclarationError, StoreUnavailable
 from makegood.machine import Spec
 from makegood.machine.money import holdings
 from makegood_adapters.postgres.attempts import PostgresAttempts
+from makegood_adapters.postgres.commit import GroupCommit
 from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.ledger import PostgresLedger
 from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
 from makegood_adapters.postgres.migrate import migrate
-from makegood_adapters.postgres.rows import spec_from_rows, storable
+from makegood_adapters.postgres.rows import spec_from_rows
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -34,9 +33,10 @@ class PostgresStore:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._database = Database(pool)
-        self.jobs = PostgresJobs(self._database)
+        self.commits = GroupCommit(self._database)
+        self.jobs = PostgresJobs(self._database, self.commits)
         self.ledger = PostgresLedger(self._database)
-        self.attempts = PostgresAttempts(self._database)
+        self.attempts = PostgresAttempts(self._database, self.commits)
         self.hints = PostgresHints(self._database)
         self.outbox = PostgresOutbox(self._database)
 
@@ -58,13 +58,17 @@ class PostgresStore:
                 await connection.close()
         try:
             pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=connections_max, init=_prepare, server_settings=_settings()
+                dsn, min_size=1, max_size=connections_max, reset=_keep, server_settings=_settings()
             )
         except _REFUSED as error:
             raise _unreachable(dsn, error) from None
         try:
             await _check_server(pool)
-            yield cls(pool)
+            store = cls(pool)
+            try:
+                yield store
+            finally:
+                await store.commits.close()
         finally:
             pool.terminate()
 
@@ -166,14 +170,8 @@ def _settings() -> dict[str, str]:
     return {"application_name": "makegood", **_TIMEOUTS}
 
 
-async def _prepare(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=_to_json, decoder=json.loads, format="text"
-    )
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(storable(value), separators=(",", ":"), allow_nan=False)
+async def _keep(_: object) -> None:
+    """Save the round trip that clears a session: ours leave nothing in it, see `Database.transact`."""
 
 
 async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:

@@ -10,9 +10,10 @@ end first, then the cancellation goes on.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import asyncpg
 
@@ -72,21 +73,52 @@ class Database:
     def __init__(self, pool: asyncpg.Pool, *, tries_max: int = 8, timeout_seconds: float = 30.0) -> None:
         self._pool, self._tries_max, self._timeout = pool, tries_max, timeout_seconds
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(
+        self, work: Work[T], conn: Any = None, *, foreign: bool = False, unknown: bool = False
+    ) -> T:
         """Run *work* in one transaction and return its result once that is committed.
 
-        *work* awaits nothing but its connection and may run several times. Raises what *work*
-        raises, StoreUnavailable, or OutcomeUnknown after `tries_max` tries.
+        *work* awaits nothing but its connection and may run several times; *foreign* tells that it runs
+        code of others, after which the session is cleared, *unknown* that it may have been committed before.
+        Raises what *work* raises, StoreUnavailable, or OutcomeUnknown after `tries_max` tries.
+
+        On a connection of the host's, *conn*, it runs once, as part of the host's transaction: a refusal
+        leaves that as it was, and what was done stands when the host commits.
         """
-        task = asyncio.create_task(
-            self._tried(lambda connection, this: _once(connection, work, this)),
-            name="makegood transaction",
-        )
+        if conn is not None:
+            return await _within(conn, work)
+
+        async def act(connection: asyncpg.Connection, this: _Try) -> T:
+            result = await _once(connection, work, this)
+            if foreign:
+                await connection.reset()
+            return result
+
+        task = asyncio.create_task(self._tried(act, unknown), name="makegood transaction")
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             await _bring_to_end(task)
             raise
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Lend a connection of the pool. Raises what a try of a transaction may raise."""
+        async with self._pool.acquire(timeout=self._timeout) as proxy:
+            yield cast(asyncpg.Connection, proxy)
+
+    async def commit_one(
+        self, connection: asyncpg.Connection, sql: str, *args: object
+    ) -> list[asyncpg.Record]:
+        """Run one statement as a transaction by itself, once: it is committed when its rows are returned.
+
+        Raises one of LOST when nobody knows whether it was; the connection is given up then.
+        """
+
+        async def act(lent: asyncpg.Connection, _: _Try) -> list[asyncpg.Record]:
+            return await lent.fetch(sql, *args)
+
+        return await self._bounded(connection, act, _Try())
 
     async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
         """Return the rows of one statement that only reads."""
@@ -96,8 +128,10 @@ class Database:
 
         return await self._tried(read)
 
-    async def _tried(self, act: Callable[[asyncpg.Connection, _Try], Awaitable[T]]) -> T:
-        unknown, problem = False, "no try was allowed"
+    async def _tried(
+        self, act: Callable[[asyncpg.Connection, _Try], Awaitable[T]], unknown: bool = False
+    ) -> T:
+        problem = "no try was allowed"
         for count in range(self._tries_max):
             if count:
                 await asyncio.sleep(min(0.02 * 2**count, 2.0))
@@ -151,6 +185,14 @@ async def _once(connection: asyncpg.Connection, work: Work[T], this: _Try) -> T:
             "The database rolled the transaction back: a database error inside it was swallowed."
         )
     return result
+
+
+async def _within(conn: Any, work: Work[T]) -> T:
+    try:
+        async with conn.transaction():
+            return await work(conn)
+    except asyncpg.PostgresError as error:
+        raise DatabaseRefusal(error) from error
 
 
 async def _bring_to_end(task: "asyncio.Task[T]") -> None:

@@ -111,14 +111,12 @@ def token_hash(attempt: Attempt) -> bytes:
     return sha256(f"{attempt.job_id}/{attempt.number}".encode()).digest()
 
 
-def change(job: Job, edge: Edge, **given: Any) -> Change:
-    """Return the change that takes *edge* from the job as it is; *given* replaces fields."""
+def change(seen: Job, edge: Edge, **given: Any) -> Change:
+    """Return the change that takes *edge* from the job as it was *seen*; *given* replaces fields."""
     usual = Change(
         operation_id=uuid4(),
-        job_id=job.id,
-        version=job.version,
+        job=seen,
         event=edge.event,
-        from_state=job.state,
         to_state=edge.dest,
         actor="test",
     )
@@ -192,8 +190,7 @@ class Drive:
         if rule and rule.always and not job.submitted:
             job = await self.submit(job)
         if edge.money is Money.POLICY:
-            await self.store.jobs.request_cancel(job.id)
-            job = await self.job(job)
+            job = await self.wants_cancel(job)
         return job
 
     async def event(self, job: Job, event: str, verdict: Verdict | None = None, **given: Any) -> Job:
@@ -201,6 +198,12 @@ class Drive:
         if verdict is not None:
             given["evidence"] = fact(job, verdict)
         return await self.apply(job, edge_of(self.specs[job.type], job.state, event), **given)
+
+    async def wants_cancel(self, job: Job) -> Job:
+        """Note that the job shall be cancelled, and return it as it then is."""
+        asked = await self.store.jobs.request_cancel(job.id)
+        assert asked is not None
+        return asked
 
     async def apply(self, job: Job, edge: Edge, **given: Any) -> Job:
         """Take *edge* as it stands, and return the job; the race must not be lost."""

@@ -1,7 +1,6 @@
 """A Database that reaches its server through a proxy, and what must hold after every trouble."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +9,9 @@ import asyncpg
 
 from makegood.job import Job, JobMoney
 from makegood.testing.drive import PLAIN, PRICE, Drive, edge_of
+from makegood_adapters.postgres.attempts import PostgresAttempts
+from makegood_adapters.postgres.commit import GroupCommit
+from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.transaction import Database
 
 ACCEPT = edge_of(PLAIN, "pending", "accept")
@@ -19,17 +21,22 @@ MOVE = "UPDATE makegood.job SET state = 'queued' WHERE job_id = $1 AND state = '
 @asynccontextmanager
 async def pool_at(dsn: str, **options: Any) -> AsyncIterator[asyncpg.Pool]:
     """Open a pool as the store does, but with *options*, which the store does not offer."""
-
-    async def prepare(connection: asyncpg.Connection) -> None:
-        await connection.set_type_codec(
-            "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text"
-        )
-
-    pool = await asyncpg.create_pool(dsn, **{"min_size": 1, "max_size": 2, "init": prepare, **options})
+    pool = await asyncpg.create_pool(dsn, **{"min_size": 1, "max_size": 2, **options})
     try:
         yield pool
     finally:
         pool.terminate()
+
+
+def jobs_at(database: Database) -> PostgresJobs:
+    """Return the port `Jobs` over *database*."""
+    return jobs_and_attempts(database)[0]
+
+
+def jobs_and_attempts(database: Database) -> tuple[PostgresJobs, PostgresAttempts]:
+    """Return two ports that commit together."""
+    commits = GroupCommit(database)
+    return PostgresJobs(database, commits), PostgresAttempts(database, commits)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A proxy before the server that acts on the very message that holds COMMIT, and on connections."""
+"""A proxy before the server that acts on the very message that commits, and on connections."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 # Frontend and backend messages, see "Message Formats" in the manual of PostgreSQL: a type, a length that
 # counts itself, a body; the first message of a client has no type.
+BEGIN = b"Q" + struct.pack("!i", 4 + len(b"BEGIN\0")) + b"BEGIN\0"
 COMMIT = b"Q" + struct.pack("!i", 4 + len(b"COMMIT\0")) + b"COMMIT\0"
 STARTING_UP = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
 
 
 class AtCommit(Enum):
-    """What becomes of one COMMIT."""
+    """What becomes of one commit: a COMMIT, or the end of a statement outside BEGIN and COMMIT."""
 
     PASS = auto()
     CUT_BEFORE = auto()  # the server never sees it
@@ -128,12 +129,13 @@ class Proxy:
     ) -> None:
         """Forward in both directions until one side ends or is cut."""
         answer = AtCommit.PASS
+        commits = _Commits()
 
         async def to_server() -> None:
             nonlocal answer
             while True:
                 message = await _message(client[0])
-                if message == COMMIT:
+                if commits.are_at(message):
                     self.commits_seen += 1
                     answer = next(self.commits, AtCommit.PASS)
                     if answer is AtCommit.CUT_BEFORE:
@@ -175,6 +177,29 @@ async def proxy_before(dsn: str) -> AsyncIterator[Proxy]:
         yield proxy
     finally:
         await proxy.refuse()
+
+
+class _Commits:
+    """Sees in what a client sends where a transaction ends that has to do with makegood; the driver also asks
+    the server about types, which commits nothing."""
+
+    def __init__(self) -> None:
+        self._block = self._ours = False
+        self._statements: set[bytes] = set()
+
+    def are_at(self, message: bytes) -> bool:
+        kind, body = message[:1], message[5:]
+        if message in (BEGIN, COMMIT):
+            self._block = message == BEGIN
+            return message == COMMIT
+        if kind == b"P" and b"makegood." in body:
+            self._statements.add(body.split(b"\0", 1)[0])
+        if kind == b"B":
+            self._ours = body.split(b"\0", 2)[1] in self._statements
+        if kind != b"S" or self._block:
+            return False
+        ours, self._ours = self._ours, False
+        return ours
 
 
 async def _first_message(reader: asyncio.StreamReader) -> bytes:

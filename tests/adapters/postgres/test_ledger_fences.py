@@ -14,8 +14,9 @@ import pytest_asyncio
 from makegood import GuardFailed, InsufficientCredits, InvalidRequest, KeyReused
 from makegood.job import Job, JobMoney, Verdict
 from makegood.testing.drive import PRICE, Drive, fact, token_hash
-from makegood_adapters.postgres.attempts import keep_evidence
-from makegood_adapters.postgres.store import PostgresStore, _prepare
+from makegood_adapters.postgres.attempts import fact_text, facts_text
+from makegood_adapters.postgres.statements import statement
+from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.transaction import DatabaseRefusal
 
 FORBIDDEN, NO_RIGHT, NO_CREDITS, NO_EVIDENCE = "MG005", "42501", "MG402", "MG002"
@@ -245,7 +246,6 @@ async def in_transaction(database: str) -> AsyncIterator[asyncpg.Connection]:
     """Yield a connection as the store's own, with a transaction that is committed at the end."""
     connection = await asyncpg.connect(database)
     try:
-        await _prepare(connection)
         async with connection.transaction():
             yield connection
     finally:
@@ -275,7 +275,9 @@ class TestContraryVerdicts:
         await drive.grant()
         job = await drive.to("running")
         async with in_transaction(database) as first:
-            await keep_evidence(first, fact(job, Verdict.SUCCEEDED))
+            await first.execute(
+                statement("attempts/keep_evidence"), facts_text([fact_text(fact(job, Verdict.SUCCEEDED))])
+            )
             second = asyncio.create_task(drive.record(job, Verdict.FAILED))
             await somebody_waits(plain, first)
         assert (await second).verdict is Verdict.SUCCEEDED
@@ -287,7 +289,9 @@ class TestContraryVerdicts:
         await drive.grant()
         job = await drive.to("running")
         async with in_transaction(database) as first:
-            await keep_evidence(first, fact(job, Verdict.SUCCEEDED))
+            await first.execute(
+                statement("attempts/keep_evidence"), facts_text([fact_text(fact(job, Verdict.SUCCEEDED))])
+            )
             second = asyncio.create_task(drive.event(job, "fail", Verdict.FAILED))
             await somebody_waits(plain, first)
         with pytest.raises(GuardFailed):

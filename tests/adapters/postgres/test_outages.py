@@ -11,9 +11,15 @@ import pytest
 from makegood.errors import StoreUnavailable
 from makegood.job import Job
 from makegood.testing.drive import PRICE, Drive, change, new_job
-from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
-from tests.adapters.postgres.far import ACCEPT, MOVE, all_is_well, database_at, serves_and_is_idle
+from tests.adapters.postgres.far import (
+    ACCEPT,
+    MOVE,
+    all_is_well,
+    database_at,
+    jobs_at,
+    serves_and_is_idle,
+)
 from tests.adapters.postgres.proxy import AtCommit, AtConnect, Proxy
 
 
@@ -50,7 +56,7 @@ async def test_backends_killed_while_their_pool_is_idle(
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     assert killed >= 2
-    assert await PostgresJobs(far).apply(change(pending, ACCEPT)) is not None
+    assert await jobs_at(far).apply(change(pending, ACCEPT)) is not None
     await all_is_well(drive, plain, pending, far)
 
 
@@ -81,7 +87,7 @@ async def test_a_server_that_is_away_for_a_while(
 ) -> None:
     proxy.at_connects([fate] * 3)
     proxy.at_commits([AtCommit.CUT_BEFORE])
-    moved = await PostgresJobs(far).apply(change(pending, ACCEPT))
+    moved = await jobs_at(far).apply(change(pending, ACCEPT))
     assert moved == await drive.job(pending)
     assert proxy.connections_seen >= 4
     await all_is_well(drive, plain, pending, far)
@@ -112,7 +118,7 @@ async def test_a_server_whose_port_is_closed_for_a_while(
     caplog.set_level(logging.INFO, log.name)
     log.addHandler(heard)
     try:
-        call = asyncio.create_task(PostgresJobs(far).apply(change(pending, ACCEPT)))
+        call = asyncio.create_task(jobs_at(far).apply(change(pending, ACCEPT)))
         await heard.event.wait()
         assert "ConnectionRefusedError" in heard.told
         await proxy.listen()
@@ -128,9 +134,9 @@ async def test_a_server_that_stays_away_is_said_to_be_unavailable(
     async with database_at(proxy.dsn, tries_max=2) as far:
         await proxy.refuse()
         with pytest.raises(StoreUnavailable):
-            await PostgresJobs(far).apply(change(pending, ACCEPT))
+            await jobs_at(far).get(pending.id)
         with pytest.raises(StoreUnavailable):
-            await PostgresJobs(far).get(pending.id)
+            await jobs_at(far).apply(change(pending, ACCEPT))
         assert await drive.job(pending) == pending
 
 
@@ -191,12 +197,13 @@ async def test_of_two_transactions_in_a_deadlock_both_succeed(
     ids=["integer", "bigint", "not a number", "surrogate", "zero byte"],
 )
 async def test_what_cannot_be_stored_is_refused_and_not_called_an_outage(
-    drive: Drive, far: Database, proxy: Proxy, given: dict[str, Any]
+    drive: Drive, plain: asyncpg.Connection, far: Database, proxy: Proxy, given: dict[str, Any]
 ) -> None:
     new = new_job(**given)
+    await serves_and_is_idle(plain, far)  # on all its connections
     proxy.at_connects([])
     with pytest.raises(DatabaseRefusal):
-        await PostgresJobs(far).insert(new)
+        await jobs_at(far).insert(new)
     assert await drive.store.jobs.get(new.id) is None
     assert proxy.connections_seen == 0  # the connection is as good as before
 

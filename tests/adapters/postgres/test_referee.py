@@ -116,7 +116,7 @@ async def submitted(drive: Drive, owner: str, state: str) -> Job:
         case "failed":
             return await drive.event(job, "fail", Verdict.FAILED)
         case "cancelled":
-            await drive.store.jobs.request_cancel(job.id)
+            job = await drive.wants_cancel(job)
             return await drive.event(job, "cancel", Verdict.CANCELLED)
         case _:
             return job
@@ -234,7 +234,7 @@ async def test_a_plain_update_of_a_job_of_which_enough_is_known(
 ) -> None:
     async def route(drive: Drive, owner: str, state: str) -> Job:
         job = await submitted(drive, owner, source)
-        await drive.store.jobs.request_cancel(job.id)
+        job = await drive.wants_cancel(job)
         if verdict := SAID.get((source, state)):
             await drive.record(job, verdict)
         return await drive.job(job)

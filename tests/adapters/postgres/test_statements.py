@@ -26,9 +26,11 @@ MODULES = sorted(PACKAGE.glob("*.py"))
 # By statement: what makes its rows into values, and which columns the code reads beside that.
 READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "jobs/get": (rows.to_job, Job, set()),
+    "jobs/insert": (rows.to_job, Job, set()),
     "jobs/history": (rows.to_transition, Transition, set()),
     "jobs/money": (rows.to_money, JobMoney, set()),
     "attempts/get": (rows.to_attempt, Attempt, set()),
+    "attempts/keep_evidence": (rows.to_attempt, Attempt, set()),
     "attempts/occupancy": (rows.to_occupancy, Occupancy, set()),
     "hints/unread": (rows.to_hint, StoredHint, set()),
     "ledger/buckets": (rows.to_bucket, Bucket, {"spendable"}),
@@ -122,3 +124,15 @@ def test_a_row_fills_every_field_of_its_snapshot(name: str) -> None:
 def test_every_reader_is_looked_at() -> None:
     readers = {name for name in vars(rows) if name.startswith("to_")}
     assert readers == {function.__name__ for function, _, _ in READERS.values()}
+
+
+async def test_what_a_move_changes_is_read_again(plain: asyncpg.Connection) -> None:
+    """The other columns of a job are its snapshot's: they must be those that never change."""
+    prepared = await plain.prepare(statement("jobs/move"))
+    columns = {attribute.name for attribute in prepared.get_attributes()}
+    assert columns == columns_read(rows.moved_on) | {"job_id", "operation_id"}
+    fixed = {f.name for f in dataclasses.fields(Job)} - columns_read(rows.moved_on) - {"id", "owner"}
+    assert fixed == {
+        *("type", "type_version", "pool", "price", "input", "request", "files", "key"),
+        *("attempts_max", "created_at", "retry_of"),
+    }

@@ -160,7 +160,7 @@ class AttemptsContract:
         job, other = await drive.to("running"), await drive.to("running")
         for pool in (job.pool, other.pool):
             assert len(await drive.store.attempts.due(accounts(pool), 10, 600)) == 1
-        await drive.store.jobs.request_cancel(job.id)
+        job = await drive.wants_cancel(job)
         assert await drive.store.attempts.due(accounts(other.pool), 10, 600) == []
         assert len(await drive.store.attempts.due(accounts(job.pool), 10, 600)) == 1
 
@@ -169,7 +169,7 @@ class AttemptsContract:
         opened, over = await drive.to("starting"), await drive.to("running")
         await drive.record(over, Verdict.FAILED)
         for job in (opened, over):
-            await drive.store.jobs.request_cancel(job.id)
+            job = await drive.wants_cancel(job)
             assert await drive.store.attempts.due(accounts(job.pool), 10, 600) == []
 
     async def test_a_draining_attempt_is_still_asked_about(self, drive: Drive) -> None:

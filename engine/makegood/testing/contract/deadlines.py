@@ -81,7 +81,7 @@ class DeadlinesContract:
     async def test_who_waits_to_be_cancelled_is_overdue_and_not_dispatched(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("queued")
-        await drive.store.jobs.request_cancel(job.id)
+        job = await drive.wants_cancel(job)
         assert await drive.store.attempts.dispatch(job.pool, accounts(job.pool), 1) == []
         assert await overdue(drive) == [job.id]
 

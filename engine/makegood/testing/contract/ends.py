@@ -72,8 +72,9 @@ class EndsContract:
     async def test_a_job_that_was_submitted_does_not_end_without_evidence(self, drive: Drive) -> None:
         """Also if it was submitted only after it was read."""
         await drive.grant()
-        job = await drive.to("starting")
-        await drive.submit(job)
+        before = await drive.to("starting")
+        job = await drive.submit(before)
+        assert await end(drive, before) is None
         with pytest.raises(GuardFailed):
             await end(drive, job)
         assert await drive.store.jobs.money(job.id) == HELD

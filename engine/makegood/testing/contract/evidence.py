@@ -25,7 +25,7 @@ async def submitted(drive: Drive, spec: Spec, edge: Edge) -> Job:
     if not job.submitted:
         job = await drive.submit(job)
     if edge.money is Money.POLICY:
-        await drive.store.jobs.request_cancel(job.id)
+        job = await drive.wants_cancel(job)
     return await drive.job(job)
 
 
@@ -101,13 +101,14 @@ class EvidenceContract:
         assert closed.closed_at is not None
         assert await drive.slots(job.pool) == (0, 0)
 
-    async def test_an_intent_makes_an_older_decision_invalid(self, drive: Drive) -> None:
+    async def test_an_intent_makes_an_older_decision_lose(self, drive: Drive) -> None:
         await drive.grant()
         before = await drive.to("starting")
         fail = change(before, edge_of(PLAIN, "starting", "fail"))
         job = await drive.submit(before)
+        assert await drive.store.jobs.apply(fail) is None
         with pytest.raises(GuardFailed):
-            await drive.store.jobs.apply(fail)
+            await drive.event(job, "fail")
         assert (await drive.job(job)).state == "starting"
 
     async def test_the_first_attempt_does_not_settle_the_second(self, drive: Drive) -> None:

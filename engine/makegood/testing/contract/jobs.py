@@ -102,23 +102,31 @@ class JobsContract:
     async def test_a_stale_version_loses(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("queued")
-        stale = change(job, edge_of(PLAIN, "queued", "fail"), version=job.version - 1)
+        stale = change(replace(job, version=job.version - 1), edge_of(PLAIN, "queued", "fail"))
         assert await drive.store.jobs.apply(stale) is None
         assert await drive.job(job) == job
 
     async def test_another_state_than_assumed_loses(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("queued")
-        stale = change(job, edge_of(PLAIN, "pending", "accept"), from_state="pending")
+        stale = change(replace(job, state="pending"), edge_of(PLAIN, "pending", "accept"))
         assert await drive.store.jobs.apply(stale) is None
         assert await drive.job(job) == job
 
+    async def test_a_wish_to_cancel_that_was_not_seen_loses(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("queued")
+        assert await drive.store.jobs.request_cancel(job.id)
+        assert await drive.store.jobs.apply(change(job, edge_of(PLAIN, "queued", "fail"))) is None
+        now = await drive.job(job)
+        moved = await drive.store.jobs.apply(change(now, edge_of(PLAIN, "queued", "fail")))
+        assert moved is not None
+        assert moved.state == "failed"
+
     async def test_a_job_that_is_not_there_loses(self, drive: Drive) -> None:
         job = await drive.insert()
-        assert (
-            await drive.store.jobs.apply(change(job, edge_of(PLAIN, "pending", "refuse"), job_id=uuid4()))
-            is None
-        )
+        nowhere = change(replace(job, id=uuid4()), edge_of(PLAIN, "pending", "refuse"))
+        assert await drive.store.jobs.apply(nowhere) is None
         assert await drive.store.jobs.get(uuid4()) is None
         assert await drive.store.jobs.request_cancel(uuid4()) is None
 
@@ -242,7 +250,7 @@ class JobsContract:
         await drive.grant()
         job = await drive.to("running")
         await drive.store.attempts.due(accounts(job.pool), 10, 600)
-        await drive.store.jobs.request_cancel(job.id)
+        job = await drive.wants_cancel(job)
         assert len(await drive.store.attempts.due(accounts(job.pool), 10, 600)) == 1
 
     async def test_a_job_that_is_over_is_not_cancelled(self, drive: Drive) -> None:

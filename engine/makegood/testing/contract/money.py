@@ -165,7 +165,7 @@ class MoneyContract:
     async def test_a_run_that_was_never_submitted_costs_nothing(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("starting")
-        await drive.store.jobs.request_cancel(job.id)
+        job = await drive.wants_cancel(job)
         cancelled = await drive.event(job, "cancel", settle=50)
         assert cancelled.settled == 0
         assert await drive.store.jobs.money(job.id) == JobMoney(released=PRICE)
@@ -173,7 +173,7 @@ class MoneyContract:
     async def test_a_cancellation_without_a_price_costs_nothing(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("running")
-        await drive.store.jobs.request_cancel(job.id)
+        job = await drive.wants_cancel(job)
         cancelled = await drive.event(job, "cancel", Verdict.CANCELLED)
         assert cancelled.settled == 0
 

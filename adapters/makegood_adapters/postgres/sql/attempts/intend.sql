@@ -1,7 +1,2 @@
--- Note that the create call is about to be made, if the lease is still ours. Called by Attempts.intend.
-update makegood.attempt
-set phase = 'submitting', intent_at = makegood.now(), token_hash = $4,
-    lease_until = makegood.now() + make_interval(secs => $5)
-where job_id = $1 and number = $2 and epoch = $3 and phase = 'opened'
-  and lease_until > makegood.now()
-returning job_id
+-- Note that create calls are about to be made, if the leases are still ours. Called by Attempts.intend.
+select job_id from makegood.intend_attempts($1, $2, $3, $4, $5, $6) as intended (job_id)

@@ -1,0 +1,145 @@
+-- Many at a time: what concurrent callers of one process want, in one statement and so in one commit.
+--
+-- Each function does for a hundred rows what it does for one, takes its rows in the order of their ids, and
+-- leaves out, without waiting, every row that somebody else has locked or that is no longer as its caller saw
+-- it. The caller looks again at what was left out, one at a time. They run with the rights of the caller;
+-- the triggers on the tables decide as they do for any other UPDATE.
+
+-- Keep facts about attempts, at most one for each attempt, and bring the attempts up to them. The first final
+-- verdict of an attempt keeps others out. Called by Attempts.record and move_jobs.
+create function makegood.keep_evidence(p_facts jsonb) returns setof makegood.attempt
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform 1 from makegood.attempt a
+    join jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer)
+      on a.job_id = f.job_id and a.number = f.attempt
+    order by a.job_id, a.number for no key update of a;
+  insert into makegood.evidence (job_id, attempt, verdict, source, task_id, detail)
+    select f.job_id, f.attempt, f.verdict, f.source, f.task_id, f.detail
+    from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text, final boolean,
+                                           source text, task_id text, detail jsonb)
+    join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
+    where not f.final or a.verdict is null or a.verdict = f.verdict
+    on conflict (job_id, attempt, verdict) do nothing;
+  return query update makegood.attempt a
+  set task_id = coalesce(a.task_id, f.task_id),
+      accepted_at = case when f.verdict = 'accepted' then coalesce(a.accepted_at, makegood.now())
+                         else a.accepted_at end,
+      phase = case when a.closed_at is not null then a.phase
+                   when f.final then 'closed'
+                   when f.verdict = 'accepted' then 'accepted'
+                   else a.phase end,
+      closed_at = case when f.final then coalesce(a.closed_at, makegood.now()) else a.closed_at end,
+      verdict = case when f.final and a.closed_at is null then f.verdict else a.verdict end,
+      outputs = case when f.verdict = 'succeeded' and a.closed_at is null then f.outputs
+                     else a.outputs end,
+      next_fetch_at = case when f.verdict = 'succeeded' and a.closed_at is null then makegood.now()
+                           else a.next_fetch_at end,
+      next_ask_at = case when f.verdict = 'accepted' then makegood.now() else a.next_ask_at end
+  from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text, final boolean,
+                                         task_id text, outputs jsonb)
+  where a.job_id = f.job_id and a.number = f.attempt
+  returning a.*;
+  update makegood.provider_account p set rests = 0, rests_until = null  -- who accepts is not full
+  from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text)
+  join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
+  where f.verdict = 'accepted' and p.name = a.account and p.rests > 0;
+end $$;
+
+-- Compare and set transitions, at most one for each job, with the evidence that they rest on; the triggers do
+-- the rest. With p_wait it waits for rows that others have locked. Called by Jobs.apply.
+create function makegood.move_jobs(
+  p_jobs uuid[], p_versions integer[], p_states text[], p_intents integer[], p_cancels boolean[],
+  p_events text[], p_targets text[], p_operations uuid[], p_actors text[], p_reasons text[],
+  p_settle bigint[], p_outputs text[], p_errors text[], p_pauses double precision[], p_data text[],
+  p_facts text, p_wait boolean
+) returns setof makegood.job
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  taken uuid[];
+  facts jsonb;
+begin
+  if p_wait then
+    perform 1 from makegood.job where job_id = any(p_jobs) order by job_id for no key update;
+  end if;
+  select array_agg(t.job_id) into taken from (
+    select j.job_id
+    from unnest(p_jobs, p_versions, p_states, p_intents, p_cancels) as w (job_id, version, state, intent, cancel)
+    join makegood.job j on j.job_id = w.job_id and j.version = w.version and j.state = w.state
+      and j.intent_attempt is not distinct from w.intent
+      and (j.cancel_requested_at is not null) = w.cancel
+    order by j.job_id for no key update of j skip locked) t;
+  if taken is null then
+    return;
+  end if;
+  if p_facts is not null then
+    facts := (select jsonb_agg(f) from jsonb_array_elements(p_facts::jsonb) f
+              where (f ->> 'job_id')::uuid = any(taken));
+    if facts is not null then
+      perform makegood.keep_evidence(facts);
+    end if;
+  end if;
+  return query
+    update makegood.job j
+    set state = w.target, event = w.event, operation_id = w.operation_id, actor = w.actor, reason = w.reason,
+        settled = coalesce(w.settle, j.settled), output = coalesce(w.output::jsonb, j.output),
+        error = w.error::jsonb, data = w.data::jsonb,
+        not_before = makegood.now() + make_interval(secs => w.pause)
+    from unnest(p_jobs, p_events, p_targets, p_operations, p_actors, p_reasons, p_settle, p_outputs, p_errors,
+                p_pauses, p_data)
+      as w (job_id, event, target, operation_id, actor, reason, settle, output, error, pause, data)
+    where j.job_id = w.job_id and j.job_id = any(taken)
+    returning j.*;
+end $$;
+
+-- Insert jobs in their initial state; one that is there already is left out. Called by Jobs.insert.
+create function makegood.insert_jobs(
+  p_jobs uuid[], p_owners text[], p_types text[], p_versions integer[], p_pools text[], p_prices bigint[],
+  p_inputs text[], p_requests text[], p_files text[], p_keys text[], p_priorities integer[],
+  p_attempts_max integer[], p_retry_of uuid[], p_actors text[], p_digests text[]
+) returns setof makegood.job
+language sql set search_path = pg_catalog, pg_temp as $$
+  insert into makegood.job (job_id, owner_id, type, type_version, pool, state, price, input, request, files, key,
+                            priority, attempts_max, retry_of, actor, input_digest)
+  select w.job_id, w.owner_id, w.type, w.version, w.pool, s.name, w.price, w.input::jsonb, w.request::jsonb,
+         w.files::jsonb, w.key, w.priority, w.attempts_max, w.retry_of, w.actor, w.digest
+  from unnest(p_jobs, p_owners, p_types, p_versions, p_pools, p_prices, p_inputs, p_requests, p_files, p_keys,
+              p_priorities, p_attempts_max, p_retry_of, p_actors, p_digests)
+    as w (job_id, owner_id, type, version, pool, price, input, request, files, key, priority, attempts_max,
+          retry_of, actor, digest)
+  join makegood.machine_state s on s.type = w.type and s.version = w.version and s.is_initial
+  order by w.owner_id, w.key, w.job_id  -- two batches with the same keys meet in the same order
+  on conflict do nothing
+  returning *
+$$;
+
+-- Note that create calls are about to be made, for attempts whose lease is still the caller's and whose jobs are
+-- still theirs. Called by Attempts.intend.
+create function makegood.intend_attempts(
+  p_jobs uuid[], p_numbers integer[], p_epochs integer[], p_hashes bytea[], p_leases double precision[],
+  p_wait boolean
+) returns setof uuid
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  taken uuid[];
+begin
+  if p_wait then
+    perform 1 from makegood.job where job_id = any(p_jobs) order by job_id for no key update;
+  end if;
+  select array_agg(t.job_id) into taken from (
+    select j.job_id from unnest(p_jobs, p_numbers) as w (job_id, number)
+    join makegood.job j on j.job_id = w.job_id and j.attempt = w.number and j.slot
+    order by j.job_id for no key update of j skip locked) t;
+  with intended as (
+    update makegood.attempt a
+    set phase = 'submitting', intent_at = makegood.now(), token_hash = w.hash,
+        lease_until = makegood.now() + make_interval(secs => w.lease)
+    from unnest(p_jobs, p_numbers, p_epochs, p_hashes, p_leases) as w (job_id, number, epoch, hash, lease)
+    where a.job_id = w.job_id and a.number = w.number and a.job_id = any(taken)
+      and a.epoch = w.epoch and a.phase = 'opened' and a.lease_until > makegood.now()
+    returning a.job_id
+  )
+  select array_agg(job_id) into taken from intended;
+  return query
+    update makegood.job j set intent_attempt = j.attempt where j.job_id = any(taken) returning j.job_id;
+end $$;
