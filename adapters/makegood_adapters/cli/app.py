@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from makegood.errors import MakegoodError
+from makegood_adapters.cli.bench.command import bench
 from makegood_adapters.cli.check import check
 from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.graph import graph
@@ -22,6 +23,7 @@ app.command(check)
 app.command(graph)
 app.command(diff)
 app.command(schema)
+app.command(bench)
 
 
 def run() -> None:

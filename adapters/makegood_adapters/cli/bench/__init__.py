@@ -1,0 +1,1 @@
+"""The command `makegood bench`: what this machine reaches, and what pgbench reaches beside it."""

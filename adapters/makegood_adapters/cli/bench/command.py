@@ -1,0 +1,116 @@
+"""The command `makegood bench`: its options, where it runs, and how it ends."""
+
+import asyncio
+import importlib
+import json as as_json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from makegood_adapters.cli.bench.figures import Figures
+from makegood_adapters.cli.bench.plan import NAMES, BooksDisagree, Plan, clients_of
+from makegood_adapters.cli.bench.report import header, row, to_json, to_text
+from makegood_adapters.cli.bench.run import measure
+from makegood_adapters.cli.bench.server import embedded_server
+
+
+def bench(
+    name: Literal["accept", "transitions", "refund", "lifecycle", "all"],
+    /,
+    *,
+    seconds: float = 10.0,
+    concurrency: int = 256,
+    owners: int = 256,
+    jobs: int = 10_000,
+    baseline_clients: str | None = None,
+    dsn: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Measure this machine: paid jobs through the engine, next to pgbench on the same server.
+
+    Parameters
+    ----------
+    name
+        accept: pending jobs are accepted, their price is held. transitions: a job is accepted, then
+        cancelled with its credits back. refund: many queued jobs fail at once. lifecycle: whole paid lives,
+        answered by a provider in memory. all: each of them, and transitions with one caller, as a table.
+    seconds
+        How long each side is measured; pgbench takes as long again, in slices that alternate.
+    concurrency
+        How many callers work side by side.
+    owners
+        Between how many wallets the jobs are divided; 1 is the hot wallet.
+    jobs
+        How many jobs `refund` fails at once.
+    baseline_clients
+        With how many connections pgbench is tried, such as 1,8,16 (the default; 1 for one caller): its
+        best counts.
+    dsn
+        A Postgres of your own, 15 or newer; two databases are made there and dropped. Left out: a fresh
+        Postgres in a temporary folder.
+    json
+        Tell the figures as one JSON object.
+    """
+    plan = Plan(
+        name=name,
+        seconds=seconds,
+        concurrency=concurrency,
+        owners=owners,
+        jobs=jobs,
+        clients=clients_of(baseline_clients, concurrency),
+    )
+    told = _measured(_plans(plan, baseline_clients), dsn)
+    try:
+        if json:
+            _tell_as_json(name, list(told))
+        elif name == "all":
+            _tell_as_table(told)
+        else:
+            sys.stdout.writelines(map(to_text, told))
+    except BooksDisagree as error:
+        sys.stderr.write(f"makegood: {error}\n")
+        sys.exit(1)
+
+
+def _plans(plan: Plan, baseline_clients: str | None) -> list[Plan]:
+    if plan.name != "all":
+        return [plan]
+    alone = replace(plan, name="transitions", concurrency=1, clients=clients_of(baseline_clients, 1))
+    return [*(replace(plan, name=name) for name in NAMES), alone]
+
+
+def _measured(plans: list[Plan], dsn: str | None) -> Iterator[Figures]:
+    """Yield the figures of each plan once they are there; all are measured on one server."""
+    loop, new_loop = _event_loop()
+    with (
+        nullcontext(dsn) if dsn else embedded_server() as address,
+        asyncio.Runner(loop_factory=new_loop) as runner,
+    ):
+        for plan in plans:
+            if sys.stderr.isatty():
+                sys.stderr.write(f"measuring {plan.name} with {plan.concurrency:,} callers ...\n")
+            yield runner.run(measure(plan, address, loop))
+
+
+def _tell_as_json(name: str, found: list[Figures]) -> None:
+    told = to_json(found[0]) if name != "all" else {"benches": [to_json(figures) for figures in found]}
+    sys.stdout.write(as_json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
+def _tell_as_table(found: Iterator[Figures]) -> None:
+    sys.stdout.write(header())
+    for figures in found:
+        sys.stdout.write(row(figures))
+        sys.stdout.flush()
+
+
+def _event_loop() -> tuple[str, Callable[[], asyncio.AbstractEventLoop] | None]:
+    """Return uvloop's event loop where it is installed, as a service would use it."""
+    try:
+        return "uvloop", importlib.import_module("uvloop").new_event_loop
+    except ModuleNotFoundError:
+        return "asyncio", None

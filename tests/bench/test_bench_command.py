@@ -1,0 +1,180 @@
+"""`makegood bench` as a user meets it, with tiny sizes: no test looks at how fast anything was."""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from tests.conftest import Administrator
+
+PROGRAM = Path(sys.executable).with_name("makegood")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "benchmark.md"
+TINY = ("--seconds=0.1", "--concurrency=3", "--owners=2", "--jobs=12", "--baseline-clients=2")
+OWED = {
+    "rate_per_second",
+    "p50_ms",
+    "p99_ms",
+    "ratio",
+    "baseline",
+    "python_cpu_seconds",
+    "postgres_cpu_seconds",
+    "wal_bytes_per_job",
+}
+
+
+def run(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [PROGRAM, "bench", *words],
+        env={**os.environ, "COLUMNS": "80"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def sentence_of(told: "subprocess.CompletedProcess[str]", status: int = 2) -> str:
+    assert (told.returncode, told.stdout) == (status, "")
+    assert re.fullmatch(r"makegood: \S.*\S\n", told.stderr), told.stderr
+    return told.stderr.strip().removeprefix("makegood: ")
+
+
+@pytest.mark.parametrize("name", ["accept", "transitions", "refund", "lifecycle"])
+def test_a_benchmark_tells_one_object_and_leaves_no_database(
+    name: str, postgres_dsn: str, administrator: Administrator
+) -> None:
+    told = run(name, *TINY, "--json", "--dsn", postgres_dsn)
+    assert (told.returncode, told.stderr) == (0, "")
+    figures: dict[str, Any] = json.loads(told.stdout)
+    assert set(figures) >= OWED
+    assert (figures["bench"], figures["concurrency"], figures["owners"]) == (name, 3, 2)
+    assert figures["jobs"] > 0
+    assert figures["transitions"] == figures["jobs"] * {"transitions": 2, "lifecycle": 5}.get(name, 1)
+    assert figures["wal_bytes_per_job"] > 0
+    assert figures["p50_ms"] <= figures["p99_ms"]
+    baseline = figures["baseline"]
+    assert (baseline["clients"], baseline["missing"]) == (2, None)
+    assert figures["ratio"] == pytest.approx(
+        figures["rate_per_second"] / baseline["rate_per_second"], abs=0.01
+    )
+    if name == "refund":
+        assert figures["jobs"] == 12
+        assert figures["ratio_to_transitions"] > 0
+    else:
+        assert figures["ratio_to_transitions"] is None
+    assert administrator.run(databases(postgres_dsn)) == []
+
+
+async def databases(dsn: str) -> list[str]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("select datname from pg_database where datname like 'makegood_bench%'")
+    finally:
+        await connection.close()
+    return [row["datname"] for row in rows]
+
+
+def test_without_a_dsn_it_brings_a_durable_postgres_and_fits_the_terminal() -> None:
+    told = run("transitions", "--seconds=0.1", "--concurrency=1", "--owners=1")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("makegood bench transitions\nPostgreSQL 1")
+    assert "1 caller, 1 owner," in told.stdout
+    assert "(1 client)" in told.stdout  # one caller is compared with one client
+    assert "The books agree: every credit and every transition is there, in both databases.\n" in told.stdout
+    assert "Not durable" not in told.stdout
+    assert max(map(len, told.stdout.splitlines())) <= 80
+
+
+def test_all_is_a_table(postgres_dsn: str) -> None:
+    assert "makegood bench all" in commands_of_the_page()
+    told = run("all", *TINY, "--dsn", postgres_dsn)
+    assert (told.returncode, told.stderr) == (0, "")
+    head, *lines = told.stdout.splitlines()
+    assert head.split()[:4] == ["benchmark", "callers", "rate/s", "pgbench/s"]
+    assert [line.split()[:2] for line in lines] == [
+        ["accept", "3"],
+        ["transitions", "3"],
+        ["refund", "3"],
+        ["lifecycle", "3"],
+        ["transitions", "1"],
+    ]
+    assert max(map(len, told.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--seconds=0",), "--seconds takes 0.1 to 3,600, not 0."),
+        (("--seconds=nan",), "--seconds takes 0.1 to 3,600, not nan."),
+        (("--concurrency=0",), "--concurrency takes 1 to 10,000, not 0."),
+        (("--owners=0",), "--owners takes 1 to 100,000, not 0."),
+        (("--jobs=-1",), "--jobs takes 1 to 1,000,000, not -1."),
+        (("--baseline-clients=many",), "--baseline-clients takes numbers such as 1,8,16, not 'many'."),
+        (("--baseline-clients=0",), "--baseline-clients takes 1 to 64, not 0."),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_an_option_that_makes_no_sense_is_one_sentence(words: tuple[str, ...], sentence: str) -> None:
+    assert sentence_of(run("accept", *words)) == sentence
+
+
+def test_a_benchmark_that_it_does_not_know() -> None:
+    told = run("frobnicate")
+    assert told.returncode == 2
+    assert "lifecycle" in told.stderr
+
+
+def test_a_server_that_is_not_there() -> None:
+    told = run("accept", "--dsn=postgresql://nobody:a-password@127.0.0.1:1/nothing")
+    assert sentence_of(told).startswith("Cannot connect to Postgres at 127.0.0.1:1/nothing")
+    assert "a-password" not in told.stderr
+
+
+@pytest.fixture
+def plain_role(postgres_dsn: str, administrator: Administrator) -> Iterator[str]:
+    """Yield the DSN of a role that may do nothing."""
+    name = f"makegood_plain_{secrets.token_hex(6)}"
+    administrator.execute(f"create role {name} login password 'a-password'")
+    parts = urlsplit(postgres_dsn)
+    place = parts.netloc.rpartition("@")[2]
+    yield urlunsplit(parts._replace(netloc=f"{name}:a-password@{place}"))
+    administrator.execute(f"drop role {name}")
+
+
+def test_a_role_that_may_not_create_a_database_is_told_so(plain_role: str) -> None:
+    sentence = sentence_of(run("accept", *TINY, "--dsn", plain_role))
+    assert sentence == (
+        "The benchmark makes two databases of its own and drops them at the end, for which this user lacks "
+        "the right: ALTER ROLE … CREATEDB, or leave --dsn out."
+    )
+
+
+def commands_of_the_page() -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("makegood bench ")]
+
+
+@pytest.mark.parametrize("command", [line for line in commands_of_the_page() if line != "makegood bench all"])
+def test_every_command_of_the_page_runs(command: str, postgres_dsn: str) -> None:
+    """With tiny sizes in the place of its own, and on the server of the tests."""
+    words = re.sub(r" --(seconds|concurrency|owners|jobs|baseline-clients|dsn) \S+", "", command).split()[2:]
+    told = run(*words, *TINY, "--dsn", postgres_dsn)
+    assert (told.returncode, told.stderr) == (0, ""), command
+    assert told.stdout
+
+
+def test_the_page_explains_every_figure(postgres_dsn: str) -> None:
+    page = PAGE.read_text("utf-8")
+    told = json.loads(run("accept", *TINY, "--json", "--dsn", postgres_dsn).stdout)
+    names = {*told, *(f"baseline.{name}" for name in told["baseline"])}
+    assert {name for name in names if f"`{name}`" not in page} == set()
