@@ -4,11 +4,15 @@
 -- leaves out, without waiting, every row that somebody else has locked or that is no longer as its caller saw
 -- it. The caller looks again at what was left out, one at a time. They run with the rights of the caller;
 -- the triggers on the tables decide as they do for any other UPDATE.
+--
+-- Plans are made once and by index: they outlive the young tables for which a sequential scan looked cheap,
+-- and making one costs ten times what carrying it out does.
 
 -- Keep facts about attempts, at most one for each attempt, and bring the attempts up to them. The first final
 -- verdict of an attempt keeps others out. Called by Attempts.record and move_jobs.
 create function makegood.keep_evidence(p_facts jsonb) returns setof makegood.attempt
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 begin
   perform 1 from makegood.attempt a
     join jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer)
@@ -54,7 +58,8 @@ create function makegood.move_jobs(
   p_settle bigint[], p_outputs text[], p_errors text[], p_pauses double precision[], p_data text[],
   p_facts text, p_wait boolean
 ) returns setof makegood.job
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 declare
   taken uuid[];
   facts jsonb;
@@ -98,7 +103,8 @@ create function makegood.insert_jobs(
   p_inputs text[], p_requests text[], p_files text[], p_keys text[], p_priorities integer[],
   p_attempts_max integer[], p_retry_of uuid[], p_actors text[], p_digests text[]
 ) returns setof makegood.job
-language sql set search_path = pg_catalog, pg_temp as $$
+language sql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
   insert into makegood.job (job_id, owner_id, type, type_version, pool, state, price, input, request, files, key,
                             priority, attempts_max, retry_of, actor, input_digest)
   select w.job_id, w.owner_id, w.type, w.version, w.pool, s.name, w.price, w.input::jsonb, w.request::jsonb,
@@ -119,7 +125,8 @@ create function makegood.intend_attempts(
   p_jobs uuid[], p_numbers integer[], p_epochs integer[], p_hashes bytea[], p_leases double precision[],
   p_wait boolean
 ) returns setof uuid
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 declare
   taken uuid[];
 begin
