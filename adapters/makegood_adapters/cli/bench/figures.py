@@ -1,12 +1,14 @@
 """Alternate between the product and pgbench on one server, and keep the medians."""
 
 import statistics
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from makegood_adapters.cli.bench.baseline import Baseline
 from makegood_adapters.cli.bench.plan import Plan
 from makegood_adapters.cli.bench.server import Meter, Usage
 from makegood_adapters.cli.bench.workloads import Slice, Workload
+from makegood_adapters.postgres.commit import Batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Figures:
     transitions: int
     usage: Usage
     against: Against
+    batches: Mapping[str, Batches] = field(default_factory=dict)
     plain_rate: float | None = None
 
     @property

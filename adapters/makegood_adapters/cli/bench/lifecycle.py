@@ -21,7 +21,7 @@ from makegood_adapters.cli.bench.workloads import Slice, call_together
 from makegood_adapters.memory import MemoryBlobs
 
 _SLOTS = 32  # of one provider account
-_LIFE_SECONDS = 60.0
+_LIFE_SECONDS = 180.0
 _STOP_SECONDS = 10.0
 
 
@@ -64,8 +64,13 @@ class Lifecycle:
         self._preparer, self._plan = preparer, plan
         self._delivered: set[UUID] = set()
         self._wakeups, self._owners = LocalWakeups(), count()
-        settings, catalog = Settings(batch_max=max(50, plan.concurrency)), Catalog([watched(self._delivered)])
-        providers, blobs = accounts_for(plan.concurrency), MemoryBlobs()
+        # this provider knows the result at the first question: a second one would only be work
+        settings = Settings(batch_max=max(50, plan.concurrency), poll_interval_seconds=_LIFE_SECONDS)
+        catalog, providers, blobs = (
+            Catalog([watched(self._delivered)]),
+            accounts_for(plan.concurrency),
+            MemoryBlobs(),
+        )
         self._settings = settings
         self.engine = Engine(
             store,

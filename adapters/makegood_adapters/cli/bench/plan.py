@@ -49,7 +49,10 @@ class Plan:
     @property
     def slices(self) -> int:
         """How many slices are measured of each side; their median counts."""
-        return 5 if self.seconds >= 5 else 3 if self.seconds >= 3 else 1
+        if self.seconds < 3:
+            return 1
+        # a slice of refunds ends with its jobs, however long that takes
+        return 3 if self.seconds < 5 or self.name == "refund" else 5
 
     @property
     def slice_seconds(self) -> float:

@@ -37,6 +37,15 @@ def to_json(figures: Figures) -> dict[str, object]:
         "python_cpu_us_per_transition": round(_MICRO * usage.python / figures.transitions, 1),
         "postgres_cpu_us_per_transition": _rounded(_postgres_us(figures), 1),
         "wal_bytes_per_job": round(usage.wal / figures.jobs),
+        "batches": {
+            kind: {
+                "batches": seen.batches,
+                "mean": round(seen.items / seen.batches, 1) if seen.batches else None,
+                "largest": seen.largest,
+                "alone": seen.alone,
+            }
+            for kind, seen in figures.batches.items()
+        },
         "server_version": figures.server,
         "durable": not figures.lax,
         "event_loop": figures.loop,

@@ -58,6 +58,7 @@ async def measure(plan: Plan, dsn: str, loop: str) -> Figures:
             transitions=units // workload.units_per_job * workload.transitions_per_job,
             usage=run.usage,
             against=_against(workload, baseline, run),
+            batches=store.commits.batches,
             plain_rate=statistics.median(part.rate for part in run.plain) if plain else None,
         )
 
