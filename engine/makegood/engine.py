@@ -266,8 +266,10 @@ class Engine(Accounting):
 
         Raises IllegalTransition or GuardFailed when the job is over or its type does not allow it.
         """
-        job = await self.get(job_id)
+        job = self._mover.known(job_id) or await self.get(job_id)
         job_type = await self._mover.type_of(job)
+        if job_type.at_provider(job):
+            job = await self.get(job_id)  # what is remembered may be over by now
         if not job_type.at_provider(job):
             try:
                 return await self._mover.fire(job_id, BaseJob.cancel.name, actor=actor, reason=reason)

@@ -97,6 +97,10 @@ class Mover:
             known = None
         raise Conflict(job_id, event, self._settings.decide_tries_max)
 
+    def known(self, job_id: UUID) -> Job | None:
+        """Return the job as this process last moved it, if it remembers; it may have moved since."""
+        return self._known.get(job_id)
+
     def remember(self, job: Job) -> None:
         """Decide upon this snapshot next time; if the job has moved since, it loses the race and is read."""
         if job.finished_at is None:

@@ -200,12 +200,26 @@ def _read(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise ValueError(f"{type(value).__name__} has no form in JSON")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain)
+#: How the characters that Postgres cannot hold look in JSON; pairs of surrogates, which it can, look so too.
+_SUSPECT = ("\\u0000", "\\ud")
+
+
 def as_json(value: Any) -> str:
     """Return *value* as JSON that Postgres can hold, see `storable`; DataError for what is no JSON."""
     try:
-        return json.dumps(storable(value), separators=(",", ":"), allow_nan=False)
+        text = _ENCODER.encode(value)
+        if any(sign in text for sign in _SUSPECT):
+            text = _ENCODER.encode(storable(value))
     except ValueError as error:
         raise DataError(f"not a JSON value: {error}") from error
+    return text
 
 
 def storable(value: Any) -> Any:
