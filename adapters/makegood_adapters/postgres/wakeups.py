@@ -33,6 +33,9 @@ TOPICS_MAX, TOPIC_BYTES_MAX = 4_000, 200
 _ANSWER_SECONDS = 10.0
 #: First pause before a lost connection is made again; it doubles each time.
 _PAUSE_SECONDS = 0.1
+#: While more waits already, the next statement comes later by so much for each wake-up that the last one
+#: carried, at most so much: few of them cross at once, and a flood costs 200 statements a second.
+_SPACING_SECONDS, _SPACING_MAX_SECONDS = 0.0001, 0.005
 #: Longest wait at the end for what is still to be sent.
 _CLOSE_SECONDS = 2.0
 #: How long a notification may need from one connection to another before the way counts as closed.
@@ -115,7 +118,7 @@ class PostgresWakeups:
         self._local, self._topics = LocalWakeups(), Topics()
         self._something, self._closing = asyncio.Event(), asyncio.Event()
         self._connection: asyncpg.Connection | None = None
-        self._own_pid = 0
+        self._own_pid = self._woken = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.sent = self.received = self.reconnects = 0
 
@@ -128,6 +131,7 @@ class PostgresWakeups:
         """See `Wakeups.wake`; bells of this process ring at once, whatever the database does."""
         self._local.wake(topic)
         self._topics.add(topic)
+        self._woken += 1
         self._something.set()
 
     def listen(self, topic: str) -> AbstractContextManager[Bell]:
@@ -165,8 +169,11 @@ class PostgresWakeups:
                     self._local.wake_all()
                     log.info("wake-ups between processes work again")
                 while self._topics or not self._closing.is_set():
+                    carried, self._woken = self._woken, 0
                     await self._send(self._connection)
                     pause = 0.0
+                    if self._woken:
+                        await self._closed_within(min(carried * _SPACING_SECONDS, _SPACING_MAX_SECONDS))
                     await self._until_something()
                 return
             except Exception as error:
