@@ -40,12 +40,7 @@ _SPACING_SECONDS, _SPACING_MAX_SECONDS = 0.0001, 0.005
 _CLOSE_SECONDS = 2.0
 #: How long a notification may need from one connection to another before the way counts as closed.
 _HEARING_SECONDS = 5.0
-#: What a notification says is in the tables already: it need not wait for the disk.
-_SERVER_SETTINGS = {
-    "application_name": "makegood wake-ups",
-    "synchronous_commit": "off",
-    "idle_session_timeout": "0",
-}
+_NAMED = {"application_name": "makegood wake-ups"}
 
 log = logging.getLogger("makegood.wakeups")
 
@@ -177,8 +172,9 @@ class PostgresWakeups:
                     await self._until_something()
                 return
             except Exception as error:
+                why = str(error).partition("\n")[0]  # the driver adds a page of advice
                 told = "no wake-ups between processes, loops go on at their interval: %s: %s"
-                log.log(logging.INFO if pause else logging.WARNING, told, type(error).__name__, error)
+                log.log(logging.INFO if pause else logging.WARNING, told, type(error).__name__, why)
                 pause = min(pause * 2 or _PAUSE_SECONDS, self._pause_max)
             finally:
                 if self._connection is not None:
@@ -188,7 +184,7 @@ class PostgresWakeups:
                 return
 
     async def _connect(self) -> asyncpg.Connection:
-        connection = await connect(self._dsn, _SERVER_SETTINGS)
+        connection = await connect(self._dsn, _NAMED)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await connection.add_listener(CHANNEL, self._heard)
@@ -255,9 +251,9 @@ async def _deaf(dsn: str) -> bool:
     async with AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                ears = await connect(dsn, _SERVER_SETTINGS)
+                ears = await connect(dsn, _NAMED)
                 stack.callback(ears.terminate)
-                mouth = await connect(dsn, _SERVER_SETTINGS)
+                mouth = await connect(dsn, _NAMED)
                 stack.callback(mouth.terminate)
                 await ears.add_listener(channel, lambda *_: heard.set())
                 await mouth.execute(statement("wakeups/notify"), channel, [""])
