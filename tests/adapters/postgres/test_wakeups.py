@@ -302,6 +302,23 @@ class TestEnds:
             await end
             assert await bell.wait(PATIENCE_SECONDS)
 
+    async def test_an_end_does_not_wait_for_the_spacing_of_a_flood(
+        self, proxy: Proxy, far: PostgresWakeups, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "_SPACING_SECONDS", PATIENCE_SECONDS)
+        monkeypatch.setattr(module, "_SPACING_MAX_SECONDS", PATIENCE_SECONDS)
+        async with PostgresWakeups(proxy.dsn) as leaving:
+            with far.listen("first") as first, far.listen("second") as second:
+                proxy.pause()
+                leaving.wake("first")
+                await asyncio.sleep(0)
+                leaving.wake("second")
+                proxy.resume()
+                assert await first.wait(PATIENCE_SECONDS)
+                assert not await second.wait(0)
+                await leaving.__aexit__()
+                assert await second.wait(PATIENCE_SECONDS)
+
     async def test_an_end_before_a_silent_server_comes_all_the_same(
         self, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
