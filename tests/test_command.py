@@ -232,6 +232,10 @@ def test_a_bad_tool_file_is_named_with_its_mistakes(run: Run, home: Path, databa
 #: Mistakes that only show once the database is there.
 LATE = {
     "no tools": ('tools = "nowhere"', "there is no such folder"),
+    "wake-ups away": (
+        f'wakeups_database_url = "{NOWHERE}"',
+        "Cannot connect to Postgres at 127.0.0.1:1/nothing",
+    ),
     "unknown host": ('host = "no.such.host.invalid"', "Check `host` and `port`"),
     "unknown state": ("[deadlines]\nrunnning = 5", "'runnning' is not a state with a deadline"),
     "no address of a provider": (

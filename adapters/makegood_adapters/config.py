@@ -45,6 +45,8 @@ class ServiceConfig(BaseSettings):
 
     database_url: SecretStr
     database_connections_max: int = Field(default=10, ge=2)
+    wakeups: bool = True
+    wakeups_database_url: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     blobs: Path = Path("makegood-files")

@@ -1,6 +1,6 @@
 """The composition root: one process that runs the loops and answers over HTTP.
 
-Reads like a start: database, job types, provider accounts, engine, routes, listen; and the way back
+Reads like a start: database, job types, provider accounts, wake-ups, engine, routes, listen; and the way back
 in the opposite order. Nothing else in the project knows all of these at once.
 """
 
@@ -19,6 +19,7 @@ from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, health_route, hook_routes, runner
 from makegood_adapters.plugins import Plugins, load_plugins
 from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.postgres.wakeups import PostgresWakeups
 from makegood_adapters.queue_manager import Options, mount
 from makegood_adapters.runninghub import parse_hint
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
@@ -54,6 +55,10 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
         blobs.prepare()
         plugins = load_plugins()
         providers = await stack.enter_async_context(open_accounts(config.accounts, plugins))
+        wakeups = None  # those of the engine's own, inside this process
+        if config.wakeups:
+            address = config.wakeups_database_url or config.database_url
+            wakeups = await stack.enter_async_context(PostgresWakeups(address.get_secret_value()))
         engine = await stack.enter_async_context(
             Engine(
                 store,
@@ -61,6 +66,7 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
                 blobs=blobs,
                 providers=providers,
                 settings=config.engine,
+                wakeups=wakeups,
             )
         )
         await _listen(stack, config, engine)

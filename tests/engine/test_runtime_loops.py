@@ -68,6 +68,14 @@ class TestLoop:
             running.wakeups.wake(running.loop.topic)
         await running.stop()
 
+    async def test_it_outlives_an_outage_of_any_length(self) -> None:
+        running = Running(Turns(OSError("away"), False), Settings(loop_interval_seconds=60.0))
+        running.health.failures = 5_000
+        await running.loop.reached(1)
+        running.wakeups.wake(running.loop.topic)
+        await running.loop.reached(2)
+        await running.stop()
+
     async def test_a_wake_up_during_a_turn_is_not_lost(self) -> None:
         class Waking(Turns):
             async def turn(self) -> bool:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from makegood import BaseJob, Bucket, Catalog, Engine, Job, JobMoney, ProviderAccount, Settings, Transition
 from makegood.mover import POLL
-from makegood.ports import Provider
+from makegood.ports import Provider, Wakeups
 from makegood.runtime import LocalWakeups
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, hook_routes, runner
@@ -118,7 +118,7 @@ class Stage:
     sql: asyncpg.Connection
     session: aiohttp.ClientSession
     url: str
-    wakeups: LocalWakeups
+    wakeups: Wakeups
     account: ProviderAccount
     stop_engine: Callable[[], Awaitable[None]]
     orders: int = 0
@@ -275,13 +275,14 @@ async def staged(
     types: Sequence[type[BaseJob]] = (),
     key: str = KEY,
     run_loops: bool = True,
+    wakeups: Wakeups | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """Raise the curtain: *capacity* slots of ours, a provider that takes *limit* tasks, Ada with credits.
 
     *provider_url* is another site than the simulator's, *wrap* puts something between engine and
-    provider, *types* are offered beside the shipped tools. Without *run_loops* others do the work.
-    *settings* replace those of `quick`.
+    provider, *types* are offered beside the shipped tools. Without *run_loops* others do the work,
+    woken by *wakeups* if these reach them. *settings* replace those of `quick`.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(Simulator(keys={key: limit}, pace=pace))
@@ -290,7 +291,7 @@ async def staged(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         store = await stack.enter_async_context(PostgresStore.open(dsn))
         session = await stack.enter_async_context(open_session())
-        blobs, wakeups = FolderBlobs(folder / "files"), LocalWakeups()
+        blobs, wakeups = FolderBlobs(folder / "files"), wakeups or LocalWakeups()
         account = ProviderAccount(
             name=ACCOUNT, pool=POOL, capacity=capacity, draining_seconds=draining_seconds
         )

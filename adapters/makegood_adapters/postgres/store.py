@@ -117,10 +117,11 @@ _REFUSED = (
 )
 
 
-async def connect(dsn: str) -> asyncpg.Connection:
-    """Open one connection; StoreUnavailable says in a sentence without secrets why there is none."""
+async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.Connection:
+    """Open one connection, with *settings* of the server for it; StoreUnavailable says in a sentence
+    without secrets why there is none."""
     try:
-        return await asyncpg.connect(dsn, timeout=10)
+        return await asyncpg.connect(dsn, timeout=10, server_settings=settings)
     except _REFUSED as error:
         raise _unreachable(dsn, error) from None
 

@@ -12,6 +12,9 @@ from makegood.settings import Settings
 
 log = logging.getLogger("makegood.runtime")
 
+#: Far beyond any longest pause; after a thousand failures the pause would be too large for a float.
+_DOUBLINGS_MAX = 40
+
 
 class Loop(Protocol):
     """Something that takes turns for ever. `topic` names the wake-ups that concern it."""
@@ -97,7 +100,8 @@ async def run(
                 health.failures += 1
                 health.last_error = f"{type(error).__name__}: {error}"
                 log.exception("%s could not take its turn (%d in a row)", loop.name, health.failures)
-                pause = min(pause * 2**health.failures, settings.loop_backoff_max_seconds)
+                doubled = min(health.failures, _DOUBLINGS_MAX)
+                pause = min(pause * 2**doubled, settings.loop_backoff_max_seconds)
             await bell.wait(pause * random.uniform(0.8, 1.2))  # spread over processes
 
 

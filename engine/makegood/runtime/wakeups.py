@@ -37,6 +37,12 @@ class LocalWakeups:
         for bell in self._bells.get(topic, ()):
             bell.ring()
 
+    def wake_all(self) -> None:
+        """Ring every bell: something may have been missed."""
+        for bells in self._bells.values():
+            for bell in bells:
+                bell.ring()
+
     @contextmanager
     def listen(self, topic: str) -> Iterator[LocalBell]:
         """See `Wakeups.listen`."""

@@ -48,6 +48,9 @@ class Proxy:
         self.connections: Iterator[AtConnect] = iter(())
         self.commits_seen = self.connections_seen = 0
         self.holding, self._released = asyncio.Event(), asyncio.Event()
+        self.deaf = False  # no notification comes through, as from a pooler that lends by transaction
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     def at_commits(self, fates: Iterable[AtCommit]) -> None:
         self.commits, self.commits_seen = iter(fates), 0
@@ -58,6 +61,14 @@ class Proxy:
     def release(self) -> None:
         """Let the answers go that were held."""
         self._released.set()
+
+    def pause(self) -> None:
+        """Keep back everything that the server says, on every connection."""
+        self._flowing.clear()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._flowing.set()
 
     @property
     def dsn(self) -> str:
@@ -153,6 +164,9 @@ class Proxy:
                     self.holding.set()
                     await self._released.wait()
                     answer = AtCommit.PASS
+                await self._flowing.wait()
+                if self.deaf and message.startswith(b"A"):
+                    continue
                 client[1].write(message)
                 await client[1].drain()
 

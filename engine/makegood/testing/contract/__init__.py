@@ -1,4 +1,4 @@
-"""The contract of `makegood.ports.Store`: what every store must do, as tests that any store can run."""
+"""The contracts of `makegood.ports`: what every store and every Wakeups must do, as tests for any of them."""
 
 from collections.abc import AsyncIterator
 
@@ -14,9 +14,10 @@ from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
 from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
+from makegood.testing.contract.wakeups import WakeupsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
-__all__ = ["StoreContract"]
+__all__ = ["StoreContract", "WakeupsContract"]
 
 
 class StoreContract(
