@@ -45,6 +45,7 @@ class ServiceConfig(BaseSettings):
 
     database_url: SecretStr
     database_connections_max: int = Field(default=10, ge=2)
+    database_commit_batch_max: int = Field(default=500, ge=1)
     wakeups: bool = True
     wakeups_database_url: SecretStr | None = None
     host: str = "127.0.0.1"

@@ -48,6 +48,7 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
             PostgresStore.open(
                 config.database_url.get_secret_value(),
                 connections_max=config.database_connections_max,
+                commit_batch_max=config.database_commit_batch_max,
                 update_schema=True,
             )
         )

@@ -31,9 +31,9 @@ _TIMEOUTS = {
 class PostgresStore:
     """Implements `makegood.ports.Store` on PostgreSQL 15 or newer, in the schema `makegood`."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, commit_batch_max: int = 500) -> None:
         self._database = Database(pool)
-        self.commits = GroupCommit(self._database)
+        self.commits = GroupCommit(self._database, batch_max=commit_batch_max)
         self.jobs = PostgresJobs(self._database, self.commits)
         self.ledger = PostgresLedger(self._database)
         self.attempts = PostgresAttempts(self._database, self.commits)
@@ -43,9 +43,16 @@ class PostgresStore:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, dsn: str, *, connections_max: int = 10, update_schema: bool = False
+        cls,
+        dsn: str,
+        *,
+        connections_max: int = 10,
+        commit_batch_max: int = 500,
+        update_schema: bool = False,
     ) -> AsyncIterator["PostgresStore"]:
         """Connect to *dsn* and close at the end.
+
+        At most *commit_batch_max* concurrent calls of one kind are committed together.
 
         `update_schema` applies missing migrations first, for which the role needs the right to
         create in the database. StoreUnavailable says in one sentence why there is no connection.
@@ -64,7 +71,7 @@ class PostgresStore:
             raise _unreachable(dsn, error) from None
         try:
             await _check_server(pool)
-            store = cls(pool)
+            store = cls(pool, commit_batch_max=commit_batch_max)
             try:
                 yield store
             finally:
