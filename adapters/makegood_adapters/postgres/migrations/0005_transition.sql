@@ -25,14 +25,9 @@ end $$;
 create trigger job_begins before insert on makegood.job
   for each row execute function makegood.job_begins();
 
--- Is the edge legal, is what must be known known, and what follows for the row?
-create function makegood.job_before() returns trigger
+-- What a job was ordered as, stays. Its columns are compared only when a statement names them.
+create function makegood.job_fixed() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  edge makegood.machine_edge;
-  there makegood.machine_state;
-  ours boolean := new.operation_id is distinct from old.operation_id;
-  at timestamptz;
 begin
   if (new.job_id, new.owner_id, new.type, new.type_version, new.pool, new.price, new.input, new.input_digest,
       new.request, new.files, new.key, new.attempts_max, new.created_at, new.retry_of)
@@ -43,6 +38,20 @@ begin
     raise exception 'job %: owner, type, price, input and request never change', old.job_id
       using errcode = 'MG005';
   end if;
+  return new;
+end $$;
+create trigger job_as_ordered before update of job_id, owner_id, type, type_version, pool, price, input,
+    input_digest, request, files, key, attempts_max, created_at, retry_of on makegood.job
+  for each row execute function makegood.job_fixed();
+
+-- Is the edge legal, is what must be known known, and what follows for the row?
+create function makegood.job_before() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  edge record;  -- and the state to which it leads
+  ours boolean := new.operation_id is distinct from old.operation_id;
+  at timestamptz;
+begin
   -- what only this trigger writes
   new.version := old.version; new.previous_state := old.previous_state; new.moved := false;
   new.money := old.money; new.waiting := old.waiting; new.slot := old.slot;
@@ -74,7 +83,10 @@ begin
     return new;
   end if;
 
-  select * into edge from makegood.machine_edge e
+  select e.event, e.money, e.opens_attempt, e.verdicts, e.evidence_always,
+         s.is_terminal, s.is_waiting, s.is_slot, s.deadline_seconds into edge
+    from makegood.machine_edge e
+    join makegood.machine_state s on s.type = e.type and s.version = e.version and s.name = e.to_state
     where e.type = old.type and e.version = old.type_version
       and e.from_state = old.state and e.to_state = new.state
       and (not ours or e.event = new.event)
@@ -84,39 +96,40 @@ begin
                     old.job_id, old.type, old.type_version, old.state, new.state
       using errcode = 'MG001';
   end if;
-  perform makegood.check_attempt(old, new, edge);
+  if edge.opens_attempt or edge.verdicts is not null or new.attempt <> old.attempt then
+    perform makegood.check_attempt(old, new, edge.opens_attempt, edge.verdicts, edge.evidence_always,
+                                   edge.money);
+  end if;
   if not ours and edge.money = 'capture'
      and coalesce(new.output, 'null') = 'null'::jsonb then
     raise exception 'job % cannot become %: its result is not in our storage', old.job_id, new.state
       using errcode = 'MG002';
   end if;
 
-  select * into there from makegood.machine_state s
-    where s.type = old.type and s.version = old.type_version and s.name = new.state;
   at := makegood.now();
   if not ours then  -- a plain UPDATE: the row still names whoever wrote last
     new.operation_id := gen_random_uuid(); new.event := edge.event; new.reason := null;
     new.actor := 'database:' || session_user; new.data := null;
-    if there.is_terminal and new.error is null and edge.money <> 'capture' then
+    if edge.is_terminal and new.error is null and edge.money <> 'capture' then
       new.error := jsonb_build_object('category', 'external', 'detail', jsonb_build_object(),
                                       'message', 'Another program ended the job.');
     end if;
   end if;
   new.previous_state := old.state; new.version := old.version + 1; new.moved := true;
-  new.money := edge.money; new.waiting := there.is_waiting; new.slot := there.is_slot;
+  new.money := edge.money; new.waiting := edge.is_waiting; new.slot := edge.is_slot;
   new.entered_at := at; new.watched_until := null;
   new.settled := case edge.money
     when 'capture' then case when ours then coalesce(new.settled, new.price) else new.price end
     when 'policy' then case when ours and old.intent_attempt = old.attempt
                             then coalesce(new.settled, 0) else 0 end
     when 'release' then 0
-    else case when there.is_terminal then coalesce(old.settled, 0) else old.settled end end;
-  if there.is_terminal then
+    else case when edge.is_terminal then coalesce(old.settled, 0) else old.settled end end;
+  if edge.is_terminal then
     new.deadline_at := null; new.finished_at := at; new.not_before := null;
-  elsif there.is_waiting then  -- who comes back keeps the place and the last moment of the queue
+  elsif edge.is_waiting then  -- who comes back keeps the place and the last moment of the queue
     new.queued_at := coalesce(old.queued_at, at);
     new.queue_deadline_at := coalesce(old.queue_deadline_at,
-                                      at + make_interval(secs => there.deadline_seconds));
+                                      at + make_interval(secs => edge.deadline_seconds));
     new.deadline_at := new.queue_deadline_at;
     if old.slot and exists (select 1 from makegood.attempt a where a.job_id = old.job_id
                               and a.number = old.attempt and a.accepted_at is not null) then
@@ -124,18 +137,18 @@ begin
     end if;
   else
     new.not_before := null;
-    new.deadline_at := at + make_interval(secs => there.deadline_seconds);
+    new.deadline_at := at + make_interval(secs => edge.deadline_seconds);
   end if;
   return new;
 end $$;
 
 -- Refuse an edge whose attempt is missing or about which too little is known. Called by job_before.
 create function makegood.check_attempt(
-  old_job makegood.job, new_job makegood.job, edge makegood.machine_edge
+  old_job makegood.job, new_job makegood.job, opens boolean, verdicts text[], always boolean, money text
 ) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  if edge.opens_attempt then
+  if opens then
     if new_job.attempt <> old_job.attempt + 1 or not exists (
         select 1 from makegood.attempt a
         where a.job_id = old_job.job_id and a.number = new_job.attempt and a.closed_at is null) then
@@ -148,19 +161,19 @@ begin
     raise exception 'job %: only dispatching opens another attempt', old_job.job_id
       using errcode = 'MG005';
   end if;
-  if edge.verdicts is null
-     or not (edge.evidence_always or old_job.intent_attempt is not distinct from old_job.attempt) then
+  if verdicts is null
+     or not (always or old_job.intent_attempt is not distinct from old_job.attempt) then
     return;
   end if;
   if not exists (
       select 1 from makegood.evidence e
       where e.job_id = old_job.job_id and e.attempt = old_job.attempt
-        and e.verdict = any(edge.verdicts)
-        and not (edge.money = 'policy' and e.verdict = 'cancelled'
+        and e.verdict = any(verdicts)
+        and not (money = 'policy' and e.verdict = 'cancelled'
                  and old_job.cancel_requested_at is null)) then
     raise exception 'job % cannot become %: attempt % needs evidence that it is one of: %',
                     old_job.job_id, new_job.state, old_job.attempt,
-                    array_to_string(edge.verdicts, ', ')
+                    array_to_string(verdicts, ', ')
       using errcode = 'MG002',
             hint = 'The job was submitted to the provider, so only what the provider answered, a '
                    'passed deadline, or an administrator with a reason may end it.';
@@ -176,10 +189,16 @@ set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off 
 declare
   hold uuid[];
   settle uuid[];
+  left_slot boolean;
 begin
   select array_agg(job_id) filter (where money = 'hold'),
-         array_agg(job_id) filter (where money in ('capture', 'release', 'policy'))
-    into hold, settle from changed where moved;
+         array_agg(job_id) filter (where money in ('capture', 'release', 'policy')),
+         bool_or(attempt > 0 and not slot)
+    into hold, settle, left_slot from changed where moved;
+  if hold is not null and settle is not null then  -- else each locks its wallets in this order itself
+    perform 1 from makegood.wallet where owner_id in (select owner_id from changed where moved)
+      order by owner_id for no key update;
+  end if;
   if hold is not null then
     perform makegood.hold_credits(hold);
   end if;
@@ -187,20 +206,24 @@ begin
     perform makegood.settle_credits(settle);
   end if;
 
-  update makegood.attempt a  -- never sent: over at once; sent: drains until it is known to be over
-  set phase = case when a.intent_at is null or c.finished_at is null then 'closed' else a.phase end,
-      closed_at = case when a.intent_at is null or c.finished_at is null then c.entered_at end,
-      draining_until = case when a.intent_at is not null
-        then c.finished_at + make_interval(secs => p.draining_seconds) end
-  from changed c, makegood.provider_account p
-  where c.moved and not c.slot and c.attempt > 0 and a.job_id = c.job_id and a.number = c.attempt
-    and a.closed_at is null and p.name = a.account;
+  if left_slot then  -- never sent: over at once; sent: drains until it is known to be over
+    update makegood.attempt a
+    set phase = case when a.intent_at is null or c.finished_at is null then 'closed' else a.phase end,
+        closed_at = case when a.intent_at is null or c.finished_at is null then c.entered_at end,
+        draining_until = case when a.intent_at is not null
+          then c.finished_at + make_interval(secs => p.draining_seconds) end
+    from changed c, makegood.provider_account p
+    where c.moved and not c.slot and c.attempt > 0 and a.job_id = c.job_id and a.number = c.attempt
+      and a.closed_at is null and p.name = a.account;
+  end if;
 
-  insert into makegood.history (job_id, version, operation_id, owner_id, type, event, from_state,
-                                to_state, actor, reason, attempt, at)
+  with written as (
+    insert into makegood.history (job_id, version, operation_id, owner_id, type, event, from_state,
+                                  to_state, actor, reason, attempt, at)
     select job_id, version, operation_id, owner_id, type, event, previous_state, state, actor,
            reason, attempt, entered_at
-    from changed where moved order by job_id;
+    from changed where moved order by job_id
+  )
   insert into makegood.outbox (job_id, version)
     select job_id, version from changed where moved order by job_id;
   return null;
