@@ -51,8 +51,9 @@ def _replayed(lines: list[Line]) -> tuple[int, int, int, int, int]:
         return sum(line.amount for line in lines if line.kind == kind)
 
     held = total("hold") - total("capture") - total("release")
-    remaining = total("issue") - total("hold") + total("release") - total("expire")
-    return total("issue"), remaining, held, total("capture"), total("expire")
+    gone = total("expire") + total("withdraw") + total("repay")
+    remaining = total("issue") - total("hold") + total("release") - gone
+    return total("issue"), remaining, held, total("capture"), gone
 
 
 def _journal(tables: Tables) -> Iterator[str]:

@@ -8,7 +8,7 @@ left join lateral (
          coalesce(sum(amount) filter (where kind = 'hold'), 0) as held,
          coalesce(sum(amount) filter (where kind = 'capture'), 0) as captured,
          coalesce(sum(amount) filter (where kind = 'release'), 0) as released,
-         coalesce(sum(amount) filter (where kind = 'expire'), 0) as expired
+         coalesce(sum(amount) filter (where kind in ('expire', 'withdraw', 'repay')), 0) as expired
   from makegood.journal j where j.bucket_id = b.bucket_id) x on true
 where (b.issued, b.held, b.captured, b.expired, b.remaining)
    <> (x.issued, x.held - x.captured - x.released, x.captured, x.expired,
