@@ -2,10 +2,14 @@
 --
 -- Lock order everywhere: jobs, then wallets by owner. A wallet is locked in one statement and its
 -- buckets are read in the next, which sees what the former holder of the lock committed.
+--
+-- The plans are made once (force_generic_plan): planning these statements for every call, as the server
+-- would choose to, takes longer than running them for one job. They look rows up by key and join by
+-- owner in order, so one plan serves one job and five hundred.
 
 -- Reserve the price of each job over its owner's buckets, in spending order. Called by job_after.
 create function makegood.hold_credits(p_jobs uuid[]) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   moment timestamptz;  -- one for all of it: a bucket that expires meanwhile is in or out, never both
   wanted bigint;
@@ -108,7 +112,7 @@ end $$;
 -- meanwhile it goes to a new grace bucket; where the bucket has no limit it is gone at once.
 -- Called by job_after.
 create function makegood.settle_credits(p_jobs uuid[]) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   moment timestamptz;
 begin
