@@ -103,6 +103,10 @@ declare
   opened bigint;
   paid bigint;
 begin
+  if p_amount not between 1 and 1000000000000 then
+    raise exception '% credits cannot be granted: give a whole number from 1 to 1,000,000,000,000', p_amount
+      using errcode = 'MG006';
+  end if;
   insert into makegood.wallet (owner_id) values (p_owner) on conflict do nothing;
   select least(debt, coalesce(p_amount, 0)) into paid
     from makegood.wallet where owner_id = p_owner for no key update;
@@ -114,10 +118,6 @@ begin
     returning bucket_id into opened;
   if opened is null then
     return null;
-  end if;
-  if p_amount not between 1 and 1000000000000 then
-    raise exception '% credits cannot be granted: give a whole number from 1 to 1,000,000,000,000', p_amount
-      using errcode = 'MG006';
   end if;
   if p_expires_at <= makegood.now() then
     raise exception 'the credits would expire at %, which has passed: give a time to come', p_expires_at
