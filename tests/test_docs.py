@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from makegood.buckets import KINDS
 from makegood.lifecycle import BaseJob
 from makegood.machine.projections import mermaid
 from makegood.settings import Settings
@@ -177,6 +178,15 @@ def test_every_sqlstate_is_explained() -> None:
     folder = HOUSE / "adapters" / "makegood_adapters" / "postgres" / "migrations"
     used = {code for path in folder.glob("*.sql") for code in re.findall(r"'(MG\d{3})'", path.read_text())}
     assert used == set(re.findall(r"\| (MG\d{3}) \|", text))
+
+
+def test_the_kinds_of_buckets_are_listed_with_their_defaults() -> None:
+    text = (HOUSE / "docs" / "explanation" / "money.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (?:(\d+) days)?", text, re.MULTILINE)
+    told = {kind: (int(priority), int(days) if days else None) for kind, priority, days in rows}
+    assert told == {
+        name: (kind.priority, kind.lifetime.days if kind.lifetime else None) for name, kind in KINDS.items()
+    }
 
 
 def test_every_decision_is_listed() -> None:

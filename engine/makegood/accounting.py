@@ -6,6 +6,7 @@ Jobs move credits by their transitions alone; nothing in this file touches a job
 from datetime import datetime
 from uuid import UUID
 
+from makegood.buckets import resolve
 from makegood.job import JobMoney, Wallet
 from makegood.ports import Store
 
@@ -22,18 +23,86 @@ class Accounting:
         *,
         source_ref: str,
         kind: str = "purchased",
-        priority: int = 100,
+        priority: int | None = None,
         expires_at: datetime | None = None,
     ) -> bool:
-        """Issue credits, once per (owner, *source_ref*); lower priorities are spent first."""
+        """Issue whole credits, once per (owner, *source_ref*); False: it was done before.
+
+        Priority (lower ones are spent first) and expiry are those of the kind in `makegood.buckets.KINDS`
+        unless given; a kind of your own needs a priority. The wallet's debt is paid out of it first. Raises
+        InvalidRequest.
+        """
+        defaults = resolve(kind, priority)
+        if expires_at is None and defaults.lifetime is not None:
+            expires_at = await self._store.now() + defaults.lifetime
         return await self._store.ledger.grant(
             owner,
             amount,
             kind=kind,
             source_ref=source_ref,
-            priority=priority,
+            priority=defaults.priority,
             expires_at=expires_at,
         )
+
+    async def grant_unlimited(
+        self,
+        owner: str,
+        *,
+        source_ref: str,
+        kind: str = "unlimited",
+        priority: int | None = None,
+        expires_at: datetime | None = None,
+    ) -> bool:
+        """Let every price be covered until *expires_at*, once per (owner, *source_ref*).
+
+        Its jobs hold and capture as all do, but nothing of it ever remains: what a failed job gives back is
+        gone again at once. It covers what the buckets before it in spending order do not. Raises
+        InvalidRequest.
+        """
+        place = resolve(kind, priority).priority
+        return await self._store.ledger.grant_unlimited(
+            owner, kind=kind, source_ref=source_ref, priority=place, expires_at=expires_at
+        )
+
+    async def start_cycle(
+        self,
+        owner: str,
+        amount: int,
+        *,
+        plan: str,
+        cycle: str,
+        ends_at: datetime | None = None,
+        rolls_over: bool = False,
+        kind: str = "monthly",
+        priority: int | None = None,
+    ) -> bool:
+        """Issue the credits of a plan's next cycle, once per (owner, *plan*, *cycle*).
+
+        What remains of the plan's former cycles expires in the same transaction, unless it *rolls_over*:
+        then it lives until the new *ends_at*. What a job holds stays held and comes back as grace. Without
+        *ends_at* the credits live until the next cycle. The source_ref is `plan:<plan>:<cycle>`. Raises
+        InvalidRequest, also for a cycle that ends before one already begun.
+        """
+        place = resolve(kind, priority).priority
+        return await self._store.ledger.start_cycle(
+            owner,
+            amount,
+            plan=plan,
+            cycle=cycle,
+            kind=kind,
+            priority=place,
+            ends_at=ends_at,
+            rolls_over=rolls_over,
+        )
+
+    async def charge_back(self, owner: str, source_ref: str) -> bool:
+        """Take back the payment *source_ref*, once; False: it was done before.
+
+        What remains of its credits is withdrawn. What was spent of them, or is held by a job, becomes the
+        wallet's debt, which the next grant pays first; of what is held, that which comes back pays it too.
+        No job is touched. Raises InvalidRequest for an unknown source.
+        """
+        return await self._store.ledger.charge_back(owner, source_ref)
 
     async def wallet(self, owner: str) -> Wallet:
         """Return the owner's wallet."""

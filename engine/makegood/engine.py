@@ -124,7 +124,7 @@ class Engine(Accounting):
         for job_type in self.catalog:
             # One by one: a type that the store refuses must not stop the others.
             try:
-                await self._store.declare([job_type.spec])
+                await self._store.declare([job_type.spec], grace_seconds=self.settings.grace_seconds)
             except DeclarationError as error:
                 live = await self._store.live(job_type.name, job_type.version)
                 why = "; ".join(map(str, error.problems)) + _going_on(job_type, live)

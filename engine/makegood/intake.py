@@ -7,13 +7,11 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from makegood.buckets import CREDITS_MAX, check_texts
 from makegood.errors import InvalidInput, InvalidRequest
 from makegood.job import NewJob
 from makegood.lifecycle import BaseJob
-from makegood.ports import GRACE, Blobs
-
-#: Far above any price, far below what an integer of the database or of JSON holds.
-PRICE_MAX = 10**12
+from makegood.ports import Blobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Order:
 
 async def take_order(job_type: type[BaseJob], order: Order, blobs: Blobs, job_id: UUID) -> NewJob:
     """Return the job as it will be inserted. Raises InvalidInput, InvalidRequest."""
-    _check_texts(owner=order.owner, key=order.key)
+    check_texts(owner=order.owner, key=order.key)
     value = job_type.parse(order.input)
     files = await _check_files(job_type, value, blobs)
     return NewJob(
@@ -66,23 +64,9 @@ async def _check_files(job_type: type[BaseJob], value: BaseModel, blobs: Blobs) 
 
 def _whole_credits(job_type: type[BaseJob], value: BaseModel) -> int:
     price: object = job_type.price_of(value)
-    if isinstance(price, bool) or not isinstance(price, int) or not 0 <= price <= PRICE_MAX:
+    if isinstance(price, bool) or not isinstance(price, int) or not 0 <= price <= CREDITS_MAX:
         raise InvalidRequest(
             f"The job type {job_type.name!r} gives the price {price!r}; a price is a whole number of credits "
-            f"from 0 to {PRICE_MAX:,}. Nothing was charged."
+            f"from 0 to {CREDITS_MAX:,}. Nothing was charged."
         )
     return price
-
-
-def _check_texts(**texts: str | None) -> None:
-    for name, text in texts.items():
-        if text is not None and (not text or len(text) > 500 or not text.isprintable()):
-            raise InvalidRequest(f"{name} {text!r} must be 1 to 500 printable characters.")
-
-
-def check_grant(amount: int, source_ref: str) -> None:
-    """Raise InvalidRequest for a grant that no ledger may issue."""
-    if amount <= 0:
-        raise InvalidRequest(f"A grant is a positive number of credits, not {amount}.")
-    if source_ref.startswith(GRACE):
-        raise InvalidRequest(f"A grant's source_ref must not begin with {GRACE!r}.")

@@ -201,7 +201,12 @@ class JobMoney:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """Part of a wallet with one origin and one expiry; issued = the sum of the other four."""
+    """Part of a wallet with one origin and one expiry; issued = the sum of the other four.
+
+    `expired` is all that left it unused: by expiry, withdrawn with its payment, or taken for a debt. An
+    `unlimited` bucket has nothing remaining: a hold issues what it takes, and what is released expires.
+    `plan` names the plan whose cycle it is.
+    """
 
     id: int
     owner: str
@@ -214,16 +219,25 @@ class Bucket:
     held: int
     captured: int
     expired: int
+    plan: str | None = None
+    unlimited: bool = False
+    charged_back_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wallet:
-    """A wallet at one moment, in whole credits; `available` is what a new job may spend."""
+    """A wallet at one moment, in whole credits; `available` is what a new job may spend.
+
+    With `unlimited` no price is too high, whatever is available. `debt` was spent of payments that were
+    taken back since; the next grant pays it.
+    """
 
     owner: str
     available: int
     held: int
     buckets: tuple[Bucket, ...] = ()
+    debt: int = 0
+    unlimited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

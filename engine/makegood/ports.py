@@ -26,7 +26,6 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON, Answer, CancelReply, Hint, Output, Submission
 
-GRACE = "grace:"  # how the source of credits begins that come back after their bucket has expired
 REPORTS_MAX = 20
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
 ORPHAN_SECONDS = 600.0
@@ -147,7 +146,35 @@ class Ledger(Protocol):
         priority: int = 100,
         expires_at: datetime | None = None,
     ) -> bool:
-        """Issue a bucket of *amount* credits, once per (owner, source_ref); False: it was there."""
+        """Issue a bucket of *amount* credits, once per (owner, source_ref), and pay the wallet's debt out of
+        it first; False: it was there. Raises InvalidRequest."""
+
+    async def grant_unlimited(
+        self, owner: str, *, kind: str, source_ref: str, priority: int, expires_at: datetime | None = None
+    ) -> bool:
+        """Open a bucket that covers whatever those before it in spending order do not, once per
+        (owner, source_ref); False: it was there. Raises InvalidRequest."""
+
+    async def start_cycle(
+        self,
+        owner: str,
+        amount: int,
+        *,
+        plan: str,
+        cycle: str,
+        kind: str,
+        priority: int,
+        ends_at: datetime | None = None,
+        rolls_over: bool = False,
+    ) -> bool:
+        """Issue the bucket of a plan's next cycle, once per (owner, plan, cycle), and end the plan's former
+        ones, but never what is held of them; with *rolls_over* they live as long as the new one instead.
+        False: it was there. Raises InvalidRequest, also for a cycle that ends before one already begun."""
+
+    async def charge_back(self, owner: str, source_ref: str) -> bool:
+        """Take back what the source issued, once; False: that was done before. What remains is withdrawn,
+        what was spent or is held becomes the wallet's debt; what is held and comes back later pays that debt
+        first. Raises InvalidRequest for an unknown source."""
 
     async def wallet(self, owner: str) -> Wallet:
         """Return the wallet; an unknown owner has an empty one."""
@@ -269,9 +296,10 @@ class Store(Protocol):
     def outbox(self) -> Outbox:
         """Announcements."""
 
-    async def declare(self, specs: Sequence[Spec]) -> None:
-        """Make the machines known; a (name, version) whose rules differ from the stored ones is
-        refused with DeclarationError."""
+    async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
+        """Make the machines known, and how long grace credits live that are issued from now on; a
+        (name, version) whose rules differ from the stored ones is refused with DeclarationError. None keeps
+        the stored grace_seconds, at first GRACE_SECONDS."""
 
     async def spec(self, type: str, version: int) -> Spec | None:
         """Return the stored machine of a type, None if it was never declared."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, fields
 
+from makegood.buckets import GRACE_SECONDS
+
 #: Without a pause, and without waiting at the end.
 _MAY_BE_ZERO = ("defer_seconds", "drain_seconds")
 
@@ -45,6 +47,8 @@ class Settings:
     """Longest such pause."""
     hook_tries_max: int = 100
     """How often a hook that raises is told of one transition, once a minute, before it is given up."""
+    grace_seconds: float = GRACE_SECONDS
+    """How long credits live that came back after their bucket had expired; the store keeps it for all."""
     drain_seconds: float = 10.0
     """How long `async with Engine` waits at the end for work in progress."""
 

@@ -33,6 +33,11 @@ def violations(tables: Tables) -> list[str]:
 def _wallet(owner: str, wallet: Wallet) -> Iterator[str]:
     if [line.seq for line in wallet.journal] != list(range(1, len(wallet.journal) + 1)):
         yield f"the journal of {owner} has a gap"
+    if wallet.balance != sum(bucket.remaining for bucket in wallet.buckets.values()):
+        yield f"the balance of {owner} is not what remains in the buckets"
+    owed = {kind: sum(n.amount for n in wallet.journal if n.kind == kind) for kind in ("debt", "repay")}
+    if wallet.debt != owed["debt"] - owed["repay"]:
+        yield f"the debt of {owner} is not what the journal says"
     for bucket in wallet.buckets.values():
         parts = (bucket.remaining, bucket.held, bucket.captured, bucket.expired)
         if bucket.issued != sum(parts) or min(parts) < 0:
@@ -51,8 +56,9 @@ def _replayed(lines: list[Line]) -> tuple[int, int, int, int, int]:
         return sum(line.amount for line in lines if line.kind == kind)
 
     held = total("hold") - total("capture") - total("release")
-    remaining = total("issue") - total("hold") + total("release") - total("expire")
-    return total("issue"), remaining, held, total("capture"), total("expire")
+    gone = total("expire") + total("withdraw") + total("repay")
+    remaining = total("issue") - total("hold") + total("release") - gone
+    return total("issue"), remaining, held, total("capture"), gone
 
 
 def _journal(tables: Tables) -> Iterator[str]:

@@ -1,18 +1,15 @@
 """Wallets in memory: every change of a bucket is a line of its owner's journal."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import assert_never
 from uuid import UUID
 
-from makegood.errors import InsufficientCredits
-from makegood.intake import check_grant
+from makegood.buckets import GRACE, PLAN, check_amount, check_bucket, check_cycle, check_texts, passed
+from makegood.errors import InsufficientCredits, InvalidRequest
 from makegood.job import Bucket, Job, JobMoney, Wallet
 from makegood.machine import Edge, Money
-from makegood.ports import GRACE
 from makegood_adapters.memory.tables import Hold, Line, Tables
-
-GRACE_TIME = timedelta(days=30)
 
 # What a line of each kind does to its bucket: the amount is added to one column, taken from another.
 _EFFECTS = {
@@ -21,6 +18,8 @@ _EFFECTS = {
     "capture": ("captured", "held"),
     "release": ("remaining", "held"),
     "expire": ("expired", "remaining"),
+    "withdraw": ("expired", "remaining"),
+    "repay": ("expired", "remaining"),
 }
 
 
@@ -40,12 +39,71 @@ class MemoryLedger:
         priority: int = 100,
         expires_at: datetime | None = None,
     ) -> bool:
-        """Issue a bucket, once per (owner, source_ref)."""
-        check_grant(amount, source_ref)
-        known = self._tables.wallets.get(owner)
-        if known and any(b.source_ref == source_ref for b in known.buckets.values()):
+        """Issue a bucket, once per (owner, source_ref), and pay debt out of it first."""
+        check_amount(amount)
+        check_bucket(owner, kind, source_ref, priority, expires_at)
+        bucket = self._open(owner, kind, source_ref, priority, expires_at)
+        if bucket:
+            _issue(self._tables, bucket, amount)
+        return bucket is not None
+
+    async def grant_unlimited(
+        self, owner: str, *, kind: str, source_ref: str, priority: int, expires_at: datetime | None = None
+    ) -> bool:
+        """Open a bucket without limit, once per (owner, source_ref)."""
+        check_bucket(owner, kind, source_ref, priority, expires_at)
+        bucket = self._open(owner, kind, source_ref, priority, expires_at)
+        if bucket:
+            self._tables.wallets[owner].buckets[bucket.id] = replace(bucket, unlimited=True)
+        return bucket is not None
+
+    async def start_cycle(
+        self,
+        owner: str,
+        amount: int,
+        *,
+        plan: str,
+        cycle: str,
+        kind: str,
+        priority: int,
+        ends_at: datetime | None = None,
+        rolls_over: bool = False,
+    ) -> bool:
+        """Issue a cycle's bucket, once, and end those of the plan's former cycles."""
+        check_amount(amount)
+        check_cycle(owner, plan, cycle, kind, priority, ends_at)
+        wallet = self._tables.wallets.get(owner)
+        former = [b for b in wallet.buckets.values() if b.plan == plan] if wallet else []
+        source_ref = f"{PLAN}{plan}:{cycle}"
+        known = any(bucket.source_ref == source_ref for bucket in former)
+        if ends_at and not known and any(b.expires_at and b.expires_at > ends_at for b in former):
+            raise InvalidRequest(
+                f"Cycle {cycle} of plan {plan} ends before one that has begun already: "
+                "start cycles in order. Nothing was changed."
+            )
+        bucket = self._open(owner, kind, source_ref, priority, ends_at)
+        if bucket is None:
             return False
-        _issue(self._tables, owner, amount, kind, source_ref, priority, expires_at, None)
+        _issue(self._tables, replace(bucket, plan=plan), amount)
+        for old in former:
+            self._end_cycle(old, ends_at, rolls_over)
+        return True
+
+    async def charge_back(self, owner: str, source_ref: str) -> bool:
+        """Withdraw what remains of the source's credits, and owe what was spent or is held of them."""
+        check_texts(owner=owner, source_ref=source_ref)
+        wallet = self._tables.wallets.get(owner)
+        buckets = wallet.buckets.values() if wallet else ()
+        source = next((b for b in buckets if b.source_ref == source_ref), None)
+        if wallet is None or source is None or source.id in wallet.origins:
+            raise InvalidRequest(
+                f"{owner} has no grant with the source {source_ref}: give the source_ref under which it was "
+                "granted. Nothing was changed."
+            )
+        if source.charged_back_at is not None:
+            return False
+        for bucket in [b for b in buckets if source.id in (b.id, wallet.origins.get(b.id))]:
+            _take_back(self._tables, bucket)
         return True
 
     async def wallet(self, owner: str) -> Wallet:
@@ -54,7 +112,12 @@ class MemoryLedger:
         buckets = sorted(wallet.buckets.values(), key=spending) if wallet else []
         available = sum(b.remaining for b in buckets if not self._tables.passed(b.expires_at))
         return Wallet(
-            owner=owner, available=available, held=sum(b.held for b in buckets), buckets=tuple(buckets)
+            owner=owner,
+            available=available,
+            held=sum(b.held for b in buckets),
+            buckets=tuple(buckets),
+            debt=wallet.debt if wallet else 0,
+            unlimited=any(b.unlimited and not self._tables.passed(b.expires_at) for b in buckets),
         )
 
     async def expire(self, limit: int) -> int:
@@ -68,6 +131,29 @@ class MemoryLedger:
         for bucket in due:
             _post(self._tables, "expire", bucket, bucket.remaining, None)
         return len(due)
+
+    def _open(
+        self, owner: str, kind: str, source_ref: str, priority: int, expires_at: datetime | None
+    ) -> Bucket | None:
+        """Return a new empty bucket, None if the source has one."""
+        known = self._tables.wallets.get(owner)
+        if known and any(b.source_ref == source_ref for b in known.buckets.values()):
+            return None
+        if expires_at and self._tables.passed(expires_at):
+            raise passed(expires_at)
+        return _empty(self._tables, owner, kind, source_ref, priority, expires_at)
+
+    def _end_cycle(self, bucket: Bucket, ends_at: datetime | None, rolls_over: bool) -> None:
+        """End a former cycle now, or let it live as long as the new one."""
+        ended = self._tables.passed(bucket.expires_at)
+        if rolls_over:
+            if bucket.expires_at and not ended:
+                _keep(self._tables, replace(bucket, expires_at=ends_at))
+            return
+        if bucket.remaining:
+            bucket = _post(self._tables, "expire", bucket, bucket.remaining, None)
+        if not ended:
+            _keep(self._tables, replace(bucket, expires_at=self._tables.now()))
 
 
 def spending(bucket: Bucket) -> tuple[int, bool, datetime, int]:
@@ -109,8 +195,9 @@ def settles(job: Job, edge: Edge, wished: int | None) -> int | None:
 
 def check_funds(tables: Tables, job: Job) -> None:
     """Raise InsufficientCredits unless the owner can carry the price now."""
-    available = sum(bucket.remaining for bucket in _spendable(tables, job.owner))
-    if job.price > available:
+    spendable = _spendable(tables, job.owner)
+    available = sum(bucket.remaining for bucket in spendable)
+    if job.price > available and not any(bucket.unlimited for bucket in spendable):
         raise InsufficientCredits(job.owner, job.price, available)
 
 
@@ -118,7 +205,9 @@ def hold(tables: Tables, job: Job) -> None:
     """Reserve the price in spending order; `check_funds` has passed."""
     missing = job.price
     for bucket in _spendable(tables, job.owner):
-        if amount := min(missing, bucket.remaining):
+        if amount := missing if bucket.unlimited else min(missing, bucket.remaining):
+            if bucket.unlimited:
+                bucket = _post(tables, "issue", bucket, amount, job.id)
             _post(tables, "hold", bucket, amount, job.id)
             tables.holds[job.id].append(Hold(bucket.id, amount))
             missing -= amount
@@ -139,32 +228,62 @@ def settle(tables: Tables, job: Job, captured: int) -> None:
 
 
 def _give_back(tables: Tables, job: Job, bucket: Bucket, amount: int) -> None:
-    """Return credits to their bucket, or to a grace bucket when theirs has expired meanwhile."""
+    """Return credits to their bucket.
+
+    Those of a payment that was taken back pay the wallet's debt first; what is left goes to a grace bucket
+    where the bucket has expired meanwhile. Those of a bucket without limit are gone at once.
+    """
+    wallet = tables.wallets[job.owner]
     bucket = _post(tables, "release", bucket, amount, job.id)
-    if tables.passed(bucket.expires_at):
+    if bucket.unlimited:
         _post(tables, "expire", bucket, amount, job.id)
-        until, source_ref = tables.now() + GRACE_TIME, f"{GRACE}{job.id}:{bucket.id}"
-        _issue(tables, job.owner, amount, "grace", source_ref, bucket.priority, until, job.id)
+        return
+    if bucket.charged_back_at and (paid := min(amount, wallet.debt)):
+        bucket = _post(tables, "repay", bucket, paid, job.id)
+        amount -= paid
+    if amount and tables.passed(bucket.expires_at):
+        _post(tables, "expire", bucket, amount, job.id)
+        until, source_ref = tables.later(tables.grace_seconds), f"{GRACE}{job.id}:{bucket.id}"
+        grace = _empty(tables, job.owner, "grace", source_ref, bucket.priority, until)
+        wallet.origins[grace.id] = wallet.origins.get(bucket.id, bucket.id)
+        _post(tables, "issue", grace, amount, job.id)
+
+
+def _take_back(tables: Tables, bucket: Bucket) -> None:
+    """Withdraw what remains of one bucket, and owe what it has paid for."""
+    wallet = tables.wallets[bucket.owner]
+    repaid = sum(
+        line.amount for line in wallet.journal if (line.bucket_id, line.kind) == (bucket.id, "repay")
+    )
+    owed = 0 if bucket.unlimited else bucket.held + bucket.captured + repaid
+    bucket = replace(bucket, charged_back_at=tables.now())
+    if bucket.unlimited and not tables.passed(bucket.expires_at):
+        bucket = replace(bucket, expires_at=tables.now())
+    if bucket.remaining:
+        bucket = _post(tables, "withdraw", bucket, bucket.remaining, None)
+    if owed:
+        bucket = _post(tables, "debt", bucket, owed, None)
+    _keep(tables, bucket)
 
 
 def _spendable(tables: Tables, owner: str) -> list[Bucket]:
     wallet = tables.wallets.get(owner)
-    buckets = wallet.buckets.values() if wallet else ()
-    return sorted((b for b in buckets if b.remaining and not tables.passed(b.expires_at)), key=spending)
+    live = (b for b in wallet.buckets.values() if not tables.passed(b.expires_at)) if wallet else ()
+    return sorted((b for b in live if b.remaining or b.unlimited), key=spending)
 
 
-def _issue(
-    tables: Tables,
-    owner: str,
-    amount: int,
-    kind: str,
-    source_ref: str,
-    priority: int,
-    expires_at: datetime | None,
-    job_id: UUID | None,
-) -> None:
+def _issue(tables: Tables, bucket: Bucket, amount: int) -> None:
+    """Put credits into a new bucket and pay the wallet's debt out of it."""
+    bucket = _post(tables, "issue", bucket, amount, None)
+    if paid := min(amount, tables.wallets[bucket.owner].debt):
+        _post(tables, "repay", bucket, paid, None)
+
+
+def _empty(
+    tables: Tables, owner: str, kind: str, source_ref: str, priority: int, expires_at: datetime | None
+) -> Bucket:
     tables.bucket_ids += 1
-    empty = Bucket(
+    return Bucket(
         id=tables.bucket_ids,
         owner=owner,
         kind=kind,
@@ -177,16 +296,23 @@ def _issue(
         captured=0,
         expired=0,
     )
-    _post(tables, "issue", empty, amount, job_id)
+
+
+def _keep(tables: Tables, bucket: Bucket) -> None:
+    tables.wallets[bucket.owner].buckets[bucket.id] = bucket
 
 
 def _post(tables: Tables, kind: str, bucket: Bucket, amount: int, job_id: UUID | None) -> Bucket:
-    """Write one journal line and bring its bucket up to it."""
-    wallet = tables.wallets[bucket.owner]
-    more, less = _EFFECTS[kind]
-    sign = 1 if kind == "issue" else -1  # an issue comes from outside: it is added to both columns
-    changed = {more: getattr(bucket, more) + amount, less: getattr(bucket, less) + sign * amount}
-    line = Line(len(wallet.journal) + 1, kind, bucket.id, job_id, amount, tables.now())
-    wallet.journal.append(line)
-    wallet.buckets[bucket.id] = replace(bucket, **changed)
-    return wallet.buckets[bucket.id]
+    """Write one journal line and bring its bucket and its wallet up to it."""
+    wallet, before = tables.wallets[bucket.owner], bucket.remaining
+    if kind in _EFFECTS:
+        more, less = _EFFECTS[kind]
+        sign = 1 if kind == "issue" else -1  # an issue comes from outside: it is added to both columns
+        changed = {more: getattr(bucket, more) + amount, less: getattr(bucket, less) + sign * amount}
+        bucket = replace(bucket, **changed)
+    wallet.debt += {"debt": amount, "repay": -amount}.get(kind, 0)
+    balance = wallet.balance + bucket.remaining - before
+    seq = len(wallet.journal) + 1
+    wallet.journal.append(Line(seq, kind, bucket.id, job_id, amount, balance, tables.now()))
+    _keep(tables, bucket)
+    return bucket

@@ -32,7 +32,7 @@ class MemoryStore:
         self.hints = MemoryHints(self.tables)
         self.outbox = MemoryOutbox(self.tables)
 
-    async def declare(self, specs: Sequence[Spec]) -> None:
+    async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, all or none; a version may get other deadlines, never other rules."""
         known = dict(self.tables.specs)
         for spec in specs:
@@ -44,6 +44,8 @@ class MemoryStore:
                     [f"it is stored with other rules ({first.digest}, now {spec.digest}); raise its version"],
                 )
         self.tables.specs.update(known)
+        if grace_seconds is not None:
+            self.tables.grace_seconds = grace_seconds
 
     async def spec(self, type: str, version: int) -> Spec | None:
         """Return the machine of a type, None if it was never declared."""

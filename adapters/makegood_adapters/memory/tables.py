@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from makegood.buckets import GRACE_SECONDS
 from makegood.job import Attempt, Bucket, Evidence, Job, Phase, ProviderAccount, Transition, Verdict
 from makegood.machine import Spec
 from makegood.ports import StoredHint
@@ -65,13 +66,14 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a wallet's journal; `seq` has no gaps."""
+    """One line of a wallet's journal; `seq` has no gaps, `balance` is what the wallet may spend after it."""
 
     seq: int
     kind: str
     bucket_id: int
     job_id: UUID | None
     amount: int
+    balance: int
     at: datetime
 
 
@@ -81,6 +83,13 @@ class Wallet:
 
     buckets: dict[int, Bucket] = field(default_factory=dict)
     journal: list[Line] = field(default_factory=list)
+    debt: int = 0
+    origins: dict[int, int] = field(default_factory=dict)  # grace bucket -> where its credits come from
+
+    @property
+    def balance(self) -> int:
+        """What remains in all buckets, also in those that have just expired."""
+        return self.journal[-1].balance if self.journal else 0
 
 
 @dataclass(slots=True)
@@ -122,6 +131,7 @@ class Tables:
     hints: list[HintRow] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
     bucket_ids: int = 0
+    grace_seconds: float = GRACE_SECONDS
 
     def now(self) -> datetime:
         """Return the store's time."""

@@ -4,11 +4,12 @@ from datetime import datetime
 
 import asyncpg
 
-from makegood.intake import check_grant
+from makegood.buckets import check_amount, check_bucket, check_cycle, check_texts
+from makegood.errors import InvalidRequest
 from makegood.job import Wallet
 from makegood_adapters.postgres.rows import to_bucket
 from makegood_adapters.postgres.statements import statement
-from makegood_adapters.postgres.transaction import Database
+from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
 
 
 class PostgresLedger:
@@ -28,23 +29,51 @@ class PostgresLedger:
         expires_at: datetime | None = None,
     ) -> bool:
         """See `Ledger.grant`."""
-        check_grant(amount, source_ref)
+        check_amount(amount)
+        check_bucket(owner, kind, source_ref, priority, expires_at)
+        return await self._do("ledger/grant", owner, kind, amount, source_ref, priority, expires_at, "grant")
 
-        async def work(connection: asyncpg.Connection) -> bool:
-            return bool(
-                await connection.fetchval(
-                    statement("ledger/grant"),
-                    owner,
-                    kind,
-                    amount,
-                    source_ref,
-                    priority,
-                    expires_at,
-                    "grant",
-                )
-            )
+    async def grant_unlimited(
+        self, owner: str, *, kind: str, source_ref: str, priority: int, expires_at: datetime | None = None
+    ) -> bool:
+        """See `Ledger.grant_unlimited`."""
+        check_bucket(owner, kind, source_ref, priority, expires_at)
+        return await self._do(
+            "ledger/grant_unlimited", owner, kind, source_ref, priority, expires_at, "grant"
+        )
 
-        return await self._database.transact(work)
+    async def start_cycle(
+        self,
+        owner: str,
+        amount: int,
+        *,
+        plan: str,
+        cycle: str,
+        kind: str,
+        priority: int,
+        ends_at: datetime | None = None,
+        rolls_over: bool = False,
+    ) -> bool:
+        """See `Ledger.start_cycle`."""
+        check_amount(amount)
+        check_cycle(owner, plan, cycle, kind, priority, ends_at)
+        return await self._do(
+            "ledger/start_cycle",
+            owner,
+            plan,
+            cycle,
+            kind,
+            amount,
+            priority,
+            ends_at,
+            rolls_over,
+            "cycle",
+        )
+
+    async def charge_back(self, owner: str, source_ref: str) -> bool:
+        """See `Ledger.charge_back`."""
+        check_texts(owner=owner, source_ref=source_ref)
+        return await self._do("ledger/charge_back", owner, source_ref, "charge_back")
 
     async def wallet(self, owner: str) -> Wallet:
         """See `Ledger.wallet`."""
@@ -54,6 +83,8 @@ class PostgresLedger:
             available=sum(row["remaining"] for row in rows if row["spendable"]),
             held=sum(row["held"] for row in rows),
             buckets=tuple(to_bucket(row) for row in rows),
+            debt=rows[0]["debt"] if rows else 0,
+            unlimited=any(row["unlimited"] and row["spendable"] for row in rows),
         )
 
     async def expire(self, limit: int) -> int:
@@ -63,3 +94,17 @@ class PostgresLedger:
             return int(await connection.fetchval(statement("ledger/expire"), limit))
 
         return await self._database.transact(work)
+
+    async def _do(self, name: str, *arguments: object) -> bool:
+        """Call a function of the ledger and return whether it did something."""
+
+        async def work(connection: asyncpg.Connection) -> bool:
+            return bool(await connection.fetchval(statement(name), *arguments))
+
+        try:
+            return await self._database.transact(work)
+        except DatabaseRefusal as refused:
+            if refused.sqlstate != "MG006":
+                raise
+            told = str(refused)
+            raise InvalidRequest(f"{told[:1].upper()}{told[1:]}. Nothing was changed.") from refused

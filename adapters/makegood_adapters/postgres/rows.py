@@ -145,6 +145,9 @@ def to_bucket(row: Record) -> Bucket:
         held=row["held"],
         captured=row["captured"],
         expired=row["expired"],
+        plan=row["plan"],
+        unlimited=row["unlimited"],
+        charged_back_at=row["charged_back_at"],
     )
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from makegood.buckets import GRACE_SECONDS
 from makegood.errors import DeclarationError, StoreUnavailable
 from makegood.machine import Spec
 from makegood.machine.money import holdings
@@ -79,10 +80,11 @@ class PostgresStore:
         finally:
             pool.terminate()
 
-    async def declare(self, specs: Sequence[Spec]) -> None:
+    async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """See `Store.declare`."""
 
         async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute(statement("ledger/put_rule"), grace_seconds, GRACE_SECONDS)
             for spec in specs:
                 await _declare(connection, spec)
 

@@ -33,7 +33,7 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "attempts/keep_evidence": (rows.to_attempt, Attempt, set()),
     "attempts/occupancy": (rows.to_occupancy, Occupancy, set()),
     "hints/unread": (rows.to_hint, StoredHint, set()),
-    "ledger/buckets": (rows.to_bucket, Bucket, {"spendable"}),
+    "ledger/buckets": (rows.to_bucket, Bucket, {"spendable", "debt"}),
     "outbox/take": (rows.to_announcement, Announcement, set()),
 }
 

@@ -110,8 +110,8 @@ create table makegood.evidence (
 );
 
 create table makegood.hold (  -- one reservation per (job, bucket), settled at most once
-  job_id    uuid not null references makegood.job,
-  bucket_id bigint not null references makegood.bucket,
+  job_id    uuid not null,  -- no foreign keys, for the reason that `journal` has none
+  bucket_id bigint not null,
   amount    bigint not null check (amount > 0),
   captured  bigint,
   released  bigint,

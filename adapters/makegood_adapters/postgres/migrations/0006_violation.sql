@@ -8,11 +8,28 @@ left join lateral (
          coalesce(sum(amount) filter (where kind = 'hold'), 0) as held,
          coalesce(sum(amount) filter (where kind = 'capture'), 0) as captured,
          coalesce(sum(amount) filter (where kind = 'release'), 0) as released,
-         coalesce(sum(amount) filter (where kind = 'expire'), 0) as expired
+         coalesce(sum(amount) filter (where kind in ('expire', 'withdraw', 'repay')), 0) as expired
   from makegood.journal j where j.bucket_id = b.bucket_id) x on true
 where (b.issued, b.held, b.captured, b.expired, b.remaining)
    <> (x.issued, x.held - x.captured - x.released, x.captured, x.expired,
        x.issued - x.held + x.released - x.expired)
+union all
+select 'a wallet is not what its journal says', w.owner_id
+from makegood.wallet w
+left join lateral (
+  select sum(case when kind in ('issue', 'release') then amount
+                  when kind in ('capture', 'debt') then 0 else -amount end) as balance,
+         sum(case kind when 'debt' then amount when 'repay' then -amount else 0 end) as debt
+  from makegood.journal j where j.owner_id = w.owner_id) x on true
+where (w.balance, w.debt) <> (coalesce(x.balance, 0), coalesce(x.debt, 0))
+union all
+select 'a journal line has another balance than its replay', l.owner_id || ' line ' || l.seq
+from (select owner_id, seq, balance,
+             sum(case when kind in ('issue', 'release') then amount
+                      when kind in ('capture', 'debt') then 0 else -amount end)
+               over (partition by owner_id order by seq) as replayed
+      from makegood.journal) l
+where l.balance <> l.replayed
 union all
 select 'a hold is not what its journal says', h.job_id || ' / ' || h.bucket_id
 from makegood.hold h

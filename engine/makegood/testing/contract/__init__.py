@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from makegood.ports import Store
 from makegood.testing.contract.attempts import AttemptsContract
+from makegood.testing.contract.buckets import BucketsContract
 from makegood.testing.contract.deadlines import DeadlinesContract
 from makegood.testing.contract.ends import EndsContract
 from makegood.testing.contract.evidence import EvidenceContract
@@ -25,6 +26,7 @@ class StoreContract(
     DeadlinesContract,
     EndsContract,
     MoneyContract,
+    BucketsContract,
     EvidenceContract,
     SlotsContract,
     RestsContract,

@@ -10,22 +10,25 @@ with moved as (
   where job_id = ('00000000-0000-7000-8000-' || lpad(to_hex(:id::bigint), 12, '0'))::uuid and state = 'pending'
   returning job_id, version, owner_id, type, operation_id, price, attempt
 ), wallet as (
-  update makegood.wallet w set seq = w.seq + 1 from moved m where w.owner_id = m.owner_id
-  returning w.seq
+  update makegood.wallet w set seq = w.seq + 1, balance = w.balance - m.price from moved m
+  where w.owner_id = m.owner_id
+  returning w.seq, w.balance
 ), drawn as (  -- joined with the wallet so that its row is locked first, everywhere
   update makegood.bucket b set remaining = b.remaining - m.price, held = b.held + m.price
   from moved m, wallet
   where b.bucket_id = (
     select o.bucket_id from makegood.bucket o
-    where o.owner_id = m.owner_id and o.remaining >= m.price and (o.expires_at is null or o.expires_at > now())
+    where o.owner_id = m.owner_id and not o.drained and o.remaining >= m.price
+      and (o.expires_at is null or o.expires_at > now())
     order by o.priority, o.expires_at nulls last, o.bucket_id limit 1)
   returning b.bucket_id
 ), held as (
   insert into makegood.hold (job_id, bucket_id, amount)
   select m.job_id, d.bucket_id, m.price from moved m, drawn d
 ), posted as (
-  insert into makegood.journal (owner_id, seq, kind, bucket_id, job_id, amount, actor)
-  select m.owner_id, w.seq, 'hold', d.bucket_id, m.job_id, m.price, 'pgbench' from moved m, wallet w, drawn d
+  insert into makegood.journal (owner_id, seq, kind, bucket_id, job_id, amount, balance, actor)
+  select m.owner_id, w.seq, 'hold', d.bucket_id, m.job_id, m.price, w.balance, 'pgbench'
+  from moved m, wallet w, drawn d
 ), told as (
   insert into makegood.history (job_id, version, operation_id, owner_id, type, event, from_state, to_state,
                                 actor, attempt)
@@ -41,10 +44,11 @@ with moved as (
       waiting = false, event = 'cancel', actor = 'pgbench', operation_id = gen_random_uuid(), settled = 0,
       entered_at = now(), deadline_at = null, finished_at = now(), not_before = null
   where job_id = ('00000000-0000-7000-8000-' || lpad(to_hex(:id::bigint), 12, '0'))::uuid and state = 'queued'
-  returning job_id, version, owner_id, type, operation_id, attempt
+  returning job_id, version, owner_id, type, operation_id, price, attempt
 ), wallet as (
-  update makegood.wallet w set seq = w.seq + 1 from moved m where w.owner_id = m.owner_id
-  returning w.seq
+  update makegood.wallet w set seq = w.seq + 1, balance = w.balance + m.price from moved m
+  where w.owner_id = m.owner_id
+  returning w.seq, w.balance
 ), settled as (
   update makegood.hold h set captured = 0, released = h.amount from moved m
   where h.job_id = m.job_id and h.captured is null
@@ -53,8 +57,8 @@ with moved as (
   update makegood.bucket b set remaining = b.remaining + s.amount, held = b.held - s.amount
   from settled s, wallet where b.bucket_id = s.bucket_id
 ), posted as (
-  insert into makegood.journal (owner_id, seq, kind, bucket_id, job_id, amount, actor)
-  select m.owner_id, w.seq, 'release', s.bucket_id, m.job_id, s.amount, 'pgbench'
+  insert into makegood.journal (owner_id, seq, kind, bucket_id, job_id, amount, balance, actor)
+  select m.owner_id, w.seq, 'release', s.bucket_id, m.job_id, s.amount, w.balance, 'pgbench'
   from moved m, wallet w, settled s
 ), told as (
   insert into makegood.history (job_id, version, operation_id, owner_id, type, event, from_state, to_state,
