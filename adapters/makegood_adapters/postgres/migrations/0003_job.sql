@@ -54,7 +54,6 @@ create table makegood.job (
   data                jsonb,                       -- what the present state carries
   retry_of            uuid references makegood.job,
   unique (owner_id, key),
-  foreign key (type, type_version, state) references makegood.machine_state (type, version, name),
   check (intent_attempt <= attempt)
 ) with (fillfactor = 70);
 create index job_waiting on makegood.job (pool, priority desc, queued_at, job_id) where waiting;
@@ -121,8 +120,8 @@ create table makegood.hold (  -- one reservation per (job, bucket), settled at m
 );
 create index hold_bucket on makegood.hold (bucket_id);
 
-create table makegood.history (
-  job_id       uuid not null references makegood.job,
+create table makegood.history (  -- written by job_after alone, and so is the outbox: no foreign keys
+  job_id       uuid not null,
   version      integer not null,
   operation_id uuid not null unique,
   owner_id     text not null,
@@ -145,8 +144,7 @@ create table makegood.outbox (
   leased_until timestamptz,
   tries        integer not null default 0,
   done_at      timestamptz,
-  unique (job_id, version),
-  foreign key (job_id, version) references makegood.history
+  unique (job_id, version)
 );
 create index outbox_open on makegood.outbox (outbox_id) where done_at is null;
 
