@@ -3,7 +3,8 @@
 There is no timer. While a batch is under way the next one gathers; who comes alone is sent at once. A
 caller is answered only when its row came back, and a row comes back only after the commit. Whoever has no
 answer, since the row was locked or had changed, or the batch failed or its answer was lost, does the same
-thing again alone: the operation id tells whether it was done after all.
+thing again alone: the operation id tells whether it was done after all. What many loops read one by one
+gathers in the same way.
 """
 
 import asyncio

@@ -100,6 +100,15 @@ _MOVE: Kind[Change, Job] = Kind(
 )
 
 
+_GET: Kind[UUID, Job] = Kind(
+    "get",
+    "jobs/get",
+    lambda job_id: job_id,
+    lambda job_id: (job_id,),
+    lambda ids, rows: map({row["job_id"]: to_job(row) for row in rows}.get, ids),
+)
+
+
 class PostgresJobs:
     """Implements `makegood.ports.Jobs`."""
 
@@ -129,8 +138,12 @@ class PostgresJobs:
         """See `Jobs.get`."""
         if conn is not None:
             return await _read(conn, job_id)
-        rows = await self._database.fetch(statement("jobs/get"), [job_id])
-        return to_job(rows[0]) if rows else None
+
+        async def alone(_: bool) -> Job | None:
+            rows = await self._database.fetch(statement("jobs/get"), [job_id])
+            return to_job(rows[0]) if rows else None
+
+        return await self._commits.run(_GET, job_id, job_id, alone)
 
     async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         """See `Jobs.apply`."""

@@ -8,16 +8,31 @@ import asyncpg
 
 from makegood.job import Announcement, Attempt
 from makegood.ports import REPORTS_MAX, StoredHint
+from makegood_adapters.postgres.commit import GroupCommit, Kind
 from makegood_adapters.postgres.rows import storable, to_announcement, to_hint
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
+
+_Place = tuple[UUID, int]
+
+
+def _unread(places: Sequence[_Place], rows: Sequence[asyncpg.Record]) -> Iterable[list[StoredHint]]:
+    found: dict[_Place, list[StoredHint]] = {place: [] for place in places}
+    for row in rows:
+        found[row["job_id"], row["attempt"]].append(to_hint(row))
+    return found.values()
+
+
+_UNREAD: Kind[_Place, list[StoredHint]] = Kind(
+    "unread", "hints/unread", lambda place: place, lambda place: place, _unread
+)
 
 
 class PostgresHints:
     """Implements `makegood.ports.Hints`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, commits: GroupCommit) -> None:
+        self._database, self._commits = database, commits
 
     async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
         """See `Hints.receive`."""
@@ -42,8 +57,12 @@ class PostgresHints:
 
     async def unread(self, attempt: Attempt) -> list[StoredHint]:
         """See `Hints.unread`."""
-        rows = await self._database.fetch(statement("hints/unread"), attempt.job_id, attempt.number)
-        return [to_hint(row) for row in rows]
+
+        async def alone(_: bool) -> list[StoredHint]:
+            rows = await self._database.fetch(statement("hints/unread"), [attempt.job_id], [attempt.number])
+            return [to_hint(row) for row in rows]
+
+        return await self._commits.run(_UNREAD, attempt.job_id, (attempt.job_id, attempt.number), alone)
 
     async def read(self, hints: Iterable[StoredHint]) -> None:
         """See `Hints.read`."""

@@ -38,7 +38,7 @@ class PostgresStore:
         self.jobs = PostgresJobs(self._database, self.commits)
         self.ledger = PostgresLedger(self._database)
         self.attempts = PostgresAttempts(self._database, self.commits)
-        self.hints = PostgresHints(self._database)
+        self.hints = PostgresHints(self._database, self.commits)
         self.outbox = PostgresOutbox(self._database)
 
     @classmethod

@@ -44,6 +44,7 @@ class Collector:
         job = await context.store.jobs.get(attempt.job_id)
         if job is None:
             return
+        context.mover.remember(job)
         job_type = await context.mover.type_of(job)
         if not issubclass(job_type, BaseJob):  # only the type itself knows what its files are worth
             await self._give_up_when_late(attempt)

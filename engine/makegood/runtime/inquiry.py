@@ -37,6 +37,7 @@ class Inquiry:
         job = await store.jobs.get(attempt.job_id)
         if job is None:
             return
+        self._context.mover.remember(job)
         task_id = attempt.task_id or await self._bind(job, attempt)
         if task_id is None:
             return

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import random
 import secrets
+from dataclasses import replace
 from typing import assert_never
 
 from makegood.errors import ProviderRefused, ProviderUnavailable
@@ -61,6 +62,7 @@ class Submitter:
         if not ours:
             log.info("job %s moved on before its submission; nothing was sent", job.id)
             return
+        context.mover.remember(replace(job, intent_attempt=attempt.number))
         base = context.settings.webhook_base_url
         webhook = f"{base}/hooks/{token}" if base else None
         outcome = await self._call(context.provider(attempt.account), job, files, webhook)
@@ -122,21 +124,30 @@ class Submitter:
 
     async def _record_for_sure(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
         """Record, again while anything goes wrong: an accepted task's id is known only here. It is kept by
-        itself first, so that no guard or effect on `begin` can lose it. After the lease others take the
-        attempt for uncertain."""
+        itself first where a guard or an effect on `begin` could lose it, else when anything went wrong.
+        After the lease others take the attempt for uncertain."""
         clock = asyncio.get_running_loop().time
         end, pause = clock() + self._context.settings.lease_seconds, 0.5
+        by_itself = await self._is_begun_by_others(job)
         while True:
             try:
-                if isinstance(outcome, Accepted):
+                if by_itself and isinstance(outcome, Accepted):
                     await self._context.store.attempts.record(_accepted(attempt, outcome))
                 return await self._record(job, attempt, outcome)
             except Exception:
                 if clock() + pause > end:
                     raise
                 log.exception("the outcome of job %s cannot be stored yet: %s", job.id, outcome)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 10.0)
+            if by_itself:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 10.0)
+            by_itself = True
+
+    async def _is_begun_by_others(self, job: Job) -> bool:
+        """Return whether code of the job type's has a say in `begin`."""
+        job_type = await self._context.mover.type_of(job)
+        edges = [edge for edge in job_type.spec.edges if edge.event == "begin"]
+        return any(job_type.events()[e.event].guards or job_type.effects(e) for e in edges)
 
     async def _record(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
         match outcome:
