@@ -122,7 +122,7 @@ async def test_what_one_store_refuses_another_may_take() -> None:
 
 
 async def test_a_store_that_is_away_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(self: MemoryStore, specs: Sequence[Spec], *, grace_seconds: float) -> None:
+    async def away(self: MemoryStore, specs: Sequence[Spec], **_: object) -> None:
         raise StoreUnavailable("The database cannot be reached.")
 
     monkeypatch.setattr(MemoryStore, "declare", away)

@@ -127,7 +127,8 @@ begin
   with open as (
     select h.job_id, h.bucket_id, j.owner_id, j.actor, j.settled, h.amount, b.priority, b.unlimited,
            coalesce(b.origin_id, b.bucket_id) as origin_id,
-           b.charged_back_at is not null and not b.unlimited as indebted,
+           case when b.charged_back_at is not null and not b.unlimited then (
+             select debt from makegood.wallet w where w.owner_id = j.owner_id) end as debt,
            coalesce(b.expires_at <= moment, false) as late,
            (sum(h.amount) over (partition by h.job_id order by b.priority, b.expires_at nulls last,
                                 b.bucket_id))::bigint - h.amount as low
@@ -139,13 +140,12 @@ begin
            amount - greatest(0, least(amount, settled - low)) as back
     from open
   ), part as materialized (  -- of what comes back, `paid` goes to debt, `gone` with it or by expiry
-    select c.*, p.paid, case when unlimited or late then back else p.paid end as gone,
-           case when late and not unlimited then back - p.paid else 0 end as grace
-    from (select cut.*, (sum(case when indebted then back end)
-                         over (partition by owner_id order by job_id, bucket_id))::bigint as owed
+    select *, case when unlimited or late then back else paid end as gone,
+           case when late and not unlimited then back - paid else 0 end as grace
+    from (select *, case when debt > 0 then greatest(0, least(back, back + debt - (
+                      sum(case when debt > 0 then back end)
+                      over (partition by owner_id order by job_id, bucket_id))::bigint)) else 0 end as paid
           from cut) c
-    cross join lateral (select case when indebted then greatest(0, least(back, back - owed + (
-        select debt from makegood.wallet w where w.owner_id = c.owner_id))) else 0 end) p (paid)
   ), settled as (
     update makegood.hold h set captured = part.captured, released = part.back
     from part where h.job_id = part.job_id and h.bucket_id = part.bucket_id
