@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from makegood.audit import Audit
 from makegood.job import (
     Announcement,
     Attempt,
@@ -310,8 +311,12 @@ class Store(Protocol):
     async def now(self) -> datetime:
         """Return the store's time, the only one that counts."""
 
-    async def violations(self) -> list[str]:
-        """Return every broken invariant as a sentence; the list is always empty."""
+    async def audit(self, *, owner: str | None = None, owners_max: int = 20, rows_max: int = 100) -> Audit:
+        """Check every invariant and add up all credits, as they were at one moment; nothing is ever broken.
+
+        At most *rows_max* violations of each invariant, at least one, are returned; all are counted. Totals
+        are those of *owner*, or of the first *owners_max* owners.
+        """
 
 
 class Provider(Protocol):

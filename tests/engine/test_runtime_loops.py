@@ -247,7 +247,7 @@ class House:
         async with self.engine(settings) as engine:
             await engine.grant("ada", WALLET, source_ref="order-1")
             yield engine
-        assert await self.store.violations() == []
+        assert (await self.store.audit()).violations == ()
 
     async def attempt(self, job: Job) -> Attempt:
         found = await self.store.attempts.get(job.id, 1)

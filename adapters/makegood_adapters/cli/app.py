@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from makegood.errors import MakegoodError
+from makegood_adapters.cli.audit.command import audit
 from makegood_adapters.cli.bench.command import bench
 from makegood_adapters.cli.check import check
 from makegood_adapters.cli.diff import diff
@@ -24,6 +25,7 @@ app.command(graph)
 app.command(diff)
 app.command(schema)
 app.command(bench)
+app.command(audit)
 
 
 def run() -> None:

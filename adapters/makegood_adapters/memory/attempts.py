@@ -23,6 +23,10 @@ class MemoryAttempts:
 
     async def register(self, account: ProviderAccount) -> None:
         """Add the account or change its pool and capacity."""
+        known = self._tables.accounts.get(account.name)
+        if known and known.capacity != account.capacity:
+            used = [row.attempt for row in self._tables.open_at(account.name)]
+            self._tables.kept[account.name] = frozenset((a.job_id, a.number) for a in used)
         self._tables.accounts[account.name] = account
 
     async def rest(self, account: str, first_seconds: float, seconds_max: float) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from makegood.audit import Audit
 from makegood.errors import DeclarationError
 from makegood.machine import Spec
 from makegood_adapters.memory import audit
@@ -61,6 +62,6 @@ class MemoryStore:
         """Return the store's time."""
         return self.tables.now()
 
-    async def violations(self) -> list[str]:
-        """Return every broken invariant as a sentence."""
-        return audit.violations(self.tables)
+    async def audit(self, *, owner: str | None = None, owners_max: int = 20, rows_max: int = 100) -> Audit:
+        """Check every invariant and add up all credits."""
+        return audit.audit(self.tables, owner, owners_max, rows_max)

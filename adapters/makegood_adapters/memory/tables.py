@@ -125,6 +125,8 @@ class Tables:
     operations: set[UUID] = field(default_factory=set)
     attempts: dict[tuple[UUID, int], AttemptRow] = field(default_factory=dict)
     accounts: dict[str, ProviderAccount] = field(default_factory=dict)
+    #: The attempts that were open when the capacity of their account changed last: they may be too many.
+    kept: dict[str, frozenset[tuple[UUID, int]]] = field(default_factory=dict)
     rests: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     wallets: dict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
     holds: dict[UUID, list[Hold]] = field(default_factory=lambda: defaultdict(list))

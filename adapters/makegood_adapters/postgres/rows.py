@@ -7,6 +7,7 @@ from typing import Any
 
 from asyncpg import DataError, Record
 
+from makegood.audit import Totals, Violation
 from makegood.job import (
     Announcement,
     Attempt,
@@ -177,6 +178,23 @@ def to_hint(row: Record) -> StoredHint:
         source=row["source"],
         task_id=row["task_id"],
         received_at=row["received_at"],
+    )
+
+
+def to_violation(row: Record) -> Violation:
+    """Build a Violation from a row of `audit/violations` that has one."""
+    return Violation(code=row["code"], subject=row["subject"], owner=row["owner_id"], job_id=row["job_id"])
+
+
+def to_totals(row: Record) -> Totals:
+    """Build Totals from a row of `audit/totals`."""
+    return Totals(
+        owner=row["owner_id"],
+        issued=row["issued"],
+        remaining=row["remaining"],
+        held=row["held"],
+        captured=row["captured"],
+        expired=row["expired"],
     )
 
 

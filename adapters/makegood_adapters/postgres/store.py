@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from makegood.audit import Audit
 from makegood.buckets import GRACE_SECONDS
 from makegood.errors import DeclarationError, StoreUnavailable
 from makegood.machine import Spec
 from makegood.machine.money import holdings
 from makegood_adapters.postgres.attempts import PostgresAttempts
+from makegood_adapters.postgres.audit import AUDIT_SECONDS, MAY_NOT_READ, audit
 from makegood_adapters.postgres.commit import GroupCommit
 from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.ledger import PostgresLedger
@@ -40,6 +42,7 @@ class PostgresStore:
         self.attempts = PostgresAttempts(self._database, self.commits)
         self.hints = PostgresHints(self._database, self.commits)
         self.outbox = PostgresOutbox(self._database)
+        self._auditing = Database(pool, tries_max=3, timeout_seconds=AUDIT_SECONDS)
 
     @classmethod
     @asynccontextmanager
@@ -107,10 +110,9 @@ class PostgresStore:
         now: datetime = rows[0]["now"]
         return now
 
-    async def violations(self) -> list[str]:
-        """See `Store.violations`."""
-        rows = await self._database.fetch(statement("violations"))
-        return [f"{row['invariant']}: {row['subject']}" for row in rows]
+    async def audit(self, *, owner: str | None = None, owners_max: int = 20, rows_max: int = 100) -> Audit:
+        """See `Store.audit`."""
+        return await audit(self._auditing, owner, owners_max, rows_max)
 
 
 _POSTGRES_MIN = 15
@@ -170,7 +172,11 @@ async def _check_server(pool: asyncpg.Pool) -> None:
             raise StoreUnavailable(
                 f"This is PostgreSQL {version.major}; makegood needs {_POSTGRES_MIN} or newer."
             )
-        if not await connection.fetchval("select to_regclass('makegood.job') is not null"):
+        try:
+            there = await connection.fetchval("select to_regclass('makegood.job') is not null")
+        except asyncpg.InsufficientPrivilegeError:
+            raise StoreUnavailable(MAY_NOT_READ) from None
+        if not there:
             raise StoreUnavailable(
                 "The database has no schema `makegood`: open the store with update_schema=True, once."
             )

@@ -128,6 +128,18 @@ class Database:
 
         return await self._tried(read)
 
+    async def look(self, work: Work[T]) -> T:
+        """Return what *work* reads in one read-only transaction, in which all statements see one moment.
+
+        Nothing can be half done: unlike `transact` it ends at once when its caller is cancelled.
+        """
+
+        async def read(connection: asyncpg.Connection, _: _Try) -> T:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                return await work(connection)
+
+        return await self._tried(read)
+
     async def _tried(
         self, act: Callable[[asyncpg.Connection, _Try], Awaitable[T]], unknown: bool = False
     ) -> T:

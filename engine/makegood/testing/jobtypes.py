@@ -93,7 +93,7 @@ class JobTypeTests:
                 # Effects are the host's: they want its tables, which its own tests have.
                 if not (spec.opens_attempt(edge) or self.job_type.effects(edge)):
                     await self._fire(drive, mover, edge)
-            assert await store.violations() == []
+            assert (await store.audit()).violations == ()
 
     async def _ask_all(self, mover: Mover, job: Job) -> None:
         """Fire what must be refused; of what is legal ask for the decision alone."""
@@ -153,7 +153,7 @@ class JobTypeTests:
                 for edge in way:
                     job = await self._step(drive, job, edge, job.price // 3 if part else job.price)
                 told = " > ".join(edge.event for edge in way)
-                assert await store.violations() == [], f"broken books after {told}"
+                assert (await store.audit()).violations == (), f"broken books after {told}"
                 if job.state in self.job_type.spec.terminal:
                     assert (await store.jobs.money(job.id)).held == 0, f"credits still held after {told}"
 
@@ -176,11 +176,11 @@ class JobTypeTests:
                 for target in spec.states:
                     job = job or await self._to(drive, source.name)
                     job = await self._move(drive, update, job, target.name)
-                assert await store.violations() == [], f"broken books after moves from {source.name}"
+                assert (await store.audit()).violations == (), f"broken books after moves from {source.name}"
             for edge in spec.edges:
                 if not spec.opens_attempt(edge):
                     await self._move_with_evidence(drive, update, edge)
-            assert await store.violations() == []
+            assert (await store.audit()).violations == ()
 
     async def _move(self, drive: Drive, update: Update, job: Job, target: str) -> Job | None:
         """Set the state of *job*; return it if that was refused, or changed nothing."""

@@ -53,7 +53,7 @@ async def test_of_four_runners_at_once_one_does_the_work(empty_database: str) ->
 async def test_a_second_run_applies_nothing(database: str) -> None:
     assert await run(database) == []
     async with PostgresStore.open(database, update_schema=True) as store:
-        assert await store.violations() == []
+        assert (await store.audit()).violations == ()
     assert await recorded(database) == NAMES
 
 

@@ -109,7 +109,7 @@ async def test_d31_two_hundred_movements_at_once_lose_no_update(
     balance, debt, remaining, last, owed = row
     assert balance == remaining == last
     assert debt == owed
-    assert await drive.store.violations() == []
+    assert (await drive.store.audit()).violations == ()
 
 
 async def test_d41_a_mixed_charge_comes_back_to_its_buckets(drive: Drive) -> None:

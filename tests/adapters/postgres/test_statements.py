@@ -13,6 +13,7 @@ import pytest
 
 import makegood_adapters.postgres
 from makegood import ports
+from makegood.audit import Totals, Violation
 from makegood.job import Announcement, Attempt, Bucket, Job, JobMoney, Occupancy, Transition
 from makegood.ports import StoredHint
 from makegood_adapters.postgres import rows
@@ -32,6 +33,8 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "attempts/get": (rows.to_attempt, Attempt, set()),
     "attempts/keep_evidence": (rows.to_attempt, Attempt, set()),
     "attempts/occupancy": (rows.to_occupancy, Occupancy, set()),
+    "audit/violations": (rows.to_violation, Violation, {"found"}),
+    "audit/totals": (rows.to_totals, Totals, {"owners"}),
     "hints/unread": (rows.to_hint, StoredHint, set()),
     "ledger/buckets": (rows.to_bucket, Bucket, {"spendable", "debt"}),
     "outbox/take": (rows.to_announcement, Announcement, set()),

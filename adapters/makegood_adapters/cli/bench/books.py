@@ -4,7 +4,7 @@ import asyncpg
 
 from makegood_adapters.cli.bench.jobs import text_of
 from makegood_adapters.cli.bench.plan import BooksDisagree
-from makegood_adapters.postgres.statements import statement
+from makegood_adapters.postgres.audit import examine
 
 
 async def check_books(
@@ -19,12 +19,11 @@ async def check_books(
 
     *transitions_max*: up to so many are right. *all_completed*: each job must also be completed.
     """
-    broken = await connection.fetch(statement("violations"))
-    if broken:
-        first = broken[0]
+    audit = await examine(connection)
+    if audit.broken:
         raise BooksDisagree(
             f"The books of {whose} do not agree, so nothing that was measured counts: "
-            f"{len(broken)} violations, the first is: {first['invariant']}: {first['subject']}."
+            f"{audit.broken} violations, the first is: {audit.violations[0]}."
         )
     sums = await connection.fetchrow(text_of("books"))
     if sums is None:

@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from makegood.ports import Store
 from makegood.testing.contract.attempts import AttemptsContract
+from makegood.testing.contract.audit import AuditContract
 from makegood.testing.contract.buckets import BucketsContract
 from makegood.testing.contract.deadlines import DeadlinesContract
 from makegood.testing.contract.ends import EndsContract
@@ -32,6 +33,7 @@ class StoreContract(
     RestsContract,
     AttemptsContract,
     MessagesContract,
+    AuditContract,
 ):
     """Subclass it as `Test…` and give it two fixtures.
 
@@ -44,4 +46,4 @@ class StoreContract(
         """Declare the machines of the contract; afterwards no invariant may be broken."""
         await store.declare(SPECS)
         yield Drive(store, advance)
-        assert await store.violations() == []
+        assert (await store.audit()).violations == ()

@@ -1,0 +1,1 @@
+"""The command `makegood audit`: what an operator reads about the books."""
