@@ -185,14 +185,31 @@ async def _keep(_: object) -> None:
 
 
 async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
+    """Write a machine that is not there yet; of one that is there only deadlines, and only where they differ.
+
+    So a process that may not declare can start once another one has.
+    """
     key = (spec.name, spec.version)
-    await connection.execute(statement("machine/put_machine"), *key, spec.digest)
     stored = await connection.fetchval(statement("machine/digest"), *key)
+    if stored is None and await connection.fetchval(statement("machine/put_machine"), *key, spec.digest):
+        await _put_rules(connection, spec)
+        return
+    stored = stored or await connection.fetchval(statement("machine/digest"), *key)
     if stored != spec.digest:
         raise DeclarationError(
             f"{spec.name}@{spec.version}",
             ["its rules differ from those the database has under this version: raise `version`"],
         )
+    rows = await connection.fetch(statement("machine/states"), *key)
+    before = {row["name"]: row["deadline_seconds"] for row in rows}
+    changed = [s for s in spec.states if s.deadline_seconds != before[s.name]]
+    if changed:
+        names, seconds = [s.name for s in changed], [s.deadline_seconds for s in changed]
+        await connection.execute(statement("machine/put_deadlines"), *key, names, seconds)
+
+
+async def _put_rules(connection: asyncpg.Connection, spec: Spec) -> None:
+    key = (spec.name, spec.version)
     held = holdings(spec)
     await connection.execute(
         statement("machine/put_states"),
