@@ -103,6 +103,8 @@ async def _apply(connection: asyncpg.Connection, migrations: list[Migration]) ->
             continue
         await _apply_one(connection, migration)
         applied.append(migration.name)
+    if applied and await connection.fetchval("select to_regproc('makegood.renew_rights') is not null"):
+        await connection.execute("select makegood.renew_rights()")
     return applied
 
 
