@@ -49,7 +49,7 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
                 config.database_url.get_secret_value(),
                 connections_max=config.database_connections_max,
                 commit_batch_max=config.database_commit_batch_max,
-                update_schema=True,
+                update_schema=config.database_update_schema,
             )
         )
         blobs = FolderBlobs(config.blobs)

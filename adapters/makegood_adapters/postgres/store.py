@@ -16,10 +16,10 @@ from makegood_adapters.postgres.commit import GroupCommit
 from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.ledger import PostgresLedger
 from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
-from makegood_adapters.postgres.migrate import migrate
+from makegood_adapters.postgres.migrate import load, migrate
 from makegood_adapters.postgres.rows import spec_from_rows
 from makegood_adapters.postgres.statements import statement
-from makegood_adapters.postgres.transaction import Database
+from makegood_adapters.postgres.transaction import Database, missing_right
 
 #: On the server, so that they also end what the client can no longer reach; milliseconds.
 _TIMEOUTS = {
@@ -55,15 +55,12 @@ class PostgresStore:
 
         At most *commit_batch_max* concurrent calls of one kind are committed together.
 
-        `update_schema` applies missing migrations first, for which the role needs the right to
-        create in the database. StoreUnavailable says in one sentence why there is no connection.
+        `update_schema` applies missing migrations first, which only the owner of the schema can, or
+        whoever may create it. Without it, or where nothing is missing, a role with the rights of a
+        worker will do. StoreUnavailable says in one sentence why there is no store.
         """
         if update_schema:
-            connection = await connect(dsn)
-            try:
-                await migrate(connection)
-            finally:
-                await connection.close()
+            await bring_up_to_date(dsn)
         try:
             pool = await asyncpg.create_pool(
                 dsn, min_size=1, max_size=connections_max, reset=_keep, server_settings=_settings()
@@ -126,6 +123,15 @@ _REFUSED = (
 )
 
 
+async def bring_up_to_date(dsn: str) -> list[str]:
+    """Apply the missing migrations as the user of *dsn* and return their names; see `migrate`."""
+    connection = await connect(dsn)
+    try:
+        return await migrate(connection)
+    finally:
+        await connection.close()
+
+
 async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.Connection:
     """Open one connection, with *settings* of the server for it; StoreUnavailable says in a sentence
     without secrets why there is none."""
@@ -170,10 +176,20 @@ async def _check_server(pool: asyncpg.Pool) -> None:
             raise StoreUnavailable(
                 f"This is PostgreSQL {version.major}; makegood needs {_POSTGRES_MIN} or newer."
             )
-        if not await connection.fetchval("select to_regclass('makegood.job') is not null"):
-            raise StoreUnavailable(
-                "The database has no schema `makegood`: open the store with update_schema=True, once."
-            )
+        try:
+            if not await connection.fetchval("select to_regclass('makegood.job') is not null"):
+                raise StoreUnavailable("The database has no schema `makegood`: " + _BY_THE_OWNER)
+            reached = await connection.fetchval("select max(version) from makegood.migration")
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise StoreUnavailable(missing_right(error)) from None
+    newest = load()[-1].version
+    if reached < newest:
+        raise StoreUnavailable(
+            f"The database is at migration {reached}, this release needs {newest}: " + _BY_THE_OWNER
+        )
+
+
+_BY_THE_OWNER = "run `makegood migrate` as its owner, or open the store with update_schema=True, once."
 
 
 def _settings() -> dict[str, str]:
