@@ -5,6 +5,11 @@
 -- gives a kind in this database alone, to a login role or to a group that the owner has made.
 -- Nobody but the owner writes bucket, journal, hold, wallet or history: the triggers and functions that do run as the owner.
 
+create table makegood.granted (  -- to whom a kind was given, so that a migration can renew it
+  role regrole primary key,
+  kind text not null check (kind in ('worker', 'api', 'readonly'))
+);
+
 create view makegood.kind_right as
 select kind, privilege, object from (values
   (array['worker', 'api', 'readonly'], 'usage', 'schema makegood'),
@@ -12,7 +17,8 @@ select kind, privilege, object from (values
   (array['worker', 'api', 'readonly'], 'select', 'table makegood.machine, makegood.machine_state, '
     'makegood.machine_edge, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
     'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
-    'makegood.outbox, makegood.inbox, makegood.violation, makegood.migration, makegood.kind_right'),
+    'makegood.outbox, makegood.inbox, makegood.violation, makegood.migration, makegood.kind_right, '
+    'makegood.granted'),
   (array['worker', 'api'], 'select', 'table makegood.attempt'),
   (array['readonly'], 'select (job_id, number, account, phase, epoch, lease_until, task_id, ran, asked, '
     'opened_at, intent_at, accepted_at, closed_at, verdict, outputs, next_ask_at, next_fetch_at, '
@@ -46,11 +52,6 @@ select kind, privilege, object from (values
 
   (array['worker'], 'execute', 'function makegood.grant_credits, makegood.expire_credits')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
-
-create table makegood.granted (  -- to whom a kind was given, so that a migration can renew it
-  role regrole primary key,
-  kind text not null check (kind in ('worker', 'api', 'readonly'))
-);
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.
 create function makegood.revoke_rights(p_role name) returns void
