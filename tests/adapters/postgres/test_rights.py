@@ -89,7 +89,7 @@ async def test_readonly_reads_everything_but_secrets_and_changes_nothing(
     assert [row["name"] for row in hidden] == ["makegood.attempt.token_hash"]
     async with PostgresStore.open(roles["readonly"]) as store:
         assert await store.violations() == []
-        with pytest.raises(DatabaseRefusal, match="may not do this: permission denied for table job"):
+        with pytest.raises(DatabaseRefusal, match="may not do this: permission denied for function insert_jobs"):
             await Drive(store, drive.advance).insert(pool="pool")
 
 
@@ -116,8 +116,8 @@ async def test_an_api_sells_and_ends_jobs_but_makes_no_credits_and_runs_nothing(
             store.attempts.claim([f"{pool}-a"], 1, 60),
             store.outbox.take(["contract_plain"], 1, 60),
             shop.pool(),
-            shop.record(running, Verdict.FAILED),
-            shop.event(running, "fail", Verdict.ADMINISTRATOR),
+            shop.record(asked, Verdict.FAILED),
+            shop.event(asked, "fail", Verdict.ADMINISTRATOR),
         ):
             with pytest.raises(DatabaseRefusal, match="The database user may not do this: permission denied"):
                 await refused

@@ -3,7 +3,8 @@
 -- No role is made here: roles belong to the whole server, so making them needs a right that managed
 -- databases withhold, and a role that two databases share would have its rights in both. `grant_rights`
 -- gives a kind in this database alone, to a login role or to a group that the owner has made.
--- Nobody but the owner writes bucket, journal, hold, wallet or history: the triggers and functions that do run as the owner.
+-- Nobody but the owner writes bucket, journal, hold, wallet or history: the triggers and functions that do
+-- run as the owner. Every table and function that a kind needs is in this list; whoever adds one adds it here.
 
 create table makegood.granted (  -- to whom a kind was given, so that a migration can renew it
   role regrole primary key,
@@ -50,7 +51,9 @@ select kind, privilege, object from (values
   (array['worker'], 'insert (type, version, event, from_state, to_state, place, money, opens_attempt, '
     'verdicts, evidence_always)', 'table makegood.machine_edge'),
 
-  (array['worker'], 'execute', 'function makegood.grant_credits, makegood.expire_credits')
+  (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs'),
+  (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.intend_attempts, '
+    'makegood.grant_credits, makegood.expire_credits')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.

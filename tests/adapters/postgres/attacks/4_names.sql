@@ -74,3 +74,11 @@ SET transform_null_equals = on;
 SET array_nulls = off;
 SET search_path = '';
 UPDATE makegood.job SET state = 'failed' WHERE job_id = '{queued}';
+
+-- JRRR move a job with evidence of one's own by the store's function
+SELECT makegood.move_jobs(array[job_id], array[version], array[state], array[intent_attempt], array[false],
+  array['fail'], array['failed'], array[gen_random_uuid()], array['eve'], array[null], array[null::bigint],
+  array[null], array[null], array[null::double precision], array[null], json_build_array(json_build_object(
+  'job_id', job_id, 'attempt', 1, 'verdict', 'failed', 'final', true, 'source', 'eve', 'task_id', null,
+  'detail', json_build_object(), 'outputs', json_build_array()))::text, true)
+FROM makegood.job WHERE job_id = '{running}';
