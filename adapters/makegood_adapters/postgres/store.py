@@ -50,6 +50,7 @@ class PostgresStore:
         connections_max: int = 10,
         commit_batch_max: int = 500,
         update_schema: bool = False,
+        transaction_pooler: bool = False,
     ) -> AsyncIterator["PostgresStore"]:
         """Connect to *dsn* and close at the end.
 
@@ -57,13 +58,22 @@ class PostgresStore:
 
         `update_schema` applies missing migrations first, which only the owner of the schema can, or
         whoever may create it. Without it, or where nothing is missing, a role with the rights of a
-        worker will do. StoreUnavailable says in one sentence why there is no store.
+        worker will do. `transaction_pooler` keeps nothing in a session, neither prepared statements nor
+        time-outs, which then have to be set for the role. StoreUnavailable says in one sentence why there
+        is no store.
         """
+        if transaction_pooler and update_schema:
+            raise ValueError("The schema is updated over a direct connection, not over a pooler.")
         if update_schema:
             await bring_up_to_date(dsn)
         try:
             pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=connections_max, reset=_keep, server_settings=_settings()
+                dsn,
+                min_size=1,
+                max_size=connections_max,
+                reset=_keep,
+                server_settings=None if transaction_pooler else _settings(),
+                statement_cache_size=0 if transaction_pooler else 100,
             )
         except _REFUSED as error:
             raise _unreachable(dsn, error) from None

@@ -89,7 +89,9 @@ async def test_readonly_reads_everything_but_secrets_and_changes_nothing(
     assert [row["name"] for row in hidden] == ["makegood.attempt.token_hash"]
     async with PostgresStore.open(roles["readonly"]) as store:
         assert await store.violations() == []
-        with pytest.raises(DatabaseRefusal, match="may not do this: permission denied for function insert_jobs"):
+        with pytest.raises(
+            DatabaseRefusal, match="may not do this: permission denied for function insert_jobs"
+        ):
             await Drive(store, drive.advance).insert(pool="pool")
 
 

@@ -36,10 +36,10 @@ BREAKS = {
     ),
     "held credits are set free": "UPDATE makegood.bucket SET held = held - 5, remaining = remaining + 5",
     "a line of the journal is deleted": "DELETE FROM makegood.journal WHERE kind = 'capture'",
-    "a line of the journal is changed": "UPDATE makegood.journal SET amount = amount + 1 WHERE kind = 'issue'",
-    "a line of the journal is copied": (
-        'INSERT INTO makegood.journal SELECT (jsonb_populate_record(j, \'{"seq": 99, "journal_id": 99}\')).*'
-        " FROM makegood.journal j WHERE kind = 'issue'"
+    "a line of the journal is changed": "UPDATE makegood.journal SET amount = 999 WHERE kind = 'issue'",
+    "a line of the journal is added": (
+        "INSERT INTO makegood.journal (owner_id, seq, kind, bucket_id, amount, actor)"
+        " SELECT owner_id, 99, 'issue', bucket_id, 5, 'eve' FROM makegood.bucket"
     ),
     "a hold is deleted": "DELETE FROM makegood.hold WHERE captured IS NULL",
     "a hold is settled by hand": (
