@@ -106,7 +106,8 @@ async def as_owner(database: str, sql: list[str]) -> AsyncIterator[str]:
     made = re.findall(r"create role (\w+)", text)
     owner = await asyncpg.connect(database)
     try:
-        await owner.execute(text)
+        if text:
+            await owner.execute(text)
         parts, user = urlsplit(database), LOGIN.search(text)
         place = parts.netloc.rpartition("@")[2]
         yield parts._replace(netloc=f"{user[1]}:{user[2]}@{place}").geturl() if user else database

@@ -55,9 +55,7 @@ async def test_the_owner_makes_the_schema_with_a_command(empty_database: str, tm
     assert (again.returncode, again.stdout) == (0, UP_TO_DATE)
 
 
-@pytest.mark.parametrize(
-    "key", ["", "database_update_schema = false", "database_transaction_pooler = true"]
-)
+@pytest.mark.parametrize("key", ["", "database_update_schema = false", "database_transaction_pooler = true"])
 async def test_a_worker_starts_the_service(database: str, tmp_path: Path, key: str) -> None:
     async with login(database, "worker") as dsn:
         assert "Cannot listen on 127.0.0.1" in await serve(tmp_path, dsn, key)  # it came as far as that
