@@ -91,7 +91,9 @@ class PostgresStore:
         """See `Store.declare`."""
 
         async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(statement("ledger/put_rule"), grace_seconds, GRACE_SECONDS)
+            kept = await connection.fetchval(statement("ledger/rule"))
+            if kept is None or grace_seconds not in (None, kept):  # who may not write it may still start
+                await connection.execute(statement("ledger/put_rule"), grace_seconds, GRACE_SECONDS)
             for spec in specs:
                 await _declare(connection, spec)
 

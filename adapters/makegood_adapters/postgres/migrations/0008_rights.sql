@@ -16,7 +16,7 @@ select kind, privilege, object from (values
   (array['worker', 'api', 'readonly'], 'usage', 'schema makegood'),
   (array['worker', 'api', 'readonly'], 'execute', 'function makegood.now'),
   (array['worker', 'api', 'readonly'], 'select', 'table makegood.machine, makegood.machine_state, '
-    'makegood.machine_edge, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
+    'makegood.machine_edge, makegood.ledger_rule, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
     'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.migration, makegood.kind_right, '
     'makegood.granted'),
@@ -45,6 +45,7 @@ select kind, privilege, object from (values
   (array['worker'], 'insert (name, pool, capacity, draining_seconds), update (pool, capacity, '
     'draining_seconds, capacity_since, rests_until, rests)', 'table makegood.provider_account'),
 
+  (array['worker'], 'insert (grace_seconds), update (grace_seconds)', 'table makegood.ledger_rule'),
   (array['worker'], 'insert (type, version, digest)', 'table makegood.machine'),
   (array['worker'], 'insert (type, version, name, is_initial, is_terminal, is_slot, is_waiting, holding, '
     'deadline_seconds, deadline_event, place), update (deadline_seconds)', 'table makegood.machine_state'),
@@ -53,7 +54,8 @@ select kind, privilege, object from (values
 
   (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs'),
   (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.intend_attempts, '
-    'makegood.grant_credits, makegood.expire_credits')
+    'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
+    'makegood.expire_credits')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.
@@ -101,8 +103,6 @@ begin
 end $$;
 
 -- What a role may not write or call itself, the ledger and the referee do for it as the owner.
-alter function makegood.grant_credits security definer;
-alter function makegood.expire_credits security definer;
 alter function makegood.attempt_opens security definer;
 alter function makegood.attempt_belongs security definer;
 alter function makegood.attempt_guard security definer;

@@ -3,6 +3,12 @@
 -- JRRR issue credits by the ledger's function
 SELECT makegood.grant_credits('{owner}', 'gift', 5, 'eve', 1, NULL, 'eve');
 
+-- JRRR take a payment back by the ledger's function
+SELECT makegood.charge_back(owner_id, source_ref, 'eve') FROM makegood.bucket WHERE owner_id = '{owner}';
+
+-- RRRR call a function that the ledger keeps to itself
+SELECT makegood.refuse_short(array['{pending}'::uuid], now());
+
 -- HRRR expire what is not due
 SELECT makegood.expire_credits(9);
 
