@@ -124,6 +124,15 @@ union all
 select 'a job that is not over has no deadline', j.job_id::text
 from makegood.job j where (j.finished_at is null) <> (j.deadline_at is not null)
 union all
+select 'a journal line has no wallet or bucket of its owner', j.owner_id || ' ' || j.seq
+from makegood.journal j
+where not exists (select 1 from makegood.wallet w join makegood.bucket b using (owner_id)
+                  where w.owner_id = j.owner_id and b.bucket_id = j.bucket_id)
+union all
+select 'a hold has no job of its owner', h.job_id || ' / ' || h.bucket_id
+from makegood.hold h join makegood.bucket b using (bucket_id)
+where not exists (select 1 from makegood.job j where j.job_id = h.job_id and j.owner_id = b.owner_id)
+union all
 select 'all credits: issued is not remaining + held + captured + expired', 'all wallets'
 from (select coalesce(sum(issued), 0) as a,
              coalesce(sum(remaining + held + captured + expired), 0) as b from makegood.bucket) t
