@@ -71,8 +71,8 @@ async def test_without_a_schema_it_says_who_makes_it(empty_database: str, tmp_pa
     [
         (None, "", "permission denied for schema makegood. Only the owner of the schema can update it"),
         (None, "database_update_schema = false", "makegood.grant_rights('<user>', 'worker')"),
-        ("readonly", "", "The database user may not do this: permission denied for table machine"),
-        ("api", "", "The database user may not do this: permission denied for table machine"),
+        ("readonly", "", "The database user may not do this: permission denied for table ledger_rule"),
+        ("api", "", "The database user may not do this: permission denied for table ledger_rule"),
     ],
 )
 async def test_a_user_without_the_rights_is_told_which_is_missing_and_what_to_do(
