@@ -7,9 +7,13 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from PIL import Image
 
@@ -33,7 +37,8 @@ NAMED = re.compile(r"# (\w+\.py)\n")
 class Program:
     """A python block with the toml and text blocks around it.
 
-    `files` are the blocks of the page, up to this one, whose first line is a comment with a file's name.
+    `files` are the blocks of the page, up to this one, whose first line is a comment with a file's name;
+    `sql` are those that the owner of the database has executed by then.
     """
 
     page: Path
@@ -42,6 +47,7 @@ class Program:
     output: str | None
     tool: str | None
     files: dict[str, str]
+    sql: list[str]
 
     def __str__(self) -> str:
         return f"{self.page.name}-{self.number}"
@@ -58,7 +64,9 @@ def programs() -> list[Program]:
                 tool = next((t for k, t in reversed(blocks[:i]) if k == "toml"), None)
                 if named := NAMED.match(text):
                     files = {**files, named[1]: text}
-                found.append(Program(page, i, text, after[1] if after[0] == "text" else None, tool, files))
+                sql = [t for k, t in blocks[:i] if k == "sql"]
+                output = after[1] if after[0] == "text" else None
+                found.append(Program(page, i, text, output, tool, files, sql))
     return found
 
 
@@ -74,10 +82,10 @@ async def test_every_program_runs_and_prints_what_the_page_says(
         tools.mkdir()
         name = str(tomllib.loads(program.tool)["name"])
         (tools / f"{name}.toml").write_text(program.tool)
-    async with Simulator(keys={"a-key": 3}) as simulator:
+    async with Simulator(keys={"a-key": 3}) as simulator, as_owner(database, program.sql) as dsn:
         environment = {
             **os.environ,
-            "DATABASE_URL": database,
+            "DATABASE_URL": dsn,
             "RUNNINGHUB_URL": simulator.url,
             "RUNNINGHUB_KEY": "a-key",
             "PICTURE": "picture.png",
@@ -86,6 +94,34 @@ async def test_every_program_runs_and_prints_what_the_page_says(
     assert ran.returncode == 0, ran.stdout + ran.stderr
     if program.output is not None:
         assert ran.stdout == program.output
+
+
+LOGIN = re.compile(r"create role (\w+) login password '([^']+)'")
+
+
+@asynccontextmanager
+async def as_owner(database: str, sql: list[str]) -> AsyncIterator[str]:
+    """Execute *sql* and yield the address of the first user that it makes; its roles are gone at the end."""
+    text = "\n".join(sql)
+    made = re.findall(r"create role (\w+)", text)
+    owner = await asyncpg.connect(database)
+    try:
+        if text:
+            await owner.execute(text)
+        parts, user = urlsplit(database), LOGIN.search(text)
+        place = parts.netloc.rpartition("@")[2]
+        yield parts._replace(netloc=f"{user[1]}:{user[2]}@{place}").geturl() if user else database
+    finally:
+        for row in await owner.fetch("select rolname from pg_roles where rolname = any($1)", made):
+            await owner.execute(f"drop owned by {row['rolname']} cascade; drop role {row['rolname']}")
+        await owner.close()
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if "```sql" in p.read_text("utf-8")], ids=lambda p: p.stem)
+async def test_the_sql_of_a_page_can_be_executed_by_the_owner(page: Path, database: str) -> None:
+    sql = [text for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == "sql"]
+    async with as_owner(database, sql):
+        pass
 
 
 async def _run(code: str, folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":

@@ -44,6 +44,8 @@ class ServiceConfig(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MAKEGOOD_", env_nested_delimiter="__", extra="forbid")
 
     database_url: SecretStr
+    database_update_schema: bool = True
+    database_transaction_pooler: bool = False
     database_connections_max: int = Field(default=10, ge=2)
     database_commit_batch_max: int = Field(default=500, ge=1)
     wakeups: bool = True

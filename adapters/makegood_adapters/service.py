@@ -43,13 +43,15 @@ def load_catalog(config: ServiceConfig, plugins: Plugins) -> Catalog:
 
 async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
     """Run until *stopping* is set, then end in order. Raises ServiceError, StoreUnavailable."""
+    pooled = config.database_transaction_pooler
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
             PostgresStore.open(
                 config.database_url.get_secret_value(),
                 connections_max=config.database_connections_max,
                 commit_batch_max=config.database_commit_batch_max,
-                update_schema=True,
+                update_schema=config.database_update_schema and not pooled,
+                transaction_pooler=pooled,
             )
         )
         blobs = FolderBlobs(config.blobs)

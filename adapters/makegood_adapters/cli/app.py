@@ -17,6 +17,7 @@ from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.graph import graph
 from makegood_adapters.cli.schema import schema
 from makegood_adapters.config import load_config
+from makegood_adapters.postgres.store import bring_up_to_date
 from makegood_adapters.service import serve as run_service
 
 app = App(name="makegood", help="Paid AI jobs that either deliver or give the money back.")
@@ -82,3 +83,24 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await run_service(load_config(config), stopping)
+
+
+@app.command
+async def migrate(
+    *,
+    config: Annotated[Path, Parameter(name="--config")] = Path("config/makegood.toml"),
+    dsn: str | None = None,
+) -> None:
+    """Bring the schema `makegood` of a database up to date, as its owner, and renew the rights of roles.
+
+    Parameters
+    ----------
+    config
+        The configuration file whose `database_url` is used.
+    dsn
+        The address of the owner, where the service connects as somebody else.
+    """
+    address = dsn or load_config(config).database_url.get_secret_value()
+    applied = await bring_up_to_date(address)
+    lines = [*(f"applied {name}" for name in applied), "The schema makegood is up to date."]
+    sys.stdout.write("\n".join(lines) + "\n")

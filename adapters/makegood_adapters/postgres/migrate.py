@@ -86,9 +86,11 @@ async def _apply(connection: asyncpg.Connection, migrations: list[Migration]) ->
             await connection.execute("create schema makegood")
         if not await connection.fetchval("select to_regclass('makegood.migration') is not null"):
             await connection.execute(_JOURNAL)
+        rows = await connection.fetch("select version, sha256 from makegood.migration")
     except asyncpg.PostgresError as error:
-        raise MigrationError(f"The schema makegood cannot be created: {_line(error)}.") from error
-    rows = await connection.fetch("select version, sha256 from makegood.migration")
+        raise MigrationError(
+            f"The schema makegood cannot be created or read: {_line(error)}.{_whose(error)}"
+        ) from error
     done = {row["version"]: row["sha256"] for row in rows}
     if done and max(done) > len(migrations):
         raise MigrationError(
@@ -103,6 +105,8 @@ async def _apply(connection: asyncpg.Connection, migrations: list[Migration]) ->
             continue
         await _apply_one(connection, migration)
         applied.append(migration.name)
+    if applied and await connection.fetchval("select to_regproc('makegood.renew_rights') is not null"):
+        await connection.execute("select makegood.renew_rights()")
     return applied
 
 
@@ -118,8 +122,14 @@ async def _apply_one(connection: asyncpg.Connection, migration: Migration) -> No
                 migration.sha256,
             )
     except asyncpg.PostgresError as error:
-        raise MigrationError(f"{migration.name} cannot be applied: {_line(error)}.") from error
+        raise MigrationError(f"{migration.name} cannot be applied: {_line(error)}.{_whose(error)}") from error
 
 
 def _line(error: asyncpg.PostgresError) -> str:
     return " ".join(str(error).split())
+
+
+def _whose(error: asyncpg.PostgresError) -> str:
+    if not isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return ""
+    return " Only the owner of the schema can update it: run `makegood migrate` with the owner's address."

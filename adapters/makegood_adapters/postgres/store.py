@@ -13,15 +13,15 @@ from makegood.errors import DeclarationError, StoreUnavailable
 from makegood.machine import Spec
 from makegood.machine.money import holdings
 from makegood_adapters.postgres.attempts import PostgresAttempts
-from makegood_adapters.postgres.audit import AUDIT_SECONDS, MAY_NOT_READ, audit
+from makegood_adapters.postgres.audit import AUDIT_SECONDS, audit
 from makegood_adapters.postgres.commit import GroupCommit
 from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.ledger import PostgresLedger
 from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
-from makegood_adapters.postgres.migrate import migrate
+from makegood_adapters.postgres.migrate import load, migrate
 from makegood_adapters.postgres.rows import spec_from_rows
 from makegood_adapters.postgres.statements import statement
-from makegood_adapters.postgres.transaction import Database
+from makegood_adapters.postgres.transaction import Database, missing_right
 
 #: On the server, so that they also end what the client can no longer reach; milliseconds.
 _TIMEOUTS = {
@@ -53,23 +53,30 @@ class PostgresStore:
         connections_max: int = 10,
         commit_batch_max: int = 500,
         update_schema: bool = False,
+        transaction_pooler: bool = False,
     ) -> AsyncIterator["PostgresStore"]:
         """Connect to *dsn* and close at the end.
 
         At most *commit_batch_max* concurrent calls of one kind are committed together.
 
-        `update_schema` applies missing migrations first, for which the role needs the right to
-        create in the database. StoreUnavailable says in one sentence why there is no connection.
+        `update_schema` applies missing migrations first, which only the owner of the schema can, or
+        whoever may create it. Without it, or where nothing is missing, a role with the rights of a
+        worker will do. `transaction_pooler` keeps nothing in a session, neither prepared statements nor
+        time-outs, which then have to be set for the role. StoreUnavailable says in one sentence why there
+        is no store.
         """
+        if transaction_pooler and update_schema:
+            raise ValueError("The schema is updated over a direct connection, not over a pooler.")
         if update_schema:
-            connection = await connect(dsn)
-            try:
-                await migrate(connection)
-            finally:
-                await connection.close()
+            await bring_up_to_date(dsn)
         try:
             pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=connections_max, reset=_keep, server_settings=_settings()
+                dsn,
+                min_size=1,
+                max_size=connections_max,
+                reset=_keep,
+                server_settings=None if transaction_pooler else _settings(),
+                statement_cache_size=0 if transaction_pooler else 100,
             )
         except _REFUSED as error:
             raise _unreachable(dsn, error) from None
@@ -87,7 +94,9 @@ class PostgresStore:
         """See `Store.declare`."""
 
         async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(statement("ledger/put_rule"), grace_seconds, GRACE_SECONDS)
+            kept = await connection.fetchval(statement("ledger/rule"))
+            if kept is None or grace_seconds not in (None, kept):  # who may not write it may still start
+                await connection.execute(statement("ledger/put_rule"), grace_seconds, GRACE_SECONDS)
             for spec in specs:
                 await _declare(connection, spec)
 
@@ -126,6 +135,15 @@ _REFUSED = (
     TimeoutError,
     KeyError,  # no user in the address, and ours has no name in the system
 )
+
+
+async def bring_up_to_date(dsn: str) -> list[str]:
+    """Apply the missing migrations as the user of *dsn* and return their names; see `migrate`."""
+    connection = await connect(dsn)
+    try:
+        return await migrate(connection)
+    finally:
+        await connection.close()
 
 
 async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.Connection:
@@ -173,13 +191,19 @@ async def _check_server(pool: asyncpg.Pool) -> None:
                 f"This is PostgreSQL {version.major}; makegood needs {_POSTGRES_MIN} or newer."
             )
         try:
-            there = await connection.fetchval("select to_regclass('makegood.job') is not null")
-        except asyncpg.InsufficientPrivilegeError:
-            raise StoreUnavailable(MAY_NOT_READ) from None
-        if not there:
-            raise StoreUnavailable(
-                "The database has no schema `makegood`: open the store with update_schema=True, once."
-            )
+            if not await connection.fetchval("select to_regclass('makegood.job') is not null"):
+                raise StoreUnavailable("The database has no schema `makegood`: " + _BY_THE_OWNER)
+            reached = await connection.fetchval("select max(version) from makegood.migration")
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise StoreUnavailable(missing_right(error)) from None
+    newest = load()[-1].version
+    if reached < newest:
+        raise StoreUnavailable(
+            f"The database is at migration {reached}, this release needs {newest}: " + _BY_THE_OWNER
+        )
+
+
+_BY_THE_OWNER = "run `makegood migrate` as its owner, or open the store with update_schema=True, once."
 
 
 def _settings() -> dict[str, str]:
@@ -191,14 +215,31 @@ async def _keep(_: object) -> None:
 
 
 async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
+    """Write a machine that is not there yet; of one that is there only deadlines, and only where they differ.
+
+    So a process that may not declare can start once another one has.
+    """
     key = (spec.name, spec.version)
-    await connection.execute(statement("machine/put_machine"), *key, spec.digest)
     stored = await connection.fetchval(statement("machine/digest"), *key)
+    if stored is None and await connection.fetchval(statement("machine/put_machine"), *key, spec.digest):
+        await _put_rules(connection, spec)
+        return
+    stored = stored or await connection.fetchval(statement("machine/digest"), *key)
     if stored != spec.digest:
         raise DeclarationError(
             f"{spec.name}@{spec.version}",
             ["its rules differ from those the database has under this version: raise `version`"],
         )
+    rows = await connection.fetch(statement("machine/states"), *key)
+    before = {row["name"]: row["deadline_seconds"] for row in rows}
+    changed = [s for s in spec.states if s.deadline_seconds != before[s.name]]
+    if changed:
+        names, seconds = [s.name for s in changed], [s.deadline_seconds for s in changed]
+        await connection.execute(statement("machine/put_deadlines"), *key, names, seconds)
+
+
+async def _put_rules(connection: asyncpg.Connection, spec: Spec) -> None:
+    key = (spec.name, spec.version)
     held = holdings(spec)
     await connection.execute(
         statement("machine/put_states"),

@@ -56,7 +56,17 @@ class DatabaseRefusal(StoreError):
     def __init__(self, error: asyncpg.PostgresError) -> None:
         self.sqlstate = str(error.sqlstate)
         self.detail = str(error.detail) if error.detail else None
-        super().__init__(str(error))
+        lacks = isinstance(error, asyncpg.InsufficientPrivilegeError)
+        super().__init__(missing_right(error) if lacks else str(error))
+
+
+def missing_right(error: asyncpg.PostgresError) -> str:
+    """Say which right the database user lacks, and how its owner gives it."""
+    return (
+        f"The database user may not do this: {error}. The owner of the schema gives it rights with "
+        "select makegood.grant_rights('<user>', 'worker'), or the kind that fits; "
+        "docs/how-to/database-roles.md says what each may do."
+    )
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ create table makegood.machine (
   version    integer not null check (version > 0),
   digest     text not null,
   created_at timestamptz not null default makegood.now(),
+  sealed     boolean not null default false,  -- set at COMMIT: from then on nothing is added to it
   primary key (type, version)
 );
 
@@ -61,8 +62,12 @@ begin
     using errcode = 'MG005';
 end $$;
 
-create trigger permanent before update or delete on makegood.machine
+create trigger permanent before delete on makegood.machine
   for each row execute function makegood.forbid();
+create trigger unchanged before update on makegood.machine for each row
+  when (old.sealed or (old.type, old.version, old.digest, old.created_at)
+                      is distinct from (new.type, new.version, new.digest, new.created_at))
+  execute function makegood.forbid();
 create trigger permanent before delete on makegood.machine_state
   for each row execute function makegood.forbid();
 create trigger permanent before update or delete on makegood.machine_edge
@@ -86,3 +91,63 @@ begin
 end $$;
 create trigger only_deadlines before update on makegood.machine_state
   for each row execute function makegood.machine_state_fixed();
+
+-- States and edges come in the transaction that declares their machine, or never: else a new edge could
+-- lead jobs past what was declared.
+create function makegood.machine_part() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select 1 from makegood.machine m
+             where m.type = new.type and m.version = new.version and m.sealed) then
+    raise exception '%@% is declared already: what is legal may change in another version only',
+                    new.type, new.version using errcode = 'MG005';
+  end if;
+  return new;
+end $$;
+create trigger with_its_machine before insert on makegood.machine_state
+  for each row execute function makegood.machine_part();
+create trigger with_its_machine before insert on makegood.machine_edge
+  for each row execute function makegood.machine_part();
+
+-- Whoever declares it: an edge takes the credits from where its first state has them to where its second
+-- one has, no machine keeps the credits of a failed job, and what leaves a slot says what must be known.
+create function makegood.edge_fits() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  here makegood.machine_state;
+  there makegood.machine_state;
+begin
+  select * into here from makegood.machine_state
+    where type = new.type and version = new.version and name = new.from_state;
+  select * into there from makegood.machine_state
+    where type = new.type and version = new.version and name = new.to_state;
+  if not found then
+    return new;  -- the foreign key says so
+  end if;
+  if here.is_terminal or not (case new.money
+       when 'none' then here.holding = there.holding
+                        or (here.holding in ('none', 'settled') and there.holding = 'over')
+       when 'hold' then here.holding = 'none' and there.holding = 'held'
+       else here.holding = 'held' and there.holding in ('settled', 'over') end)
+     or (there.name = 'failed' and new.money in ('capture', 'policy')) then
+    raise exception 'edge % of %@% would lose credits: from % (%) to % (%) with money %', new.event, new.type,
+                    new.version, here.name, here.holding, there.name, there.holding, new.money
+      using errcode = 'MG005';
+  end if;
+  if here.is_slot and coalesce(cardinality(new.verdicts), 0) = 0 then
+    raise exception 'edge % of %@% leaves a slot: it must name the verdicts that allow it',
+                    new.event, new.type, new.version using errcode = 'MG005';
+  end if;
+  return new;
+end $$;
+create trigger fits before insert on makegood.machine_edge
+  for each row execute function makegood.edge_fits();
+
+create function makegood.machine_seals() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update makegood.machine set sealed = true where type = new.type and version = new.version;
+  return null;
+end $$;
+create constraint trigger seals after insert on makegood.machine
+  deferrable initially deferred for each row execute function makegood.machine_seals();

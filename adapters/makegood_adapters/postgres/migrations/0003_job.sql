@@ -218,12 +218,19 @@ begin
     raise exception 'attempt % of job %: its account, submission, task and end are permanent',
                     old.number, old.job_id using errcode = 'MG005';
   end if;
-  if pg_trigger_depth() = 1 and (
-       new.draining_until is distinct from old.draining_until
-       or (old.closed_at is null and new.closed_at is not null and not exists (
-             select 1 from makegood.evidence e where e.job_id = new.job_id and e.attempt = new.number
-               and e.verdict = new.verdict
-               and e.verdict in ('rejected', 'succeeded', 'failed', 'cancelled', 'absent'))))
+  -- Judged by what the rows say, never by who calls from where: a trigger on somebody's own table may call.
+  if (new.closed_at, new.verdict) is distinct from (old.closed_at, old.verdict) and not (
+       new.closed_at is not null and exists (
+         select 1 from makegood.evidence e where e.job_id = new.job_id and e.attempt = new.number
+           and e.verdict = new.verdict
+           and e.verdict in ('rejected', 'succeeded', 'failed', 'cancelled', 'absent'))
+       or new.verdict is not distinct from old.verdict and exists (  -- its job has left the slot
+         select 1 from makegood.job j where j.job_id = new.job_id and j.attempt = new.number and not j.slot
+           and (new.intent_at is null or j.finished_at is null)))
+     or new.draining_until is distinct from old.draining_until and not exists (
+       select 1 from makegood.job j join makegood.provider_account p on p.name = new.account
+       where j.job_id = new.job_id and j.attempt = new.number and new.intent_at is not null
+         and new.draining_until = j.finished_at + make_interval(secs => p.draining_seconds))
   then
     raise exception 'attempt % of job % is over when evidence says so, and its slot is free then',
                     old.number, old.job_id using errcode = 'MG002';

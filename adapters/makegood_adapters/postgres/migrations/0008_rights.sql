@@ -1,4 +1,113 @@
--- Functions belong to nobody but the owner: by default every role might call them.
+-- Who may do what. Three kinds of rights, each a list of grants; the owner gives a kind to a role.
+--
+-- No role is made here: roles belong to the whole server, so making them needs a right that managed
+-- databases withhold, and a role that two databases share would have its rights in both. `grant_rights`
+-- gives a kind in this database alone, to a login role or to a group that the owner has made.
+-- Nobody but the owner writes bucket, journal, hold, wallet or history: the triggers and functions that do
+-- run as the owner. Every table and function that a kind needs is in this list; whoever adds one adds it here.
 
+create table makegood.granted (  -- to whom a kind was given, so that a migration can renew it
+  role regrole primary key,
+  kind text not null check (kind in ('worker', 'api', 'readonly'))
+);
+
+create view makegood.kind_right as
+select kind, privilege, object from (values
+  (array['worker', 'api', 'readonly'], 'usage', 'schema makegood'),
+  (array['worker', 'api', 'readonly'], 'execute', 'function makegood.now'),
+  (array['worker', 'api', 'readonly'], 'select', 'table makegood.machine, makegood.machine_state, '
+    'makegood.machine_edge, makegood.ledger_rule, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
+    'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
+    'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
+    'makegood.granted'),
+  (array['worker', 'api'], 'select', 'table makegood.attempt'),
+  (array['readonly'], 'select (job_id, number, account, phase, epoch, lease_until, task_id, ran, asked, '
+    'opened_at, intent_at, accepted_at, closed_at, verdict, outputs, next_ask_at, next_fetch_at, '
+    'cancel_sent_at, cancel_answered, cancel_late, draining_until)', 'table makegood.attempt'),
+
+  (array['worker', 'api'], 'insert (job_id, owner_id, type, type_version, pool, state, price, input, '
+    'request, files, key, priority, attempts_max, retry_of, actor, input_digest)', 'table makegood.job'),
+  (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
+    'data, not_before, cancel_requested_at)', 'table makegood.job'),
+  (array['worker'], 'update (attempt, intent_attempt, watched_until)', 'table makegood.job'),
+
+  (array['worker', 'api'], 'insert (job_id, attempt, source, digest, body, task_id), update (copies)',
+    'table makegood.inbox'),
+  (array['worker'], 'update (read_at)', 'table makegood.inbox'),
+  (array['worker', 'api'], 'update (next_ask_at)', 'table makegood.attempt'),
+
+  (array['worker'], 'insert (job_id, number, account), update (phase, epoch, lease_until, token_hash, '
+    'task_id, ran, asked, intent_at, accepted_at, closed_at, verdict, outputs, next_fetch_at, '
+    'cancel_sent_at, cancel_answered, cancel_late)', 'table makegood.attempt'),
+  (array['worker'], 'insert (job_id, attempt, verdict, source, task_id, detail)',
+    'table makegood.evidence'),
+  (array['worker'], 'update (delivered, leased_until, tries, done_at)', 'table makegood.outbox'),
+  (array['worker'], 'insert (name, pool, capacity, draining_seconds), update (pool, capacity, '
+    'draining_seconds, capacity_since, rests_until, rests)', 'table makegood.provider_account'),
+
+  (array['worker'], 'insert (grace_seconds), update (grace_seconds)', 'table makegood.ledger_rule'),
+  (array['worker'], 'insert (type, version, digest)', 'table makegood.machine'),
+  (array['worker'], 'insert (type, version, name, is_initial, is_terminal, is_slot, is_waiting, holding, '
+    'deadline_seconds, deadline_event, place), update (deadline_seconds)', 'table makegood.machine_state'),
+  (array['worker'], 'insert (type, version, event, from_state, to_state, place, money, opens_attempt, '
+    'verdicts, evidence_always)', 'table makegood.machine_edge'),
+
+  (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs'),
+  (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.intend_attempts, '
+    'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
+    'makegood.expire_credits')
+) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
+
+-- Take from a role all rights in this schema. Called by the owner and by grant_rights.
+create function makegood.revoke_rights(p_role name) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select 1 from pg_roles where rolname = p_role) then
+    raise exception 'there is no role "%": create it first', p_role using errcode = '42704';
+  end if;
+  lock table makegood.granted in share row exclusive mode;  -- two at once would meet in the catalog
+  execute format('revoke all on all tables in schema makegood from %I', p_role);
+  execute format('revoke all on all sequences in schema makegood from %I', p_role);
+  execute format('revoke all on all functions in schema makegood from %I', p_role);
+  execute format('revoke all on schema makegood from %I', p_role);
+  delete from makegood.granted where role = quote_ident(p_role)::regrole;
+end $$;
+
+-- Give a role the rights of one kind in this database, instead of those it had. Called by the owner.
+create function makegood.grant_rights(p_role name, p_kind text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  line record;
+begin
+  if p_kind is null or p_kind not in ('worker', 'api', 'readonly') then
+    raise exception 'there are no rights of kind "%": it is worker, api or readonly', p_kind
+      using errcode = '22023';
+  end if;
+  perform makegood.revoke_rights(p_role);
+  for line in select privilege, object from makegood.kind_right where kind = p_kind loop
+    execute format('grant %s on %s to %I', line.privilege, line.object, p_role);
+  end loop;
+  insert into makegood.granted (role, kind) values (quote_ident(p_role)::regrole, p_kind);
+end $$;
+
+-- Give every role its kind again, with what a migration has added. Called by migrate.
+create function makegood.renew_rights() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  line record;
+begin
+  delete from makegood.granted g where not exists (select 1 from pg_roles r where r.oid = g.role);
+  for line in select r.rolname, g.kind from makegood.granted g join pg_roles r on r.oid = g.role loop
+    perform makegood.grant_rights(line.rolname, line.kind);
+  end loop;
+end $$;
+
+-- What a role may not write or call itself, the ledger and the referee do for it as the owner.
+alter function makegood.attempt_opens security definer;
+alter function makegood.attempt_belongs security definer;
+alter function makegood.attempt_guard security definer;
+alter function makegood.evidence_fits security definer;
+
+-- Functions belong to nobody but the owner: by default every role might call them.
 revoke execute on all functions in schema makegood from public;
 grant execute on function makegood.now() to public;  -- column defaults call it

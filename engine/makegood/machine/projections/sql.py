@@ -18,11 +18,14 @@ def sql(spec: Spec) -> str:
     title = json.dumps(f"{spec.name}@{spec.version}")
     parts = [
         f"-- The machine {title}, rules {spec.digest}: what is legal, and what it does to the credits.",
+        "-- In one transaction: once it is committed, nothing is added to a machine.",
+        "begin;",
         _insert("machine", ("type", "version", "digest"), [(spec.name, spec.version, spec.digest)]),
         _insert("machine_state", _STATE, _states(spec)),
         _insert("machine_edge", _EDGE, _edges(spec)),
         "-- What holds for every job of this machine because of these rows.",
         *_constraints(spec),
+        "commit;",
     ]
     return "\n\n".join(parts) + "\n"
 

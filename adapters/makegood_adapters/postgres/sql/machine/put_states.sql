@@ -1,4 +1,4 @@
--- Store a machine's states; only deadlines may change later. Called by declare.
+-- Store a machine's states. Called by declare.
 insert into makegood.machine_state (type, version, name, is_initial, is_terminal, is_slot,
                                     is_waiting, holding, deadline_seconds, deadline_event,
                                     place)
@@ -7,5 +7,3 @@ select $1, $2, name, is_initial, is_terminal, is_slot, is_waiting, holding, dead
 from unnest($3::text[], $4::boolean[], $5::boolean[], $6::boolean[], $7::boolean[], $8::text[],
             $9::double precision[], $10::text[]) with ordinality
   as s (name, is_initial, is_terminal, is_slot, is_waiting, holding, deadline_seconds, deadline_event, place)
-on conflict (type, version, name) do update set deadline_seconds = excluded.deadline_seconds
-where machine_state.deadline_seconds is distinct from excluded.deadline_seconds
