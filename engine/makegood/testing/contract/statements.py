@@ -254,6 +254,20 @@ class StatementsContract:
             "50 credits added: monthly, cycle june of plan gold",
         ]
 
+    async def test_an_entry_of_more_lines_than_one_question_reads_stays_whole(self, drive: Drive) -> None:
+        for n in range(70):
+            await drive.grant(1, kind=f"kind-{n}", priority=n)
+        job = await drive.to("queued", price=70)
+        await drive.event(job, "cancel")
+        books = Books(drive.store)
+        page = await books.statement("ada", limit=1)
+        assert [(entry.amount, len(entry.parts)) for entry in page.entries] == [(70, 70)]
+        page = await books.statement("ada", limit=1, after=page.next)
+        assert [(entry.text, len(entry.parts)) for entry in page.entries] == [
+            (f"70 held for {PLAIN.name}", 70)
+        ]
+        assert len(await books.told(1)) == 72
+
     async def test_a_cursor_inside_an_entry_shows_no_half_of_it(self, drive: Drive) -> None:
         await lively(drive)
         books, last = Books(drive.store), (await drive.store.ledger.lines("ada", 1))[0].seq
