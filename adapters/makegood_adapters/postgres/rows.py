@@ -115,7 +115,7 @@ def to_evidence(row: Record) -> Evidence:
         source=row["source"],
         task_id=row["task_id"],
         outputs=(),
-        detail=row["detail"],
+        detail=json.loads(row["detail"]),
         at=row["at"],
     )
 
