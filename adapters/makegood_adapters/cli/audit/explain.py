@@ -8,6 +8,7 @@ from uuid import UUID
 from makegood.errors import InvalidRequest
 from makegood.job import Attempt, Evidence, Phase, Transition, Verdict
 from makegood.machine import Money
+from makegood.outcome import JSON
 from makegood.ports import Store
 from makegood.statement import ENGINE, Entry, EntryKind, entry, movements, plain
 from makegood_adapters.cli.audit.dossier import Dossier, collect, faults
@@ -74,6 +75,18 @@ class Explanation:
         if self.faults:
             return [*told, "The books of this job are broken:", *(f"- {fault}" for fault in self.faults)]
         return [*told, "The books of this job balance."]
+
+    def to_json(self) -> JSON:
+        """Return the explanation as plain values."""
+        return {
+            "job": str(self.job_id),
+            "title": self.title,
+            "summary": self.summary,
+            "balances": not self.faults,
+            "facts": [{"at": f.at.isoformat(), "text": f.text, "money": list(f.money)} for f in self.facts],
+            "next": list(self.next),
+            "faults": list(self.faults),
+        }
 
 
 async def explain(store: Store, job_id: UUID) -> Explanation:
