@@ -13,8 +13,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from makegood.job import Job, Verdict
-from makegood.testing.drive import SPECS, Advance, Drive
+from makegood import BaseJob, Catalog, Engine, Job, ProviderAccount, Settings
+from makegood.outcome import Failed
+from makegood.testing.provider import ScriptedProvider
+from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "audit.md"
@@ -38,30 +40,39 @@ def run(tmp_path: Path, database: str) -> Run:
     return lambda *words: asyncio.ensure_future(asyncio.to_thread(call, *words))
 
 
+class Upscaler(BaseJob):
+    """What the page tells of."""
+
+    name = "upscaler"
+    pool, price = "studio", 60
+
+
 @pytest_asyncio.fixture
-async def drive(database: str, advance: Advance) -> AsyncIterator[Drive]:
-    async with PostgresStore.open(database) as store:
-        await store.declare(SPECS)
-        yield Drive(store, advance)
+async def store(database: str) -> AsyncIterator[PostgresStore]:
+    async with PostgresStore.open(database) as opened:
+        yield opened
 
 
-async def failed(drive: Drive) -> Job:
-    """Return a job that was paid from two buckets and failed at the provider."""
-    await drive.grant(60, kind="promo", priority=1)
-    await drive.grant(100)
-    job = await drive.to("running")
-    return await drive.event(
-        job,
-        "fail",
-        Verdict.FAILED,
-        actor="inquiry",
-        reason="The provider ran out of memory.",
-        error={"category": "provider", "message": "The provider ran out of memory.", "detail": {}},
-    )
+async def failed(store: PostgresStore) -> Job:
+    """Return a job of Ana's that was paid from two buckets and failed at the provider."""
+    provider = ScriptedProvider()
+    provider.plan(None, Failed("out of memory"))
+    studio = {ProviderAccount(name="studio-1", pool="studio", capacity=3): provider}
+    settings = Settings(loop_interval_seconds=0.05)
+    async with Engine(
+        store, Catalog([Upscaler]), blobs=MemoryBlobs(), providers=studio, settings=settings
+    ) as engine:
+        await engine.start_cycle("ana", 20, plan="basic", cycle="march")
+        await engine.grant("ana", 100, source_ref="order-1")
+        job = await engine.submit(Upscaler, "ana", {})
+        await engine.accept(job.id, actor="ana")
+        async for _ in engine.watch(job.id):
+            pass
+        return await engine.get(job.id)
 
 
-async def test_one_job_is_explained_as_the_page_shows_it(drive: Drive, run: Run) -> None:
-    job = await failed(drive)
+async def test_one_job_is_explained_as_the_page_shows_it(store: PostgresStore, run: Run) -> None:
+    job = await failed(store)
     told = await run("--job", str(job.id))
     assert (told.returncode, told.stderr) == (0, "")
     shown = re.search(
@@ -75,19 +86,20 @@ async def test_one_job_is_explained_as_the_page_shows_it(drive: Drive, run: Run)
     assert timeless(told.stdout) == timeless(shown[1])
 
 
-async def test_a_program_reads_it_as_json(drive: Drive, run: Run) -> None:
-    job = await failed(drive)
+async def test_a_program_reads_it_as_json(store: PostgresStore, run: Run) -> None:
+    job = await failed(store)
     told = await run("--job", str(job.id), "--json")
     assert told.returncode == 0
     found = json.loads(told.stdout)
     assert (found["job"], found["balances"], found["faults"]) == (str(job.id), True, [])
-    assert found["summary"] == "It costs 100 credits: 0 held, 0 paid, 100 returned."
-    assert found["facts"][-2]["money"] == ["100 returned: 60 promo + 40 purchased"]
+    assert found["summary"] == "It costs 60 credits: 0 held, 0 paid, 60 returned."
+    moved = [text for fact in found["facts"] for text in fact["money"]]
+    assert moved == ["60 held: 20 monthly + 40 purchased", "60 returned: 20 monthly + 40 purchased"]
 
 
 @pytest.mark.tampers
-async def test_broken_books_end_with_status_1(drive: Drive, run: Run, database: str) -> None:
-    job = await failed(drive)
+async def test_broken_books_end_with_status_1(store: PostgresStore, run: Run, database: str) -> None:
+    job = await failed(store)
     connection = await asyncpg.connect(database)
     try:
         await connection.execute("set session_replication_role = replica")
@@ -99,11 +111,11 @@ async def test_broken_books_end_with_status_1(drive: Drive, run: Run, database: 
     *_, title, holds, settled, kept = told.stdout.splitlines()
     assert title == "The books of this job are broken:"
     assert holds.startswith(
-        "- The holds show 0 held, 100 paid and 0 returned; the journal has 100 drawn, 0 paid"
+        "- The holds show 0 held, 60 paid and 0 returned; the journal has 60 drawn, 0 paid"
     )
     assert [settled, kept] == [
-        "- The job says that 0 were paid, the ledger 100.",
-        "- The job failed and only 0 of 100 came back.",
+        "- The job says that 0 were paid, the ledger 60.",
+        "- The job failed and only 0 of 60 came back.",
     ]
     assert (await run("--job", str(job.id), "--json")).returncode == 1
 
@@ -114,11 +126,11 @@ async def test_broken_books_end_with_status_1(drive: Drive, run: Run, database: 
         (["--job", "abc"], "'abc' is no job id: it looks like 01a213bf-9421-7538-90e1-66c5d4082a84."),
         (
             ["--job", str(uuid4()), "--watch"],
-            "--job explains one job once: leave out --watch, --owner and --owners.",
+            "--job explains one job, once: leave out --owner and --watch.",
         ),
         (
             ["--job", str(uuid4()), "--owner", "ada"],
-            "--job explains one job once: leave out --watch, --owner",
+            "--job explains one job, once: leave out --owner and --watch.",
         ),
     ],
 )
