@@ -104,7 +104,7 @@ async def test_the_page_shows_what_the_command_prints(drive: Drive, database: st
     await drive.to("running")
     await drive.to("completed")
     shown = re.search(
-        r"```sh\nmakegood audit (.+)\n```\n\n```text\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL
+        r"```sh\nmakegood audit ([^\n]+)\n```\n\n```text\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL
     )
     assert shown is not None
     told = await asyncio.to_thread(run, *shown[1].split(), DATABASE_URL=database)

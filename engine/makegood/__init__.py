@@ -38,6 +38,7 @@ from makegood.jobtype import File, JobInput
 from makegood.lifecycle import BaseJob, Completion, Failure
 from makegood.machine import Empty, Event, Machine, Money, Obligation, State
 from makegood.settings import Settings
+from makegood.statement import Entry, EntryKind, Statement
 
 __all__ = [
     "Attempt",
@@ -49,6 +50,8 @@ __all__ = [
     "DeclarationError",
     "Empty",
     "Engine",
+    "Entry",
+    "EntryKind",
     "Event",
     "Evidence",
     "Failure",
@@ -75,6 +78,7 @@ __all__ = [
     "Refusal",
     "Settings",
     "State",
+    "Statement",
     "StoreError",
     "StoreUnavailable",
     "Transition",

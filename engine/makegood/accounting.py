@@ -3,18 +3,27 @@
 Jobs move credits by their transitions alone; nothing in this file touches a job.
 """
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 from uuid import UUID
 
 from makegood.buckets import resolve
+from makegood.catalog import Catalog
+from makegood.errors import InvalidRequest
 from makegood.job import JobMoney, Wallet
 from makegood.ports import Store
+from makegood.statement import Entry, Movement, Statement, entry, movements
+
+#: How much of a statement one call returns.
+ENTRIES_MAX = 500
 
 
 class Accounting:
     """What a service does with its users' credits; `Engine` is one."""
 
     _store: Store
+    catalog: Catalog
 
     async def grant(
         self,
@@ -108,6 +117,48 @@ class Accounting:
         """Return the owner's wallet."""
         return await self._store.ledger.wallet(owner)
 
+    async def statement(
+        self,
+        owner: str,
+        *,
+        since: datetime | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> Statement:
+        """Return what happened to the owner's credits, newest first, as a bank shows it.
+
+        At most *limit* entries (1 to 500) and none from before *since*, a time with zone. *after* is the
+        `next` of the page before: it stays good while new entries arrive. Raises InvalidRequest.
+        """
+        _check_page(since, after, limit)
+        entries: list[Entry] = []
+        # One more than is wanted, and two lines each: most pages are one question to the store.
+        async with aclosing(self._movements(owner, after, 2 * limit + 20)) as newest_first:
+            async for movement in newest_first:
+                if movement[0].seq == after:  # the last of the page before, wherever in it the cursor points
+                    continue
+                told = entry(movement, self.catalog.label)
+                if since is not None and told.at < since:
+                    break
+                if len(entries) == limit:
+                    return Statement(owner=owner, entries=tuple(entries), next=entries[-1].cursor)
+                entries.append(told)
+        return Statement(owner=owner, entries=tuple(entries))
+
+    async def _movements(self, owner: str, upto: int | None, chunk: int) -> AsyncGenerator[Movement, None]:
+        """Yield the owner's movements from line *upto* downwards, each of them whole: whether one goes on
+        is seen by the line below it."""
+        rest: Movement = ()
+        while True:
+            found = await self._store.ledger.lines(owner, chunk, upto)
+            whole = movements([*rest, *found])
+            rest = whole.pop() if len(found) == chunk else ()
+            for movement in whole:
+                yield movement
+            if len(found) < chunk:
+                return
+            upto = found[-1].seq - 1
+
     async def money(self, job_id: UUID) -> JobMoney:
         """Return what the ledger shows for the job: the only source of words about refunds."""
         return await self._store.jobs.money(job_id)
@@ -115,3 +166,12 @@ class Accounting:
     async def violations(self) -> list[str]:
         """Return every broken invariant as a sentence, at most 100 of a kind; the list is always empty."""
         return [str(broken) for broken in (await self._store.audit(owners_max=0)).violations]
+
+
+def _check_page(since: datetime | None, after: int | None, limit: int) -> None:
+    if since is not None and since.tzinfo is None:
+        raise InvalidRequest(f"since {since} must be a time with zone, as datetime.now(UTC) gives it.")
+    if not 1 <= limit <= ENTRIES_MAX:
+        raise InvalidRequest(f"limit {limit} must be 1 to {ENTRIES_MAX} entries.")
+    if after is not None and after < 1:
+        raise InvalidRequest(f"after {after} is no cursor: give the `next` of the page before.")

@@ -64,6 +64,10 @@ class Catalog:
             raise JobTypeRefused(name, newest.version, why)
         return newest
 
+    def label(self, name: str) -> str:
+        """Return the name that people know a job type by; of a type that is not here, its name."""
+        return (self._newest[name].label if name in self._newest else "") or name
+
     def of(self, job: Job) -> type[BaseJob] | None:
         """Return the type of a stored job in its version, or its stand-in; None if neither is there."""
         key = (job.type, job.type_version)

@@ -161,7 +161,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A fact about one attempt, with where it was learned; recorded before it moves the job."""
+    """A fact about one attempt, with where it was learned; recorded before it moves the job.
+
+    `at` is when the store has kept it, None before. The outputs stay with the attempt.
+    """
 
     job_id: UUID
     attempt: int
@@ -170,6 +173,7 @@ class Evidence:
     task_id: str | None = None
     outputs: tuple[JSON, ...] = ()
     detail: JSON = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +242,35 @@ class Wallet:
     buckets: tuple[Bucket, ...] = ()
     debt: int = 0
     unlimited: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLine:
+    """One line of an owner's journal, in whole credits, with what explains it.
+
+    `seq` counts the owner's lines from 1 without gaps, `balance` is what remains in the wallet after it.
+    `origin_id` is the bucket in which the credits of a grace bucket were at first. `cause` is the transition
+    that wrote a line of a job and `money` what that edge does; `category` is that of the failure with which
+    it ended the job.
+    """
+
+    owner: str
+    seq: int
+    kind: str
+    amount: int
+    balance: int
+    at: datetime
+    bucket_id: int
+    bucket_kind: str
+    expires_at: datetime | None
+    source_ref: str
+    unlimited: bool
+    origin_id: int
+    job_id: UUID | None = None
+    job_type: str | None = None
+    cause: Transition | None = None
+    money: str | None = None
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from makegood.job import (
     Evidence,
     Job,
     JobMoney,
+    JournalLine,
     NewJob,
     Occupancy,
     ProviderAccount,
@@ -180,6 +181,12 @@ class Ledger(Protocol):
     async def wallet(self, owner: str) -> Wallet:
         """Return the wallet; an unknown owner has an empty one."""
 
+    async def lines(self, owner: str, limit: int, upto: int | None = None) -> list[JournalLine]:
+        """Return at most *limit* lines of the owner's journal, newest first, from line *upto* downwards."""
+
+    async def lines_of(self, job_id: UUID) -> list[JournalLine]:
+        """Return the lines of the journal that the job wrote, in order."""
+
     async def expire(self, limit: int) -> int:
         """Take what remains out of buckets past their expiry; return how many buckets."""
 
@@ -219,6 +226,9 @@ class Attempts(Protocol):
 
     async def get(self, job_id: UUID, number: int) -> Attempt | None:
         """Return one attempt."""
+
+    async def evidence(self, job_id: UUID) -> list[Evidence]:
+        """Return what is known about the job's attempts, in the order in which it was learned."""
 
     async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """Return open attempts that may be asked about now; each is next due *again_seconds*

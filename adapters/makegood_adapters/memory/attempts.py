@@ -103,6 +103,12 @@ class MemoryAttempts:
         row = self._tables.attempts.get((job_id, number))
         return row.attempt if row else None
 
+    async def evidence(self, job_id: UUID) -> list[Evidence]:
+        """Return what is known about the job's attempts, in the order in which it was learned."""
+        rows = [row for (job, _), row in self._tables.attempts.items() if job == job_id]
+        kept = [replace(evidence, outputs=()) for row in rows for evidence in row.evidence.values()]
+        return sorted(kept, key=lambda evidence: evidence.at or self._tables.now())
+
     async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """Return open attempts that may be asked about now, longest due first."""
         for row in self._tables.attempts_at(accounts):

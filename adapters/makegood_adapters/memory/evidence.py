@@ -60,7 +60,7 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
             task_id=attempt.task_id or evidence.task_id,
         )
         row.next_fetch_at = now if evidence.verdict is Verdict.SUCCEEDED else None
-    row.evidence[evidence.verdict] = evidence
+    row.evidence[evidence.verdict] = replace(evidence, at=now)
     return row.attempt
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from makegood.buckets import GRACE, PLAN, check_amount, check_bucket, check_cycle, check_texts, passed
 from makegood.errors import InsufficientCredits, InvalidRequest
-from makegood.job import Bucket, Job, JobMoney, Wallet
+from makegood.job import Bucket, Job, JobMoney, JournalLine, Wallet
 from makegood.machine import Edge, Money
+from makegood_adapters.memory import journal
 from makegood_adapters.memory.tables import Hold, Line, Tables
 
 # What a line of each kind does to its bucket: the amount is added to one column, taken from another.
@@ -119,6 +120,14 @@ class MemoryLedger:
             debt=wallet.debt if wallet else 0,
             unlimited=any(b.unlimited and not self._tables.passed(b.expires_at) for b in buckets),
         )
+
+    async def lines(self, owner: str, limit: int, upto: int | None = None) -> list[JournalLine]:
+        """Return lines of the owner's journal, newest first."""
+        return journal.lines(self._tables, owner, limit, upto)
+
+    async def lines_of(self, job_id: UUID) -> list[JournalLine]:
+        """Return the lines that the job wrote, in order."""
+        return journal.lines_of(self._tables, job_id)
 
     async def expire(self, limit: int) -> int:
         """Take what remains out of at most *limit* buckets past their expiry."""

@@ -8,7 +8,7 @@ import asyncpg
 
 from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Occupancy, ProviderAccount
 from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
-from makegood_adapters.postgres.rows import as_json, to_attempt, to_occupancy
+from makegood_adapters.postgres.rows import as_json, to_attempt, to_evidence, to_occupancy
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -168,6 +168,10 @@ class PostgresAttempts:
         """See `Attempts.get`."""
         rows = await self._database.fetch(statement("attempts/get"), [job_id], [number])
         return to_attempt(rows[0]) if rows else None
+
+    async def evidence(self, job_id: UUID) -> list[Evidence]:
+        """See `Attempts.evidence`."""
+        return [to_evidence(r) for r in await self._database.fetch(statement("attempts/evidence"), job_id)]
 
     async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """See `Attempts.due`."""

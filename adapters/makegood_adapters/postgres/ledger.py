@@ -1,13 +1,14 @@
 """Wallets in Postgres; jobs move their credits through transitions alone."""
 
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
 from makegood.buckets import check_amount, check_bucket, check_cycle, check_texts
 from makegood.errors import InvalidRequest
-from makegood.job import Wallet
-from makegood_adapters.postgres.rows import to_bucket
+from makegood.job import JournalLine, Wallet
+from makegood_adapters.postgres.rows import to_bucket, to_line
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
 
@@ -86,6 +87,15 @@ class PostgresLedger:
             debt=rows[0]["debt"] if rows else 0,
             unlimited=any(row["unlimited"] and row["spendable"] for row in rows),
         )
+
+    async def lines(self, owner: str, limit: int, upto: int | None = None) -> list[JournalLine]:
+        """See `Ledger.lines`."""
+        rows = await self._database.fetch(statement("ledger/lines"), owner, limit, upto)
+        return [to_line(row) for row in rows]
+
+    async def lines_of(self, job_id: UUID) -> list[JournalLine]:
+        """See `Ledger.lines_of`."""
+        return [to_line(row) for row in await self._database.fetch(statement("ledger/lines_of"), job_id)]
 
     async def expire(self, limit: int) -> int:
         """See `Ledger.expire`."""

@@ -12,8 +12,10 @@ from makegood.job import (
     Announcement,
     Attempt,
     Bucket,
+    Evidence,
     Job,
     JobMoney,
+    JournalLine,
     Occupancy,
     Phase,
     Transition,
@@ -104,6 +106,20 @@ def to_attempt(row: Record) -> Attempt:
     )
 
 
+def to_evidence(row: Record) -> Evidence:
+    """Build an Evidence from a row of `attempts/evidence`; its outputs are kept with the attempt."""
+    return Evidence(
+        job_id=row["job_id"],
+        attempt=row["attempt"],
+        verdict=Verdict(row["verdict"]),
+        source=row["source"],
+        task_id=row["task_id"],
+        outputs=(),
+        detail=json.loads(row["detail"]),
+        at=row["at"],
+    )
+
+
 def to_transition(row: Record) -> Transition:
     """Build a Transition from a row of `jobs/history` or `outbox/take`."""
     return Transition(
@@ -149,6 +165,29 @@ def to_bucket(row: Record) -> Bucket:
         plan=row["plan"],
         unlimited=row["unlimited"],
         charged_back_at=row["charged_back_at"],
+    )
+
+
+def to_line(row: Record) -> JournalLine:
+    """Build a JournalLine from a row of `ledger/lines` or `ledger/lines_of`."""
+    return JournalLine(
+        owner=row["owner_id"],
+        seq=row["seq"],
+        kind=row["kind"],
+        amount=row["amount"],
+        balance=row["balance"],
+        at=row["written_at"],
+        bucket_id=row["bucket_id"],
+        bucket_kind=row["bucket_kind"],
+        expires_at=row["expires_at"],
+        source_ref=row["source_ref"],
+        unlimited=row["unlimited"],
+        origin_id=row["origin_id"],
+        job_id=row["job_id"],
+        job_type=row["type"],
+        cause=to_transition(row) if row["version"] is not None else None,
+        money=row["money"],
+        category=row["category"],
     )
 
 

@@ -14,7 +14,17 @@ import pytest
 import makegood_adapters.postgres
 from makegood import ports
 from makegood.audit import Totals, Violation
-from makegood.job import Announcement, Attempt, Bucket, Job, JobMoney, Occupancy, Transition
+from makegood.job import (
+    Announcement,
+    Attempt,
+    Bucket,
+    Evidence,
+    Job,
+    JobMoney,
+    JournalLine,
+    Occupancy,
+    Transition,
+)
 from makegood.ports import StoredHint
 from makegood_adapters.postgres import rows
 from makegood_adapters.postgres.statements import statement
@@ -32,11 +42,14 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "jobs/money": (rows.to_money, JobMoney, set()),
     "attempts/get": (rows.to_attempt, Attempt, set()),
     "attempts/keep_evidence": (rows.to_attempt, Attempt, set()),
+    "attempts/evidence": (rows.to_evidence, Evidence, set()),
     "attempts/occupancy": (rows.to_occupancy, Occupancy, set()),
     "audit/violations": (rows.to_violation, Violation, {"found"}),
     "audit/totals": (rows.to_totals, Totals, {"owners"}),
     "hints/unread": (rows.to_hint, StoredHint, set()),
     "ledger/buckets": (rows.to_bucket, Bucket, {"spendable", "debt"}),
+    "ledger/lines": (rows.to_line, JournalLine, set()),
+    "ledger/lines_of": (rows.to_line, JournalLine, set()),
     "outbox/take": (rows.to_announcement, Announcement, set()),
 }
 

@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.text import Text
 
 from makegood.audit import Audit
 from makegood.errors import InvalidRequest
+from makegood_adapters.cli.audit.explain import explain, job_id_of
 from makegood_adapters.cli.audit.report import report, to_json
 from makegood_adapters.cli.audit.watch import Lines, Page, watch
 from makegood_adapters.cli.database import find_dsn
@@ -27,6 +30,7 @@ async def audit(
     *,
     dsn: str | None = None,
     config: Annotated[Path | None, Parameter(name="--config")] = None,
+    job: str | None = None,
     owner: str | None = None,
     owners: int = 20,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -44,6 +48,8 @@ async def audit(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+    job
+        Explain the money of the job with this id, line by line; the exit status is 1 if its books are broken.
     owner
         Show the credits of this owner only; the invariants are checked for all.
     owners
@@ -53,6 +59,10 @@ async def audit(
     watch
         Look again every so many seconds, 10 if none are given, until Ctrl-C.
     """
+    if job is not None:
+        if owner is not None or watch is not None:
+            raise InvalidRequest("--job explains one job, once: leave out --owner and --watch.")
+        sys.exit(await _explain(find_dsn(dsn, config), job_id_of(job), json))
     if owners < 0:
         raise InvalidRequest(f"--owners takes 0 or more, not {owners}.")
     if json and watch is not None:
@@ -78,6 +88,19 @@ async def audit(
             else:
                 console.print(report(found, owner))
     sys.exit(status)
+
+
+async def _explain(dsn: str, job_id: UUID, json: bool) -> int:
+    async with PostgresStore.open(dsn, connections_max=1) as store:
+        explained = await explain(store, job_id)
+    if json:
+        sys.stdout.write(as_json.dumps(explained.to_json(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        console = Console(highlight=False)
+        for number, line in enumerate(explained.lines, 1 - len(explained.lines)):
+            style = "" if number < -len(explained.faults) else "bold red" if explained.faults else "green"
+            console.print(Text(line, style), soft_wrap=True)
+    return 1 if explained.faults else 0
 
 
 async def _watch(look: Callable[[], Awaitable[Audit]], screen: Page | Lines, seconds: float) -> int:

@@ -16,6 +16,7 @@ from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
 from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
+from makegood.testing.contract.statements import StatementsContract
 from makegood.testing.contract.wakeups import WakeupsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
@@ -28,6 +29,7 @@ class StoreContract(
     EndsContract,
     MoneyContract,
     BucketsContract,
+    StatementsContract,
     EvidenceContract,
     SlotsContract,
     RestsContract,
