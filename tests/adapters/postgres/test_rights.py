@@ -88,7 +88,7 @@ async def test_readonly_reads_everything_but_secrets_and_changes_nothing(
     )
     assert [row["name"] for row in hidden] == ["makegood.attempt.token_hash"]
     async with PostgresStore.open(roles["readonly"]) as store:
-        assert await store.violations() == []
+        assert (await store.audit()).violations == ()
         with pytest.raises(
             DatabaseRefusal, match="may not do this: permission denied for function insert_jobs"
         ):
@@ -240,7 +240,7 @@ async def lives(dsn: str) -> None:
         await drive.grant()
         for state in ("completed", "failed", "cancelled"):
             assert (await drive.to(state)).state == state
-        assert await store.violations() == []
+        assert (await store.audit()).violations == ()
 
 
 async def kind_table(owner: asyncpg.Connection, roles: dict[str, str]) -> str:

@@ -171,7 +171,7 @@ async def test_whatever_is_tried_no_credits_move_without_a_journal_row(
             moved = credits != await scene.digest("bucket")
             written = lines != await plain.fetchval("SELECT count(*) FROM makegood.journal")
             assert moved == written, f"{attack.words} as {kind}"
-            assert await drive.store.violations() == [], f"{attack.words} as {kind}"
+            assert (await drive.store.audit()).violations == (), f"{attack.words} as {kind}"
             letters += letter
             if letter != "R":
                 await plain.execute("DROP SCHEMA IF EXISTS evil CASCADE")

@@ -175,4 +175,4 @@ async def lives(store: PostgresStore) -> None:
     await drive.grant()
     for state in ("completed", "failed", "cancelled"):
         assert (await drive.to(state)).state == state
-    assert await store.violations() == []
+    assert (await store.audit()).violations == ()
