@@ -156,7 +156,7 @@ class MemoryLedger:
         """End a former cycle now, or let it live as long as the new one."""
         ended = self._tables.passed(bucket.expires_at)
         if rolls_over:
-            if bucket.expires_at and not ended:
+            if not ended:
                 _keep(self._tables, replace(bucket, expires_at=ends_at))
             return
         if bucket.remaining:

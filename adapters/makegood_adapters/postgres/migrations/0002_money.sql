@@ -211,7 +211,8 @@ begin
   end if;
   if p_rolls_over then
     update makegood.bucket set expires_at = p_expires_at
-      where owner_id = p_owner and plan = p_plan and bucket_id <> opened and expires_at > moment;
+      where owner_id = p_owner and plan = p_plan and bucket_id <> opened
+        and (expires_at is null or expires_at > moment);
     return true;
   end if;
   with former as materialized (
