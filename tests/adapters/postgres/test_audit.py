@@ -234,11 +234,8 @@ async def test_a_role_that_may_only_read_can_audit(
         with pytest.raises(StoreError, match="gives it rights"):
             async with PostgresStore.open(theirs) as store:
                 await store.audit()
-        await plain.execute(f"GRANT USAGE ON SCHEMA makegood TO {role}")
+        await plain.execute("SELECT makegood.grant_rights($1, 'readonly')", role)
         async with PostgresStore.open(theirs) as store:
-            with pytest.raises(StoreError, match="gives it rights"):
-                await store.audit()
-            await plain.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA makegood TO {role}")
             audit = await store.audit()
         assert (audit.broken, audit.owners) == (0, 1)
     finally:
