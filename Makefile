@@ -2,6 +2,7 @@
 #
 #   make demo    set up, then watch paid jobs run against a provider and see every credit accounted for
 #   make test    set up, then lint and run every test (ARGS="-k refund" goes to pytest)
+#   make soak    the long form of the tests that search: more random stories, every crash point
 #   make bench   set up, then measure paid jobs against pgbench on this machine (ARGS="--seconds 5")
 #   make lint    style, types and import rules only
 #   make setup   .venv with the console script `makegood`; does nothing when it is up to date
@@ -22,7 +23,7 @@ SOURCES := engine adapters tests docs/examples
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint clean
+.PHONY: help setup demo test soak bench lint clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -38,6 +39,9 @@ test: lint
 
 bench: $(STAMP)
 	@$(BIN)/makegood bench all $(ARGS)
+
+soak: $(STAMP)
+	@$(BIN)/pytest -q -n logical --maxprocesses 8 --dist worksteal --soak -m soak $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check --quiet $(SOURCES)

@@ -1,4 +1,4 @@
-"""What every test may ask for: a real Postgres and a fresh, migrated database on it."""
+"""What every test may ask for: a real Postgres, a fresh, migrated database on it, its own long form."""
 
 import asyncio
 import os
@@ -6,7 +6,8 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -32,6 +33,55 @@ FAST = {
 # A database is 300 small files: making one takes 0.3 s on some disks and 0.01 s in memory.
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_MIN = 2**30
+
+#: Called with what was counted and how many: `make soak` adds the figures of all tests up.
+Tally = Callable[[str, int], None]
+_COUNTED = "counted "
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the long form of the tests that have one")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for `part` as many of them as its marker says, so that they run side by side."""
+    if "part" in metafunc.fixturenames and (mark := metafunc.definition.get_closest_marker("soak")):
+        form = "long" if metafunc.config.getoption("soak") else "short"
+        metafunc.parametrize("part", range(mark.kwargs[form]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Close a soak with one line of figures, and any failure of a counted test with how to repeat it."""
+    totals: Counter[str] = Counter()
+    broken: dict[str, None] = {}  # a test may fail and then break its teardown too
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            counted = [(name, value) for name, value in report.user_properties if name.startswith(_COUNTED)]
+            if outcome != "passed" and counted:
+                broken[report.nodeid] = None
+            if report.when == "call":
+                for name, value in counted:
+                    totals[name.removeprefix(_COUNTED)] += value
+    long = " --soak" if config.getoption("soak") else ""
+    seed = config.getoption("randomly_seed", None)
+    chosen = f" --randomly-seed={seed}" if seed is not None else ""
+    for nodeid in broken:
+        terminalreporter.write_line(f'repeat it: .venv/bin/pytest "{nodeid}"{long}{chosen}')
+    if long and totals:
+        figures = ", ".join(f"{value:,} {name}" for name, value in sorted(totals.items()))
+        terminalreporter.write_line(f"{figures}, {len(broken)} violations")
+
+
+@pytest.fixture(scope="session")
+def soak(pytestconfig: pytest.Config) -> bool:
+    """Whether the long form is wanted: more examples, every crash point instead of some."""
+    return bool(pytestconfig.getoption("soak"))
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Tally:
+    """Count what a test has tried, for the line that closes `make soak`; several calls add up."""
+    return lambda what, number: record_property(_COUNTED + what, number)
 
 
 class Administrator:
