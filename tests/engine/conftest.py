@@ -23,6 +23,5 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         async with a_world() as opened:
             yield opened
         return
-    database, advance = request.getfixturevalue("database"), request.getfixturevalue("advance")
-    async with a_postgres_world(database, advance) as opened:
+    async with a_postgres_world(request.getfixturevalue("database")) as opened:
         yield opened

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Protocol
 from uuid import UUID, uuid4
 
+import asyncpg
+
 from makegood import (
     Attempt,
     BaseJob,
@@ -35,7 +37,6 @@ from makegood.runtime import (
     Watchdog,
 )
 from makegood.testing.clock import FakeClock
-from makegood.testing.drive import Advance
 from makegood.testing.provider import PNG, ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from makegood_adapters.postgres.store import PostgresStore
@@ -113,7 +114,7 @@ class Over:
     """Another store, and what lets its time pass."""
 
     store: Any
-    clock: Any
+    clock: FakeClock
 
 
 class World:
@@ -268,30 +269,35 @@ async def a_world(
         assert await world.engine.violations() == []
 
 
-class DatabaseClock:
-    """The clock of a database, moved as `FakeClock` is; it goes on by itself, too."""
+class DatabaseClock(FakeClock):
+    """Makes a database's time stand still, and moves it; only its owner can."""
 
-    def __init__(self, advance: Advance) -> None:
-        self._advance, self._passed = advance, 0.0
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self._passed)
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        super().__init__()
+        self._connection = connection
 
     async def advance(self, seconds: float) -> None:
-        self._passed += seconds
-        await self._advance(seconds)
+        await super().advance(seconds)
+        await self._connection.execute(
+            "create or replace function makegood.now() returns timestamptz language sql stable parallel safe"
+            f" as $$ select timestamptz '{self().isoformat()}' $$"
+        )
 
 
 @asynccontextmanager
-async def a_postgres_world(
-    dsn: str, advance: Advance, *types: type[BaseJob], **given: Any
-) -> AsyncIterator[World]:
-    """Yield a world as `a_world` does, over a database."""
-    async with (
-        PostgresStore.open(dsn) as store,
-        a_world(*types, over=Over(store, DatabaseClock(advance)), **given) as world,
-    ):
-        yield world
+async def a_postgres_world(dsn: str, *types: type[BaseJob], **given: Any) -> AsyncIterator[World]:
+    """Yield a world as `a_world` does, over a database of its own."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        clock = DatabaseClock(connection)
+        await clock.advance(0)
+        async with (
+            PostgresStore.open(dsn) as store,
+            a_world(*types, over=Over(store, clock), **given) as world,
+        ):
+            yield world
+    finally:
+        connection.terminate()
 
 
 def moved(event: str, to_state: str, job_type: type[BaseJob] = Upscale) -> Transition:

@@ -7,7 +7,6 @@ import asyncpg
 import pytest_asyncio
 
 from makegood import BaseJob
-from makegood.testing.drive import Advance
 from tests.adapters.queue_manager.scene import Scene, opened
 from tests.engine.world import Upscale, World, a_postgres_world
 
@@ -25,8 +24,8 @@ class Another(Upscale):
 
 
 @pytest_asyncio.fixture
-async def world(database: str, advance: Advance) -> AsyncIterator[World]:
-    async with a_postgres_world(database, advance, Upscale, Free, Another) as opened_world:
+async def world(database: str) -> AsyncIterator[World]:
+    async with a_postgres_world(database, Upscale, Free, Another) as opened_world:
         yield opened_world
 
 

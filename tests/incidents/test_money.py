@@ -28,6 +28,7 @@ from makegood.outcome import Failed, NotFound, Rejected, Retry, Uncertain, Unfin
 from makegood.testing.drive import fact
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs
+from makegood_adapters.postgres.store import PostgresStore
 from tests.engine.world import (
     PATIENCE_SECONDS,
     PRICE,
@@ -136,26 +137,29 @@ async def test_m6_p1_p18_no_command_moves_a_job_that_is_over(world: World, state
     assert (await world.job(job), await world.money(job)) == (job, money)
 
 
-async def test_m8_jobs_behind_refused_ones_start_without_an_event_from_outside(world: World) -> None:
+async def test_m8_jobs_behind_refused_ones_start_without_an_event_from_outside(database: str) -> None:
+    """The loops run as they do in a service, while time passes."""
     provider = ScriptedProvider()
     for _ in range(3):
         provider.plan(NO)
-    account = ProviderAccount(name="gpu-1", pool="gpu", capacity=1)
-    settings = replace(SETTINGS, loop_interval_seconds=0.05, poll_interval_seconds=0.05)
-    async with Engine(
-        world.store,
-        Catalog([Upscale]),
-        blobs=MemoryBlobs(),
-        providers={account: provider},
-        settings=settings,
-    ) as engine:
-        jobs = [await world.queued() for _ in range(6)]
+    async with (
+        PostgresStore.open(database) as store,
+        Engine(
+            store,
+            Catalog([Upscale]),
+            blobs=MemoryBlobs(),
+            providers={ProviderAccount(name="gpu-1", pool="gpu", capacity=1): provider},
+            settings=replace(SETTINGS, loop_interval_seconds=0.05, poll_interval_seconds=0.05),
+        ) as engine,
+    ):
+        await engine.grant("ada", WALLET, source_ref="order-1")
+        jobs = [await engine.accept((await engine.submit(Upscale, "ada", {})).id) for _ in range(6)]
         async with asyncio.timeout(PATIENCE_SECONDS):
             ends = [[step.event async for step in engine.watch(job.id)][-1] for job in jobs]
-    assert ends == ["fail"] * 3 + ["complete"] * 3
-    assert [await world.money(job) for job in jobs] == (
-        [JobMoney(released=PRICE)] * 3 + [JobMoney(captured=PRICE)] * 3
-    )
+        assert ends == ["fail"] * 3 + ["complete"] * 3
+        assert [await engine.money(job.id) for job in jobs] == (
+            [JobMoney(released=PRICE)] * 3 + [JobMoney(captured=PRICE)] * 3
+        )
 
 
 @pytest.mark.parametrize("accepted", [False, True])
