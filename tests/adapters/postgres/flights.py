@@ -29,12 +29,12 @@ class FlightProxy(Proxy):
 
     def __init__(self, upstream: str) -> None:
         super().__init__(upstream)
-        self.at, self.fate, self.seen = 0, Fate.UNSENT, 0
+        self.at, self.fate, self.seen, self.fatal = 0, Fate.UNSENT, 0, False
         self.struck = asyncio.Event()
 
-    def arm(self, at: int = 0, fate: Fate = Fate.UNSENT) -> None:
-        """Count from here; 0 lets all pass."""
-        self.at, self.fate, self.seen = at, fate, 0
+    def arm(self, at: int = 0, fate: Fate = Fate.UNSENT, *, fatal: bool = False) -> None:
+        """Count from here; 0 lets all pass. After a *fatal* strike no other request leaves the client."""
+        self.at, self.fate, self.seen, self.fatal = at, fate, 0, fatal
         self.struck.clear()
 
     async def _exchange(self, client: Side, server: Side) -> None:
@@ -51,6 +51,8 @@ class FlightProxy(Proxy):
                         server[1].write(flight)
                         flight = b""
                     continue
+                if self.fatal and self.struck.is_set():
+                    raise Cut
                 self.seen += 1
                 met, ending = self.seen == self.at, message[:1]
                 if met and self.fate is Fate.UNSENT:

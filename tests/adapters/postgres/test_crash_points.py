@@ -48,17 +48,17 @@ async def rows(database: str) -> AsyncIterator[Rows]:
 
 
 @asynccontextmanager
-async def armed(flights: FlightProxy, at: int, fate: Fate) -> AsyncIterator[Store]:
+async def armed(flights: FlightProxy, at: int, fate: Fate, *, fatal: bool) -> AsyncIterator[Store]:
     """Open the store of a process whose request number *at* will meet *fate*."""
     flights.arm()
     async with PostgresStore.open(flights.dsn, connections_max=2) as store:
-        flights.arm(at, fate)
+        flights.arm(at, fate, fatal=fatal)
         yield store
 
 
 async def dies(flights: FlightProxy, at: int, fate: Fate, work: Work) -> bool:
     """Let a process do *work* and end in the moment in which its request number *at* meets *fate*."""
-    async with armed(flights, at, fate) as store:
+    async with armed(flights, at, fate, fatal=True) as store:
         working, struck = asyncio.ensure_future(work(store)), asyncio.create_task(flights.struck.wait())
         await asyncio.wait({working, struck}, return_when=asyncio.FIRST_COMPLETED)
         for _ in range(3):  # the store brings a transaction to its end unless it is told more than once
@@ -72,7 +72,7 @@ async def dies(flights: FlightProxy, at: int, fate: Fate, work: Work) -> bool:
 
 async def lives_on(flights: FlightProxy, at: int, fate: Fate, work: Work) -> bool:
     """Let a process do *work* and go on after its request number *at* has met *fate*."""
-    async with armed(flights, at, fate) as store:
+    async with armed(flights, at, fate, fatal=False) as store:
         with contextlib.suppress(NothingToDo):
             await work(store)
     return flights.struck.is_set()

@@ -16,9 +16,8 @@ from makegood.errors import StoreError
 from makegood.job import Job
 from makegood.testing.drive import LEASE_SECONDS, PLAIN, PRICE, SPECS, Drive, change, edge_of, fact, new_job
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
-from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.store import PostgresStore
-from tests.adapters.postgres.far import database_at, serves_and_is_idle
+from tests.adapters.postgres.far import database_at, jobs_at, serves_and_is_idle
 from tests.adapters.postgres.flights import Fate, flights_to
 from tests.adapters.postgres.lives import SAID, WHOLE_LIFE, Plan, live, summary
 from tests.adapters.postgres.strikes import HANGING, Rows, Strike, rows_of
@@ -155,7 +154,7 @@ async def test_a_silent_connection_is_given_up_and_the_step_made_once(
             flights.arm()
             async with database_at(flights.dsn, timeout_seconds=0.3) as far:
                 flights.arm(at, Fate.HALF_OPEN)
-                moved = await PostgresJobs(far).apply(change(job, edge, evidence=said))
+                moved = await jobs_at(far).apply(change(job, edge, evidence=said))
                 assert moved == await drive.job(job)
                 await serves_and_is_idle(plain, far)
             assert [t.event for t in await drive.store.jobs.history(job.id)].count(act) == 1
