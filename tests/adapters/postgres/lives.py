@@ -65,8 +65,8 @@ def place_of(job: Job) -> str:
     return f"{'opened' if opened else job.state} {job.attempt}"
 
 
-async def step(store: Store, job: Job, plan: Plan) -> None:
-    """Do what comes next, as any worker would that finds the job like this."""
+async def step(store: Store, job: Job, plan: Plan) -> Job | None:
+    """Do what comes next, as any worker would that finds the job like this; return the job if told of it."""
     act = plan.get(place_of(job)) or FORWARD[place_of(job).split()[0]]
     match act:
         case "dispatch":
@@ -78,9 +78,12 @@ async def step(store: Store, job: Job, plan: Plan) -> None:
             assert await store.attempts.intend(claimed[0], token_hash(claimed[0]), LEASE_SECONDS)
         case _:
             if act == "cancel":
-                await store.jobs.request_cancel(job.id)
+                job = await store.jobs.request_cancel(job.id) or job
             evidence = fact(job, SAID[act]) if job.submitted and job.state != "queued" else None
-            await store.jobs.apply(change(job, edge_of(PLAIN, job.state, act), evidence=evidence))
+            moved = await store.jobs.apply(change(job, edge_of(PLAIN, job.state, act), evidence=evidence))
+            assert moved is not None, "who has moved the job is told that somebody else did"
+            return moved
+    return None
 
 
 async def live(store: Store, job: Job, plan: Plan, *, to: str = "", through: str = "") -> Job:
@@ -88,9 +91,10 @@ async def live(store: Store, job: Job, plan: Plan, *, to: str = "", through: str
     while job.finished_at is None and place_of(job) != to:
         if through and place_of(job) != through:
             break
-        await step(store, job, plan)
+        moved = await step(store, job, plan)
         found = await store.jobs.get(job.id)
         assert found is not None
+        assert moved in (None, found), "what the worker was told is not what was committed"
         job = found
     return job
 

@@ -32,7 +32,8 @@ async def act_on(store: Store, new: NewJob, act: str) -> None:
     """Do *act* with the job, unless it was done."""
     job = await store.jobs.insert(new)
     if job.state == {"accept": "pending", "fail": "queued"}.get(act):
-        await store.jobs.apply(change(job, edge_of(PLAIN, job.state, act)))
+        moved = await store.jobs.apply(change(job, edge_of(PLAIN, job.state, act)))
+        assert moved == await store.jobs.get(new.id), "what the caller was told is not what was committed"
 
 
 @pytest_asyncio.fixture
