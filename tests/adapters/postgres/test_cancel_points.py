@@ -102,6 +102,7 @@ async def call(engine: Engine, job: Job, act: str) -> Job:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)  # many points; the bound is for what hangs
 @pytest.mark.parametrize("act", MONEY)
 @pytest.mark.parametrize("whom", ["the caller", "every task"])
 async def test_whoever_is_cancelled_at_any_await_leaves_no_transaction_open(

@@ -25,7 +25,8 @@ ENDS = {
     "accept": (JobMoney(held=PRICE), ["submit", "accept"]),
     "fail": (JobMoney(released=PRICE), ["submit", "accept", "fail"]),
 }
-pytestmark = pytest.mark.soak
+# Hundreds of points take their time where other programs work too; the bound is for what hangs.
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
 async def act_on(store: Store, new: NewJob, act: str) -> None:

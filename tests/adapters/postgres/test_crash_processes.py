@@ -25,7 +25,8 @@ from tests.conftest import Tally
 
 HOUSE = Path(__file__).resolve().parents[3]
 SAMPLE = 10  # of so many points `make test` takes one
-pytestmark = pytest.mark.soak
+# Hundreds of points take their time where other programs work too; the bound is for what hangs.
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
 @pytest.mark.soak(short=1, long=3)
