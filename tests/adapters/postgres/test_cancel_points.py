@@ -151,3 +151,15 @@ async def test_whoever_is_cancelled_at_any_await_leaves_no_transaction_open(
     assert await drive.store.violations() == []
     assert points > 0
     tally("cancel points", points)
+
+
+async def test_a_batch_that_was_cancelled_before_it_began_keeps_nobody_waiting(
+    store: PostgresStore,
+) -> None:
+    """A host that shuts down cancels every task, and then cleans up through the same store."""
+    first = asyncio.create_task(store.jobs.insert(new_job(owner="ada")))
+    await asyncio.sleep(0)  # the caller waits in the batch, whose task has not begun
+    [batch] = [task for task in asyncio.all_tasks() if task.get_name() == "makegood group commit"]
+    batch.cancel()
+    second = await store.jobs.insert(new_job(owner="ada"))
+    assert {(await first).state, second.state} == {"pending"}
