@@ -145,7 +145,7 @@ class Lives:
 
     async def all_ended_alike(self) -> None:
         assert self._found == {self.wanted: self._lived}
-        assert await self._drive.store.violations() == []
+        assert (await self._drive.store.audit()).violations == ()
 
 
 @pytest_asyncio.fixture
