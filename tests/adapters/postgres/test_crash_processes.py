@@ -55,7 +55,10 @@ async def test_a_job_goes_on_after_its_workers_process_was_killed(
             else:
                 assert await ended == 0
             await drive.advance(LEASE_SECONDS + 1)
-            assert await summary(drive.store, plain, await live(drive.store, job, WHOLE_LIFE)) == wanted
+            assert (
+                await summary(drive.store, plain, await live(drive.store, await drive.job(job), WHOLE_LIFE))
+                == wanted
+            )
             if not flights.struck.is_set():
                 break
             points += 1
@@ -95,7 +98,7 @@ async def test_a_server_that_stops_in_the_middle_of_a_step_has_made_all_of_it_or
             assert found is not None
             assert not met or found.state == place.split()[0]
             plain = await asyncpg.connect(server.dsn)
-            lived.add(await summary(store, plain, await live(store, job, plan)))
+            lived.add(await summary(store, plain, await live(store, found, plan)))
             plain.terminate()
             assert (await store.audit()).violations == ()
         points += met
