@@ -157,7 +157,7 @@ async def test_an_event_that_a_rival_made_pointless_is_illegal(world: World) -> 
     assert await world.way(job) == ["submit", "accept", "cancel"]
 
 
-async def test_m1_two_failures_at_the_same_time_refund_once(world: World) -> None:
+async def test_m1_d40_p9_fifty_failures_at_the_same_time_refund_once(world: World) -> None:
     job = await world.queued()
     told = await asyncio.gather(
         *(world.mover.fire(job.id, "fail", Failure(), actor=f"worker {n}") for n in range(50)),
@@ -235,7 +235,7 @@ class TestFollow:
                 await world.mover.follow(job.id, "accept", actor="test")
 
 
-async def test_c4_a_crash_before_the_write_leaves_neither_charge_nor_step(world: World) -> None:
+async def test_a_crash_before_the_write_leaves_neither_charge_nor_step(world: World) -> None:
     class Crash(Exception):
         pass
 

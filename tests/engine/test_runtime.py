@@ -174,7 +174,7 @@ class TestFailure:
         assert ended.error == {"category": "provider", "message": "a safety filter", "detail": {}}
         assert await world.slots() == (0, 0)
 
-    async def test_m11_a_passing_failure_runs_again_under_the_same_hold_within_the_bound(
+    async def test_m11_p28_a_passing_failure_runs_again_under_the_same_hold_within_the_bound(
         self, world: World
     ) -> None:
         for _ in range(5):

@@ -1,16 +1,14 @@
 """Deadlines: nothing waits for ever, the provider is asked first, one bad row delays only itself."""
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import pytest
 
-from makegood import BaseJob, Event, Failure, Job, JobMoney, Money, Settings, State
+from makegood import BaseJob, Event, Failure, Job, JobMoney, Money, State
 from makegood.outcome import Cancelled, Failed, Output, Succeeded, Unfinished
 from makegood.runtime import Watchdog
-from makegood_adapters.memory.jobs import MemoryJobs
 from tests.engine.world import PRICE, QUEUE, RUNNING, STARTING, WALLET, Upscale, World, a_world, in_state
 
 PENDING = BaseJob.pending.deadline or timedelta()
@@ -53,18 +51,18 @@ class TestEveryState:
         await world.ended(job, "failed")
         assert (await world.way(job)).count("fail") == 1
 
-    async def test_f1_s10_waiting_in_the_queue_is_not_counted_as_work(self) -> None:
-        async with a_world(Upscale, capacity=1) as world:
-            first = await world.running(Upscale, DONE)
-            second = await world.queued()
-            await world.clock.advance((RUNNING - MOMENT).total_seconds())
-            await world.work(world.poller)
-            await world.start()
-            await world.after(RUNNING - MOMENT)
-            assert [(await world.job(job)).state for job in (first, second)] == ["running", "running"]
-            await world.work(world.poller, world.collector)
-            for job in (first, second):
-                assert await world.money(job) == JobMoney(captured=PRICE)
+    async def test_f1_s10_waiting_in_the_queue_is_not_counted_as_work(self, world: World) -> None:
+        await world.store.attempts.register(replace(world.account, capacity=1))
+        first = await world.running(Upscale, DONE)
+        second = await world.queued()
+        await world.clock.advance((RUNNING - MOMENT).total_seconds())
+        await world.work(world.poller)
+        await world.start()
+        await world.after(RUNNING - MOMENT)
+        assert [(await world.job(job)).state for job in (first, second)] == ["running", "running"]
+        await world.work(world.poller, world.collector)
+        for job in (first, second):
+            assert await world.money(job) == JobMoney(captured=PRICE)
 
     async def test_d37_every_type_has_its_own_time(self) -> None:
         class Video(BaseJob):
@@ -80,7 +78,7 @@ class TestEveryState:
 class TestAtTheLastMoment:
     """S10: the provider is asked before a running job is ended."""
 
-    async def test_a_success_is_delivered(self, world: World) -> None:
+    async def test_s10_a_success_is_delivered(self, world: World) -> None:
         job = await world.running(Upscale, DONE)
         await world.after(RUNNING)
         assert (await world.job(job)).state == "running"
@@ -176,32 +174,7 @@ class TestDraining:
         await world.ended(job, "failed")
 
 
-class Stubborn(MemoryJobs):
-    """One job cannot be moved: whoever tries meets a fault."""
-
-    stubborn: UUID | None = None
-
-    async def end(self, job: Job, **given: Any) -> Job | None:
-        if job.id == self.stubborn:
-            raise RuntimeError("a fault in this row alone")
-        return await super().end(job, **given)
-
-
 class TestOneBadRow:
-    async def test_s9_of_a_hundred_overdue_jobs_ninety_nine_are_ended_and_one_is_reported(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async with a_world(settings=Settings(batch_max=1_000)) as world:
-            await world.engine.grant("ada", 100 * PRICE, source_ref="order-2")
-            jobs = [await world.queued() for _ in range(100)]
-            world.store.jobs = stubborn = Stubborn(world.store.tables)
-            stubborn.stubborn = jobs[0].id
-            with caplog.at_level(logging.ERROR, "makegood.watchdog"):
-                await world.after(QUEUE)
-            states = [(await world.job(job)).state for job in jobs]
-            assert states == ["queued"] + ["failed"] * 99
-            assert [str(jobs[0].id) in record.getMessage() for record in caplog.records] == [True]
-
     async def test_a_policy_that_raises_does_not_keep_the_credits(self) -> None:
         class Faulty(BaseJob):
             pool, price = "gpu", PRICE

@@ -9,7 +9,7 @@ import pytest
 
 from makegood import Attempt, Catalog, Engine, Job, ProviderAccount, Settings
 from makegood.job import Phase
-from makegood.outcome import Rejected, Retry, Unfinished
+from makegood.outcome import Unfinished
 from makegood.runtime import Crew, Health, LocalWakeups, run_all
 from makegood.testing.clock import FakeClock
 from makegood.testing.provider import ScriptedProvider
@@ -286,15 +286,6 @@ class TestEngine:
             assert await asyncio.gather(*(over(engine, job) for job in jobs)) == [WAY] * 10
             assert house.provider.count("submit") == 10
             assert [use.open for use in await engine.occupancy()] == [0]
-
-    async def test_m8_jobs_behind_refused_ones_start_without_an_event_from_outside(self) -> None:
-        house = House(capacity=1)
-        for _ in range(3):
-            house.provider.plan(Rejected("803", "No.", Retry.NEVER))
-        async with house.open() as engine:
-            jobs = [await buy(engine) for _ in range(6)]
-            ends = [(await over(engine, job))[-1] for job in jobs]
-            assert ends == ["fail"] * 3 + ["complete"] * 3
 
     async def test_a_hook_hears_of_the_end(self) -> None:
         class Mine(Upscale):

@@ -1,11 +1,13 @@
-"""The engine and its loops over a store in memory, driven by hand while time stands still."""
+"""The engine and its loops, driven by hand while time stands still: over a store in memory or any other."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Protocol
 from uuid import UUID, uuid4
+
+import asyncpg
 
 from makegood import (
     Attempt,
@@ -37,6 +39,7 @@ from makegood.runtime import (
 from makegood.testing.clock import FakeClock
 from makegood.testing.provider import PNG, ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
+from makegood_adapters.postgres.store import PostgresStore
 
 PRICE = 100
 WALLET = 1_000
@@ -106,12 +109,26 @@ class Loop(Protocol):
         """See `makegood.runtime.Loop`."""
 
 
+@dataclass(frozen=True)
+class Over:
+    """Another store, and what lets its time pass."""
+
+    store: Any
+    clock: FakeClock
+
+
 class World:
     """One engine and one of each loop over one store, one provider account and one wallet."""
 
-    def __init__(self, types: Sequence[type[BaseJob]], capacity: int, settings: Settings) -> None:
-        self.clock = FakeClock()
-        self.store, self.blobs = MemoryStore(self.clock), MemoryBlobs()
+    clock: FakeClock
+    store: MemoryStore
+
+    def __init__(
+        self, types: Sequence[type[BaseJob]], capacity: int, settings: Settings, over: Over | None
+    ) -> None:
+        self.clock = over.clock if over else FakeClock()
+        self.store = over.store if over else MemoryStore(self.clock)
+        self.blobs = MemoryBlobs()
         self.provider = ScriptedProvider()
         self.catalog, self.wakeups, self.settings = Catalog(types), LocalWakeups(), settings
         self.account = ProviderAccount(name="gpu-1", pool=Upscale.pool, capacity=capacity)
@@ -241,15 +258,46 @@ class World:
 
 @asynccontextmanager
 async def a_world(
-    *types: type[BaseJob], capacity: int = 2, settings: Settings | None = None
+    *types: type[BaseJob], capacity: int = 2, settings: Settings | None = None, over: Over | None = None
 ) -> AsyncIterator[World]:
     """Yield a world in which Ada has credits; afterwards no invariant may be broken."""
-    world = World(types or (Upscale,), capacity, settings or SETTINGS)
+    world = World(types or (Upscale,), capacity, settings or SETTINGS, over)
     async with world.engine:
         await world.store.attempts.register(world.account)
         await world.engine.grant("ada", WALLET, source_ref="order-1")
         yield world
         assert await world.engine.violations() == []
+
+
+class DatabaseClock(FakeClock):
+    """Makes a database's time stand still, and moves it; only its owner can."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    async def advance(self, seconds: float) -> None:
+        await super().advance(seconds)
+        await self._connection.execute(
+            "create or replace function makegood.now() returns timestamptz language sql stable parallel safe"
+            f" as $$ select timestamptz '{self().isoformat()}' $$"
+        )
+
+
+@asynccontextmanager
+async def a_postgres_world(dsn: str, *types: type[BaseJob], **given: Any) -> AsyncIterator[World]:
+    """Yield a world as `a_world` does, over a database of its own."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        clock = DatabaseClock(connection)
+        await clock.advance(0)
+        async with (
+            PostgresStore.open(dsn) as store,
+            a_world(*types, over=Over(store, clock), **given) as world,
+        ):
+            yield world
+    finally:
+        connection.terminate()
 
 
 def moved(event: str, to_state: str, job_type: type[BaseJob] = Upscale) -> Transition:

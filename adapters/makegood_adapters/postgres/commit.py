@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import asyncpg
@@ -133,6 +134,7 @@ class GroupCommit:
         lane[1].append(waiting)
         if shard.work is None:
             shard.work = asyncio.create_task(self._flush(shard), name="makegood group commit")
+            shard.work.add_done_callback(partial(_ended, shard))
         return waiting
 
     async def close(self) -> None:
@@ -151,10 +153,7 @@ class GroupCommit:
         except (*LOST, asyncpg.PostgresError) as error:
             log.info("the callers of a batch go on by themselves: no connection (%r)", error)
         finally:
-            shard.work = None
-            for _, lane in shard.lanes.values():
-                _release(lane)
-                lane.clear()
+            _let_go(shard)
 
     async def _flush_on(self, connection: asyncpg.Connection, shard: _Shard) -> None:
         while any(lane for _, lane in shard.lanes.values()):
@@ -221,6 +220,19 @@ class GroupCommit:
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
         return True
+
+
+def _ended(shard: _Shard, work: "asyncio.Task[None]") -> None:
+    """Let the callers go whose flush was cancelled before it began: none of its code has run."""
+    if shard.work is work:
+        _let_go(shard)
+
+
+def _let_go(shard: _Shard) -> None:
+    shard.work = None
+    for _, lane in shard.lanes.values():
+        _release(lane)
+        lane.clear()
 
 
 def _release(batch: Iterable[_Waiting]) -> None:

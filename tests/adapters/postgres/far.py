@@ -62,6 +62,11 @@ async def serves_and_is_idle(plain: asyncpg.Connection, database: Database) -> N
         return int(await connection.fetchval("SELECT 1 + 1"))
 
     assert await asyncio.gather(*(database.transact(two) for _ in range(4))) == [2, 2, 2, 2]
+    await nothing_is_open(plain)
+
+
+async def nothing_is_open(plain: asyncpg.Connection) -> None:
+    """Wait until no client but *plain* is in a transaction, which must come about by itself."""
     # A server learns that a client is gone when it reads from it: soon, but it tells nobody.
     while await plain.fetchval(  # noqa: ASYNC110  # the database has no event to wait for
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import struct
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 # Frontend and backend messages, see "Message Formats" in the manual of PostgreSQL: a type, a length that
@@ -34,6 +35,9 @@ class AtConnect(Enum):
 
 class Cut(Exception):
     """Both sides of a connection are cut."""
+
+
+Side = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
@@ -133,11 +137,7 @@ class Proxy:
             return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         return await asyncio.open_connection(host, port)
 
-    async def _exchange(
-        self,
-        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    ) -> None:
+    async def _exchange(self, client: Side, server: Side) -> None:
         """Forward in both directions until one side ends or is cut."""
         answer = AtCommit.PASS
         commits = _Commits()
@@ -145,7 +145,7 @@ class Proxy:
         async def to_server() -> None:
             nonlocal answer
             while True:
-                message = await _message(client[0])
+                message = await read_message(client[0])
                 if commits.are_at(message):
                     self.commits_seen += 1
                     answer = next(self.commits, AtCommit.PASS)
@@ -157,7 +157,7 @@ class Proxy:
         async def to_client() -> None:
             nonlocal answer
             while True:
-                message = await _message(server[0])
+                message = await read_message(server[0])
                 if message.startswith(b"C") and answer is AtCommit.CUT_AFTER:
                     raise Cut
                 if message.startswith(b"C") and answer is AtCommit.HOLD_ANSWER:
@@ -170,16 +170,7 @@ class Proxy:
                 client[1].write(message)
                 await client[1].drain()
 
-        directions = [asyncio.create_task(to_server()), asyncio.create_task(to_client())]
-        try:
-            done, _ = await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-            for direction in done:
-                direction.result()
-        finally:
-            for direction in directions:
-                direction.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*directions, return_exceptions=True)
+        await both_ways(to_server(), to_client())
 
 
 @asynccontextmanager
@@ -216,13 +207,27 @@ class _Commits:
         return ours
 
 
+async def both_ways(*ways: Coroutine[Any, Any, None]) -> None:
+    """Forward in both directions until one side ends or is cut."""
+    directions = [asyncio.create_task(way) for way in ways]
+    try:
+        done, _ = await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        for direction in done:
+            direction.result()
+    finally:
+        for direction in directions:
+            direction.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*directions, return_exceptions=True)
+
+
 async def _first_message(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readexactly(4)
     (length,) = struct.unpack("!i", head)
     return head + await reader.readexactly(length - 4)
 
 
-async def _message(reader: asyncio.StreamReader) -> bytes:
+async def read_message(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readexactly(5)
     (length,) = struct.unpack("!i", head[1:])
     return head + await reader.readexactly(length - 4)

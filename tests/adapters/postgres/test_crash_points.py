@@ -1,196 +1,259 @@
-"""A worker dies before or after any statement of a job's life, and another one takes the same steps again."""
+"""A worker dies, or is struck, at any request and at any row of a job's life, and another one goes on."""
 
+import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from itertools import count
-from typing import Any, NoReturn, TypeVar
+from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
-from makegood.job import Job, NewJob, Verdict
+from makegood.errors import StoreError
+from makegood.job import NewJob
 from makegood.ports import Store
-from makegood.testing.drive import (
-    LEASE_SECONDS,
-    PLAIN,
-    PRICE,
-    Drive,
-    accounts,
-    change,
-    edge_of,
-    fact,
-    new_job,
-    token_hash,
-)
+from makegood.testing.drive import LEASE_SECONDS, PRICE, Drive, new_job
 from makegood_adapters.postgres.store import PostgresStore
-from tests.adapters.postgres.far import pool_at
+from tests.adapters.postgres.flights import Fate, FlightProxy, flights_to
+from tests.adapters.postgres.lives import LIVES, NothingToDo, Plan, live, named, summary
+from tests.adapters.postgres.strikes import Rows, Strike, rows_of
+from tests.conftest import Tally
 
-# What is done at each place of a life; a place is the job's state and the number of its attempt, and a slot
-# has two: before and after its attempt may have been sent.
-FORWARD = {"pending": "accept", "queued": "dispatch", "opened": "submit", "starting": "begin"}
-SAID = {
-    "begin": Verdict.ACCEPTED,
-    "complete": Verdict.SUCCEEDED,
-    "fail": Verdict.FAILED,
-    "cancel": Verdict.CANCELLED,
-    "defer": Verdict.REJECTED,
-    "rerun": Verdict.FAILED,
-}
-T = TypeVar("T")
-Plan = Mapping[str, str]
+Work = Callable[[Store], Awaitable[object]]
+#: Bring a fault of a kind to a worker's request or row of a number; whether there was one to meet.
+Befall = Callable[[Any, int], Awaitable[bool]]
 
-WHOLE_LIFE: Plan = {"running 1": "complete"}
-# The first place of each differs from the usual way, and its statements are those at which the worker dies.
-TURNS: list[Plan] = [
-    {"pending 0": "refuse"},
-    {"pending 0": "cancel"},
-    {"queued 0": "fail"},
-    {"queued 0": "cancel"},
-    {"opened 1": "fail"},
-    {"opened 1": "cancel"},
-    {"starting 1": "complete"},
-    {"starting 1": "fail"},
-    {"starting 1": "cancel"},
-    {"starting 1": "defer", "running 2": "complete"},
-    {"running 1": "fail"},
-    {"running 1": "cancel"},
-    {"running 1": "rerun", "running 2": "complete"},
-]
+SAMPLE = 10  # of so many points `make test` takes one, `make soak` all
+CUTS = (Fate.UNSENT, Fate.UNHEARD, Fate.TORN, Fate.LOST)
+STRIKES = (Strike.REFUSED, Strike.LOST_TO_OTHERS, Strike.DISK_FULL, Strike.KILLED)
+over_lives = pytest.mark.parametrize(("plan", "place"), LIVES, ids=named)
+# Hundreds of points take their time where other programs work too; the bound is for what hangs.
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
-class Crash(BaseException):
-    """The process dies here; nothing may catch it."""
+@pytest_asyncio.fixture
+async def flights(database: str) -> AsyncIterator[FlightProxy]:
+    async with flights_to(database) as opened:
+        yield opened
 
 
-class Worker:
-    """Counts its statements, BEGIN and COMMIT too, and dies at number *at*, on the side *when*."""
-
-    def __init__(self, at: int, when: str) -> None:
-        self.at, self.when = at, when
-        self.seen, self.dead = 0, False
-
-    async def does(self, connection: asyncpg.Connection, statement: Callable[[], Awaitable[T]]) -> T:
-        self.seen += 1
-        here = self.seen == self.at
-        if self.dead or (here and self.when == "before"):
-            self._die(connection)
-        result = await statement()
-        if here:
-            self._die(connection)
-        return result
-
-    def _die(self, connection: asyncpg.Connection) -> NoReturn:
-        self.dead = True
-        connection.terminate()
-        raise Crash
+@pytest_asyncio.fixture
+async def rows(database: str) -> AsyncIterator[Rows]:
+    async with rows_of(database) as opened:
+        yield opened
 
 
-def connection_of(worker: Worker) -> type[asyncpg.Connection]:
-    """Return the class of the connections through which *worker* does everything."""
-
-    class Mortal(asyncpg.Connection):
-        async def execute(self, *args: Any, **options: Any) -> Any:
-            return await worker.does(self, partial(super().execute, *args, **options))
-
-        async def fetch(self, *args: Any, **options: Any) -> Any:
-            return await worker.does(self, partial(super().fetch, *args, **options))
-
-        async def fetchrow(self, *args: Any, **options: Any) -> Any:
-            return await worker.does(self, partial(super().fetchrow, *args, **options))
-
-        async def fetchval(self, *args: Any, **options: Any) -> Any:
-            return await worker.does(self, partial(super().fetchval, *args, **options))
-
-    return Mortal
+@asynccontextmanager
+async def armed(flights: FlightProxy, at: int, fate: Fate, *, fatal: bool) -> AsyncIterator[Store]:
+    """Open the store of a process whose request number *at* will meet *fate*."""
+    flights.arm()
+    async with PostgresStore.open(flights.dsn, connections_max=2) as store:
+        flights.arm(at, fate, fatal=fatal)
+        yield store
 
 
-def place_of(job: Job) -> str:
-    opened = job.state == "starting" and not job.submitted
-    return f"{'opened' if opened else job.state} {job.attempt}"
+async def dies(flights: FlightProxy, at: int, fate: Fate, work: Work) -> bool:
+    """Let a process do *work* and end in the moment in which its request number *at* meets *fate*."""
+    async with armed(flights, at, fate, fatal=True) as store:
+        working, struck = asyncio.ensure_future(work(store)), asyncio.create_task(flights.struck.wait())
+        await asyncio.wait({working, struck}, return_when=asyncio.FIRST_COMPLETED)
+        for _ in range(3):  # the store brings a transaction to its end unless it is told more than once
+            working.cancel()
+            await asyncio.sleep(0)
+        struck.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    return flights.struck.is_set()
 
 
-async def step(store: Store, job: Job, plan: Plan) -> None:
-    """Do what comes next, as any worker would that finds the job like this."""
-    act = plan.get(place_of(job)) or FORWARD[place_of(job).split()[0]]
-    match act:
-        case "dispatch":
-            await store.attempts.dispatch(job.pool, accounts(job.pool), 1)
-        case "submit":
-            [attempt] = await store.attempts.claim(accounts(job.pool), 1, LEASE_SECONDS)
-            assert await store.attempts.intend(attempt, token_hash(attempt), LEASE_SECONDS)
-        case _:
-            if act == "cancel":
-                await store.jobs.request_cancel(job.id)
-            evidence = fact(job, SAID[act]) if job.submitted and job.state != "queued" else None
-            await store.jobs.apply(change(job, edge_of(PLAIN, job.state, act), evidence=evidence))
+async def lives_on(flights: FlightProxy, at: int, fate: Fate, work: Work) -> bool:
+    """Let a process do *work* and go on after its request number *at* has met *fate*."""
+    async with armed(flights, at, fate, fatal=False) as store:
+        with contextlib.suppress(NothingToDo):
+            await work(store)
+    return flights.struck.is_set()
 
 
-async def live(store: Store, job: Job, plan: Plan, *, to: str = "", through: str = "") -> Job:
-    """Live from wherever the job is to its end, or *to* a place, or *through* the one where it is."""
-    while job.finished_at is None and place_of(job) != to:
-        if through and place_of(job) != through:
-            break
-        await step(store, job, plan)
-        found = await store.jobs.get(job.id)
-        assert found is not None
-        job = found
-    return job
+async def is_struck(rows: Rows, dsn: str, at: int, strike: Strike, work: Work) -> bool:
+    """Let a process do *work* and go on, or give up, after its row number *at* was struck."""
+    async with PostgresStore.open(dsn, connections_max=2) as store:
+        await rows.arm(at, strike)
+        with contextlib.suppress(NothingToDo, StoreError):
+            await work(store)
+    return await rows.seen() >= at
 
 
-async def summary(store: Store, plain: asyncpg.Connection, job: Job) -> tuple[Any, ...]:
-    """Return what is the same for every job of one plan, wherever its worker died."""
-    row = await plain.fetchrow(
-        "SELECT count(*) FILTER (WHERE kind = 'hold') AS holds,"
-        " count(*) FILTER (WHERE kind IN ('capture', 'release')) AS settlements"
-        " FROM makegood.journal WHERE job_id = $1",
-        job.id,
-    )
-    assert row is not None
-    events = tuple(transition.event for transition in await store.jobs.history(job.id))
-    return row["holds"], row["settlements"], await store.jobs.money(job.id), job.state, events
-
-
-async def die_and_recover(drive: Drive, dsn: str, worker: Worker, new: NewJob, plan: Plan, place: str) -> Job:
-    """Let *worker* live the job's life, or only what is done at *place*, and another one the rest."""
-    if place:
-        await live(drive.store, await drive.store.jobs.insert(new), plan, to=place)
-    async with pool_at(dsn, max_size=1, connection_class=connection_of(worker)) as pool:
-        store = PostgresStore(pool)
-        job = await drive.store.jobs.get(new.id)
-        worker.seen = 0
-        with contextlib.suppress(Crash):
-            await live(store, job or await store.jobs.insert(new), plan, through=place)
-    if worker.dead:
-        await drive.advance(LEASE_SECONDS + 1)  # before that the lease of the dead stands
-    return await live(drive.store, await drive.store.jobs.insert(new), plan)
-
-
-@pytest.mark.parametrize(
-    ("plan", "place"),
-    [(WHOLE_LIFE, ""), *((plan, next(iter(plan))) for plan in TURNS)],
-    ids=["whole life", *(" ".join(next(iter(plan.items()))) for plan in TURNS)],
-)
-async def test_a_worker_may_die_at_any_statement(
-    drive: Drive, plain: asyncpg.Connection, database: str, plan: Plan, place: str
-) -> None:
-    await drive.grant(1_000 * PRICE)
-    pool = await drive.pool(capacity=1)
-    undisturbed = await live(drive.store, await drive.store.jobs.insert(new_job(pool=pool)), plan)
-    wanted = await summary(drive.store, plain, undisturbed)
-    assert wanted[:2] == ((0, 0) if place == "pending 0" else (1, 1))
-    found: Counter[tuple[Any, ...]] = Counter()
-    points = 0
-    for when in ("before", "after"):
+async def every_point(
+    faults: tuple[Any, ...], befall: Befall, *, usual: int, soak: bool, shift: int = 0
+) -> int:
+    """Try each fault at 1, 2, ... until it meets nothing more, or a sample of them up to *usual*."""
+    tried, ticks = 0, count(shift)
+    for fault in faults:
         for at in count(1):
-            worker = Worker(at, when)
-            job = await die_and_recover(drive, database, worker, new_job(pool=pool), plan, place)
-            if not worker.dead:
+            if not soak and (at > usual or next(ticks) % SAMPLE):
+                if at > usual:
+                    break
+                continue
+            if not await befall(fault, at):
+                assert at > usual // 2, f"{fault} met nothing at {at} of about {usual}"
                 break
-            points += 1
-            found[await summary(drive.store, plain, job)] += 1
-    assert points >= (
-        14 if place else 100
-    )  # of a step: BEGIN, two statements, COMMIT, the pool's reset, a read and its reset
-    assert found == {wanted: points}
+            tried += 1
+    return tried
+
+
+class Lives:
+    """Jobs that all follow one plan: what befalls their workers makes no difference in the end."""
+
+    def __init__(self, drive: Drive, plain: asyncpg.Connection, plan: Plan, place: str) -> None:
+        self._drive, self._plain, self._plan, self._place = drive, plain, plan, place
+        self._pool, self._lived, self._found = "", 0, Counter[tuple[Any, ...]]()
+        self.wanted: tuple[Any, ...] = ()
+
+    async def begin(self) -> None:
+        """Live one life undisturbed."""
+        await self._drive.grant(10_000 * PRICE)
+        self._pool = await self._drive.pool(capacity=1)
+        store = self._drive.store
+        job = await live(store, await store.jobs.insert(new_job(pool=self._pool)), self._plan)
+        self.wanted = await summary(store, self._plain, job)
+
+    async def another(self) -> tuple[NewJob, Work]:
+        """Bring another job to the place, and return the work that a worker has with it."""
+        new, store = new_job(pool=self._pool), self._drive.store
+        if self._place:
+            await live(store, await store.jobs.insert(new), self._plan, to=self._place)
+
+        async def work(theirs: Store) -> None:
+            job = await theirs.jobs.get(new.id) if self._place else await theirs.jobs.insert(new)
+            assert job is not None
+            await live(theirs, job, self._plan, through=self._place)
+
+        return new, work
+
+    async def recover(self, new: NewJob) -> None:
+        """Let another process live the rest, and note what has become of the job."""
+        store = self._drive.store
+        await self._drive.advance(LEASE_SECONDS + 1)  # before that the lease of the dead stands
+        job = await live(store, await store.jobs.insert(new), self._plan)
+        self._found[await summary(store, self._plain, job)] += 1
+        self._lived += 1
+
+    async def all_ended_alike(self) -> None:
+        assert self._found == {self.wanted: self._lived}
+        assert (await self._drive.store.audit()).violations == ()
+
+
+@pytest_asyncio.fixture
+async def lives(drive: Drive, plain: asyncpg.Connection, plan: Plan, place: str) -> Lives:
+    made = Lives(drive, plain, plan, place)
+    await made.begin()
+    assert made.wanted[:2] == ((0, 0) if place == "pending 0" else (1, 1))
+    return made
+
+
+@over_lives
+@pytest.mark.parametrize("how", [dies, lives_on])
+@pytest.mark.soak(short=1, long=len(CUTS))
+async def test_d35_c4_a_job_ends_alike_whatever_request_of_its_worker_was_cut(
+    lives: Lives,
+    flights: FlightProxy,
+    plan: Plan,
+    place: str,
+    how: Any,
+    part: int,
+    soak: bool,
+    tally: Tally,
+) -> None:
+    """Each request that any step makes, cut before, on and after its way."""
+
+    async def befall(fate: Fate, at: int) -> bool:
+        new, work = await lives.another()
+        met: bool = await how(flights, at, fate, work)
+        await lives.recover(new)
+        return met
+
+    assert not await befall(Fate.UNSENT, 0)
+    usual, shift = flights.seen, LIVES.index((plan, place))
+    faults = CUTS[part : part + 1] if soak else CUTS
+    tally("crash points", await every_point(faults, befall, usual=usual, soak=soak, shift=shift))
+    await lives.all_ended_alike()
+
+
+@over_lives
+@pytest.mark.soak(short=1, long=len(STRIKES))
+async def test_d35_p12_a_job_ends_alike_whatever_row_of_its_worker_was_struck(
+    lives: Lives,
+    rows: Rows,
+    database: str,
+    plan: Plan,
+    place: str,
+    part: int,
+    soak: bool,
+    tally: Tally,
+) -> None:
+    """Each row that any step writes, in whatever function of the server, before and after it is written."""
+
+    async def befall(strike: Strike, at: int) -> bool:
+        new, work = await lives.another()
+        met = await is_struck(rows, database, at, strike, work)
+        await lives.recover(new)
+        return met
+
+    usual, shift = await rows_written(rows, database, lives), LIVES.index((plan, place))
+    faults = STRIKES[part : part + 1] if soak else STRIKES
+    tally("crash points", await every_point(faults, befall, usual=usual, soak=soak, shift=shift))
+    await lives.all_ended_alike()
+
+
+async def rows_written(rows: Rows, dsn: str, lives: Lives) -> int:
+    """Count the rows that a worker writes whom nothing befalls."""
+    new, work = await lives.another()
+    await rows.arm()
+    async with PostgresStore.open(dsn, connections_max=2) as store:
+        await work(store)
+    written = await rows.seen()
+    await lives.recover(new)
+    return written
+
+
+@pytest.mark.parametrize("how", [dies, lives_on])
+@pytest.mark.parametrize("act", ["grant", "expire"])
+async def test_credits_come_and_go_once_whatever_request_was_cut(
+    drive: Drive,
+    plain: asyncpg.Connection,
+    flights: FlightProxy,
+    act: str,
+    how: Any,
+    soak: bool,
+    tally: Tally,
+) -> None:
+    async def befall(fate: Fate, at: int) -> bool:
+        owner, expiry = f"owner {uuid4()}", await drive.now() + timedelta(seconds=10)
+
+        async def grant(store: Store) -> None:
+            await store.ledger.grant(owner, PRICE, kind="monthly", source_ref="order", expires_at=expiry)
+
+        async def expire(store: Store) -> None:
+            await store.ledger.expire(100)
+
+        if act == "expire":
+            await grant(drive.store)
+            await drive.advance(11)
+        work = {"grant": grant, "expire": expire}[act]
+        met: bool = await how(flights, at, fate, work)
+        await work(drive.store)
+        kinds = "SELECT array_agg(kind ORDER BY seq) FROM makegood.journal WHERE owner_id = $1"
+        assert await plain.fetchval(kinds, owner) == {"grant": ["issue"], "expire": ["issue", "expire"]}[act]
+        available = (await drive.store.ledger.wallet(owner)).available
+        assert available == {"grant": PRICE, "expire": 0}[act]
+        return met
+
+    assert not await befall(Fate.UNSENT, 0)
+    points = await every_point(CUTS, befall, usual=flights.seen, soak=soak)
+    assert points > 0
+    tally("crash points", points)

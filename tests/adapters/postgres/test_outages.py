@@ -128,7 +128,7 @@ async def test_a_server_whose_port_is_closed_for_a_while(
     await all_is_well(drive, plain, pending, far)
 
 
-async def test_a_server_that_stays_away_is_said_to_be_unavailable(
+async def test_p26_a_server_that_stays_away_charges_nothing_and_lets_nothing_go_on(
     drive: Drive, proxy: Proxy, pending: Job
 ) -> None:
     async with database_at(proxy.dsn, tries_max=2) as far:

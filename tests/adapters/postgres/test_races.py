@@ -95,7 +95,7 @@ async def running(drive: Drive, n: int) -> list[Job]:
     return await all_of([begin(attempt) for attempt in attempts])
 
 
-async def test_of_two_failures_at_one_moment_one_refunds(
+async def test_m1_of_two_failures_at_one_moment_one_refunds(
     drive: Drive, engine: Engine, other_engine: Engine
 ) -> None:
     await drive.grant(20 * PRICE)
@@ -171,7 +171,7 @@ async def test_a_result_and_a_cancellation_at_one_moment_settle_once(
     assert await drive.slots(jobs[0].pool) == (0, 0)
 
 
-async def test_a_cancellation_and_a_submission_at_one_moment_exclude_each_other(
+async def test_c10_a_cancellation_and_a_submission_at_one_moment_exclude_each_other(
     drive: Drive, engine: Engine, other_store: PostgresStore
 ) -> None:
     n = 100
@@ -238,7 +238,9 @@ async def test_a_wallet_for_ten_jobs_pays_for_ten_of_fifty(
     assert (wallet.available, wallet.held) == (PRICE // 2, 10 * PRICE)
 
 
-async def test_one_job_is_accepted_once_by_fifty(drive: Drive, engine: Engine, other_engine: Engine) -> None:
+async def test_s8_d47_p31_one_job_is_charged_once_by_fifty(
+    drive: Drive, engine: Engine, other_engine: Engine
+) -> None:
     await drive.grant(50 * PRICE)
     job = await engine.submit(Portrait, "ada", {})
     accepted = await asyncio.gather(*((engine, other_engine)[n % 2].accept(job.id) for n in range(50)))
@@ -247,7 +249,7 @@ async def test_one_job_is_accepted_once_by_fifty(drive: Drive, engine: Engine, o
     assert (await engine.wallet("ada")).held == PRICE
 
 
-async def test_the_same_request_fifty_times_at_one_moment_is_one_job(
+async def test_d30_the_same_request_fifty_times_at_one_moment_is_one_job(
     engine: Engine, other_engine: Engine
 ) -> None:
     jobs = await asyncio.gather(

@@ -219,7 +219,7 @@ async def test_a_plain_update_of_a_job_never_submitted(
 
 
 @pytest.mark.parametrize(("source", "expected"), rows(SUBMITTED).items(), ids=rows(SUBMITTED))
-async def test_a_plain_update_of_a_submitted_job(
+async def test_c7_a_plain_update_of_a_submitted_job(
     drive: Drive, plain: asyncpg.Connection, source: str, expected: dict[str, str]
 ) -> None:
     async def route(drive: Drive, owner: str, _: str) -> Job:

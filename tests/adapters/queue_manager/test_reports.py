@@ -44,7 +44,9 @@ async def kept(database: str) -> list[str]:
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("place", PLACES)
-async def test_finish_failed_in_every_cell(scene: Scene, database: str, place: str, table: str) -> None:
+async def test_s4_s5_a_reported_failure_is_answered_in_every_cell(
+    scene: Scene, database: str, place: str, table: str
+) -> None:
     before = await scene.job_at(place, table)
     money = await scene.money(before)
     await scene.is_asked_about(before)
