@@ -16,7 +16,7 @@ class Settings:
     """Address under which the provider reaches us, without a slash at the end; None: poll only."""
     decide_tries_max: int = 5
     """How often an event is decided again after a lost race."""
-    snapshots_max: int = 1_000
+    snapshots_max: int = 10_000
     """How many of the jobs that this process moved last it remembers, so that it need not read them again."""
     loop_interval_seconds: float = 1.0
     """How long a loop sleeps when nobody wakes it: the poll behind every wake-up."""

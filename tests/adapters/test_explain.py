@@ -235,7 +235,7 @@ def _minted(tables: Tables, job: Job) -> None:
 async def test_books_that_do_not_balance_are_told_as_broken(
     spoil: Callable[[Tables, Job], None], said: str
 ) -> None:
-    world = World([Upscale], 2, SETTINGS)
+    world = World([Upscale], 2, SETTINGS, None)
     async with world.engine:
         await world.store.attempts.register(world.account)
         await world.engine.grant("ada", 1_000, source_ref="order-1")

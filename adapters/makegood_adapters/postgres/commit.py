@@ -29,8 +29,9 @@ log = logging.getLogger("makegood.postgres")
 
 
 def transposed(rows: Sequence[Sequence[object]]) -> list[object]:
-    """Return one array for each column."""
-    return [list(column) for column in zip(*rows, strict=True)]
+    """Return one array for each column; None for a column without values, which `unnest` fills with NULL."""
+    size = len(rows)
+    return [None if column.count(None) == size else column for column in zip(*rows, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

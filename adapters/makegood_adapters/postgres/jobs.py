@@ -65,8 +65,8 @@ def _move_row(change: Change) -> Sequence[object]:
 
 
 def _move_parameters(rows: Sequence[Sequence[Any]], *, wait: bool = False) -> list[object]:
-    *columns, facts = [list(column) for column in zip(*rows, strict=True)]
-    return [*columns, facts_text(facts), wait]
+    facts = facts_text([row[-1] for row in rows])
+    return [*transposed([row[:-1] for row in rows]), facts, wait]
 
 
 def _digest(input: JSON) -> str:

@@ -58,7 +58,7 @@ class Lifecycle:
     """
 
     name, unit, script = "lifecycle", "paid lives", "transitions"
-    units_per_job, transitions_per_job = 1, 5
+    units_per_job, transitions_per_job, prepared = 1, 5, 0
 
     def __init__(self, store: Store, preparer: Preparer, plan: Plan) -> None:
         self._preparer, self._plan = preparer, plan

@@ -8,11 +8,12 @@ from typing import Protocol
 from uuid import UUID
 
 from makegood import Engine, Failure
-from makegood_adapters.cli.bench.jobs import BENCHMARK, Preparer, job_id
+from makegood_adapters.cli.bench.jobs import BENCHMARK, Preparer, job_id, owner
 from makegood_adapters.cli.bench.plan import BooksDisagree, Plan
 
 _CLOCK = time.perf_counter
 _FIRST_JOBS = 200
+_PREPARERS = 256
 #: The rate of the slice before says how many jobs the next one needs; a slice that has used them up ends.
 _SPARE = 2.0
 
@@ -33,7 +34,8 @@ class Slice:
 class Workload(Protocol):
     """Something that can be run for a while; `script` is the pgbench script that it is compared with.
 
-    Of each job `units_per_job` are counted, and `transitions_per_job` rows of history are written.
+    Of each job `units_per_job` are counted, and `transitions_per_job` rows of history are written; `prepared`
+    rows were written before the clock ran.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Workload(Protocol):
     script: str
     units_per_job: int
     transitions_per_job: int
+    prepared: int
 
     async def prepare(self, seconds: float) -> None:
         """Make what a slice of *seconds* needs; this is not measured."""
@@ -77,7 +80,7 @@ class _Prepared:
 
     def __init__(self, engine: Engine, preparer: Preparer, plan: Plan) -> None:
         self._engine, self._preparer, self._plan = engine, preparer, plan
-        self._jobs_per_second = 0.0
+        self._jobs_per_second, self.prepared = 0.0, 0
         self._left: Iterator[UUID] = iter(())
 
     async def prepare(self, seconds: float) -> None:
@@ -86,10 +89,20 @@ class _Prepared:
         await self._take(max(wanted, _FIRST_JOBS, 2 * self._plan.concurrency))
         await self._preparer.settle()
 
-    async def _take(self, count: int) -> range:
-        numbers = await self._preparer.insert(count)
-        self._left = map(job_id, numbers)
-        return numbers
+    async def _take(self, count: int) -> None:
+        """Submit jobs, as the service does whose users then pay for them."""
+        owners = (owner(number % self._plan.owners) for number in range(count))
+        jobs: list[UUID] = []
+
+        async def submit(_: list[float]) -> bool:
+            name = next(owners, None)
+            if name is not None:
+                jobs.append((await self._engine.submit(BENCHMARK, name, {})).id)
+            return name is not None
+
+        await call_together(_PREPARERS, float("inf"), submit)
+        self.prepared += len(jobs)
+        self._left = iter(jobs)
 
     async def run(self, seconds: float) -> Slice:
         """See `Workload.run`."""
@@ -141,7 +154,9 @@ class Refund(_Prepared):
 
     async def prepare(self, seconds: float) -> None:
         """See `Workload.prepare`."""
-        await self._preparer.queue(await self._take(self._plan.jobs))
+        numbers = await self._preparer.insert(self._plan.jobs)
+        await self._preparer.queue(numbers)
+        self._left = map(job_id, numbers)
         await self._preparer.settle()
 
     async def run(self, seconds: float) -> Slice:
