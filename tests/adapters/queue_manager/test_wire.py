@@ -192,7 +192,7 @@ async def test_missing_fields_of_finish(scene: Scene) -> None:
 async def test_a_database_in_trouble_is_503_and_not_explained(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone(*_: Any) -> None:
+    async def gone(*_: Any, **__: Any) -> None:
         raise StoreUnavailable("postgres at db.internal does not answer")
 
     monkeypatch.setattr(scene.store.jobs, "get", gone)
@@ -208,7 +208,7 @@ async def test_a_database_in_trouble_is_503_and_not_explained(
 async def test_what_nobody_expected_is_500_and_not_explained(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(*_: Any) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("secret detail")
 
     monkeypatch.setattr(scene.store.jobs, "get", broken)

@@ -237,7 +237,9 @@ begin
   end if;
   return new;
 end $$;
-create trigger keeps_its_past before update on makegood.attempt
+create trigger keeps_its_past
+  before update of job_id, number, account, opened_at, intent_at, token_hash, task_id, closed_at, verdict,
+    draining_until on makegood.attempt
   for each row execute function makegood.attempt_guard();
 
 -- What a provider can only say of a task cannot be said of an attempt that was never submitted.

@@ -9,7 +9,8 @@
 
 -- Reserve the price of each job over its owner's buckets, in spending order. Called by job_after.
 create function makegood.hold_credits(p_jobs uuid[]) returns void
-language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+set enable_hashjoin = on set enable_mergejoin = on as $$
 declare
   moment timestamptz;  -- one for all of it: a bucket that expires meanwhile is in or out, never both
   wanted bigint;
@@ -112,7 +113,8 @@ end $$;
 -- meanwhile it goes to a new grace bucket; where the bucket has no limit it is gone at once.
 -- Called by job_after.
 create function makegood.settle_credits(p_jobs uuid[]) returns void
-language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+set enable_hashjoin = on set enable_mergejoin = on as $$
 declare
   moment timestamptz;
 begin

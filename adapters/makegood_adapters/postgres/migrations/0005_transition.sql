@@ -185,7 +185,8 @@ create trigger job_before before update on makegood.job
 -- Carry out what the moves of one statement mean: credits, slots, history, announcements.
 create function makegood.job_after() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   hold uuid[];
   settle uuid[];

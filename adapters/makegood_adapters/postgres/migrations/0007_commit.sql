@@ -5,14 +5,17 @@
 -- it. The caller looks again at what was left out, one at a time. They run with the rights of the caller;
 -- the triggers on the tables decide as they do for any other UPDATE.
 --
--- Plans are made once and by index: they outlive the young tables for which a sequential scan looked cheap,
--- and making one costs ten times what carrying it out does.
+-- Plans are made once, and look every row up by its key: they outlive the young tables of which reading all
+-- looked cheap, and making one costs ten times what carrying it out does.
 
--- Keep facts about attempts, at most one for each attempt, and bring the attempts up to them. The first final
--- verdict of an attempt keeps others out. Called by Attempts.record and move_jobs.
-create function makegood.keep_evidence(p_facts jsonb) returns setof makegood.attempt
-language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+-- Keep facts about attempts, at most one for each attempt, and bring the attempts up to them; what is known
+-- already changes nothing. The first final verdict of an attempt keeps others out. Called by record_facts and
+-- move_jobs.
+create function makegood.keep_evidence(p_facts jsonb) returns void
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  accepted boolean;
 begin
   perform 1 from makegood.attempt a
     join jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer)
@@ -25,29 +28,46 @@ begin
     join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
     where not f.final or a.verdict is null or a.verdict = f.verdict
     on conflict (job_id, attempt, verdict) do nothing;
-  return query update makegood.attempt a
-  set task_id = coalesce(a.task_id, f.task_id),
-      accepted_at = case when f.verdict = 'accepted' then coalesce(a.accepted_at, makegood.now())
-                         else a.accepted_at end,
-      phase = case when a.closed_at is not null then a.phase
-                   when f.final then 'closed'
-                   when f.verdict = 'accepted' then 'accepted'
-                   else a.phase end,
-      closed_at = case when f.final then coalesce(a.closed_at, makegood.now()) else a.closed_at end,
-      verdict = case when f.final and a.closed_at is null then f.verdict else a.verdict end,
-      outputs = case when f.verdict = 'succeeded' and a.closed_at is null then f.outputs
-                     else a.outputs end,
-      next_fetch_at = case when f.verdict = 'succeeded' and a.closed_at is null then makegood.now()
-                           else a.next_fetch_at end,
-      next_ask_at = case when f.verdict = 'accepted' then makegood.now() else a.next_ask_at end
-  from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text, final boolean,
-                                         task_id text, outputs jsonb)
-  where a.job_id = f.job_id and a.number = f.attempt
-  returning a.*;
-  update makegood.provider_account p set rests = 0, rests_until = null  -- who accepts is not full
-  from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text)
-  join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
-  where f.verdict = 'accepted' and p.name = a.account and p.rests > 0;
+  with known as (
+    update makegood.attempt a
+    set task_id = coalesce(a.task_id, f.task_id),
+        accepted_at = case when f.verdict = 'accepted' then coalesce(a.accepted_at, makegood.now())
+                           else a.accepted_at end,
+        phase = case when a.closed_at is not null then a.phase
+                     when f.final then 'closed'
+                     when f.verdict = 'accepted' then 'accepted'
+                     else a.phase end,
+        closed_at = case when f.final then coalesce(a.closed_at, makegood.now()) else a.closed_at end,
+        verdict = case when f.final and a.closed_at is null then f.verdict else a.verdict end,
+        outputs = case when f.verdict = 'succeeded' and a.closed_at is null then f.outputs
+                       else a.outputs end,
+        next_fetch_at = case when f.verdict = 'succeeded' and a.closed_at is null then makegood.now()
+                             else a.next_fetch_at end,
+        next_ask_at = case when f.verdict = 'accepted' then makegood.now() else a.next_ask_at end
+    from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text, final boolean,
+                                           task_id text, outputs jsonb)
+    where a.job_id = f.job_id and a.number = f.attempt
+      and not (f.final and a.closed_at is not null and (f.task_id is null or a.task_id is not null))
+    returning f.verdict
+  )
+  select bool_or(verdict = 'accepted') into accepted from known;
+  if accepted then  -- who accepts is not full
+    update makegood.provider_account p set rests = 0, rests_until = null
+    from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text)
+    join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
+    where f.verdict = 'accepted' and p.name = a.account and p.rests > 0;
+  end if;
+end $$;
+
+-- Keep facts and return the attempts as they then are. Called by Attempts.record.
+create function makegood.record_facts(p_facts jsonb) returns setof makegood.attempt
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  perform makegood.keep_evidence(p_facts);
+  return query select a.* from makegood.attempt a
+    join jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer)
+      on a.job_id = f.job_id and a.number = f.attempt;
 end $$;
 
 -- Compare and set transitions, at most one for each job, with the evidence that they rest on; the triggers do
@@ -59,41 +79,46 @@ create function makegood.move_jobs(
   p_facts text, p_wait boolean
 ) returns setof makegood.job
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
-  taken uuid[];
   facts jsonb;
 begin
   if p_wait then
     perform 1 from makegood.job where job_id = any(p_jobs) order by job_id for no key update;
   end if;
-  select array_agg(t.job_id) into taken from (
-    select j.job_id
-    from unnest(p_jobs, p_versions, p_states, p_intents, p_cancels) as w (job_id, version, state, intent, cancel)
-    join makegood.job j on j.job_id = w.job_id and j.version = w.version and j.state = w.state
-      and j.intent_attempt is not distinct from w.intent
-      and (j.cancel_requested_at is not null) = w.cancel
-    order by j.job_id for no key update of j skip locked) t;
-  if taken is null then
-    return;
-  end if;
-  if p_facts is not null then
-    facts := (select jsonb_agg(f) from jsonb_array_elements(p_facts::jsonb) f
-              where (f ->> 'job_id')::uuid = any(taken));
+  if p_facts is not null then  -- in a statement before the one that rests on them
+    select jsonb_agg(f) into facts from (
+      select f
+      from jsonb_array_elements(p_facts::jsonb) as f
+      join unnest(p_jobs, p_versions, p_states, p_intents, p_cancels)
+        as w (job_id, version, state, intent, cancel) on w.job_id = (f ->> 'job_id')::uuid
+      join makegood.job j on j.job_id = w.job_id and j.version = w.version and j.state = w.state
+        and j.intent_attempt is not distinct from w.intent
+        and (j.cancel_requested_at is not null) = w.cancel
+      order by j.job_id for no key update of j skip locked) t;
     if facts is not null then
       perform makegood.keep_evidence(facts);
     end if;
   end if;
   return query
+    with taken as materialized (
+      select w.*
+      from unnest(p_jobs, p_versions, p_states, p_intents, p_cancels, p_events, p_targets, p_operations,
+                  p_actors, p_reasons, p_settle, p_outputs, p_errors, p_pauses, p_data)
+        as w (job_id, version, state, intent, cancel, event, target, operation_id, actor, reason, settle,
+              output, error, pause, data)
+      join makegood.job j on j.job_id = w.job_id and j.version = w.version and j.state = w.state
+        and j.intent_attempt is not distinct from w.intent
+        and (j.cancel_requested_at is not null) = w.cancel
+      order by j.job_id for no key update of j skip locked
+    )
     update makegood.job j
-    set state = w.target, event = w.event, operation_id = w.operation_id, actor = w.actor, reason = w.reason,
-        settled = coalesce(w.settle, j.settled), output = coalesce(w.output::jsonb, j.output),
-        error = w.error::jsonb, data = w.data::jsonb,
-        not_before = makegood.now() + make_interval(secs => w.pause)
-    from unnest(p_jobs, p_events, p_targets, p_operations, p_actors, p_reasons, p_settle, p_outputs, p_errors,
-                p_pauses, p_data)
-      as w (job_id, event, target, operation_id, actor, reason, settle, output, error, pause, data)
-    where j.job_id = w.job_id and j.job_id = any(taken)
+    set state = t.target, event = t.event, operation_id = t.operation_id, actor = t.actor,
+        reason = t.reason, settled = coalesce(t.settle, j.settled),
+        output = coalesce(t.output::jsonb, j.output), error = t.error::jsonb, data = t.data::jsonb,
+        not_before = makegood.now() + make_interval(secs => t.pause)
+    from taken t where j.job_id = t.job_id
     returning j.*;
 end $$;
 
@@ -104,7 +129,8 @@ create function makegood.insert_jobs(
   p_attempts_max integer[], p_retry_of uuid[], p_actors text[], p_digests text[]
 ) returns setof makegood.job
 language sql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
   insert into makegood.job (job_id, owner_id, type, type_version, pool, state, price, input, request, files, key,
                             priority, attempts_max, retry_of, actor, input_digest)
   select w.job_id, w.owner_id, w.type, w.version, w.pool, s.name, w.price, w.input::jsonb, w.request::jsonb,
@@ -126,7 +152,8 @@ create function makegood.intend_attempts(
   p_wait boolean
 ) returns setof uuid
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   taken uuid[];
 begin

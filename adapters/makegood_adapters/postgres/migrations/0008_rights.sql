@@ -53,7 +53,7 @@ select kind, privilege, object from (values
     'verdicts, evidence_always)', 'table makegood.machine_edge'),
 
   (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs'),
-  (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.intend_attempts, '
+  (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.record_facts, makegood.intend_attempts, '
     'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
     'makegood.expire_credits')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;

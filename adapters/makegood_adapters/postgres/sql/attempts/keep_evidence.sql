@@ -2,4 +2,4 @@
 select job_id, number, account, phase, epoch, task_id, ran, asked, opened_at, intent_at, accepted_at,
        closed_at, verdict, outputs::text as outputs, cancel_sent_at, draining_until, token_hash,
        cancel_answered, cancel_late
-from makegood.keep_evidence($1::text::jsonb)
+from makegood.record_facts($1::text::jsonb)
