@@ -65,8 +65,11 @@ def place_of(job: Job) -> str:
     return f"{'opened' if opened else job.state} {job.attempt}"
 
 
-async def step(store: Store, job: Job, plan: Plan) -> Job | None:
-    """Do what comes next, as any worker would that finds the job like this; return the job if told of it."""
+async def step(store: Store, job: Job, plan: Plan, *, alone: bool = True) -> Job | None:
+    """Do what comes next, as any worker would that finds the job like this; return the job if told of it.
+
+    Unless it is *alone*, a request of a worker that has died may still be under way, and come first.
+    """
     act = plan.get(place_of(job)) or FORWARD[place_of(job).split()[0]]
     match act:
         case "dispatch":
@@ -81,17 +84,19 @@ async def step(store: Store, job: Job, plan: Plan) -> Job | None:
                 job = await store.jobs.request_cancel(job.id) or job
             evidence = fact(job, SAID[act]) if job.submitted and job.state != "queued" else None
             moved = await store.jobs.apply(change(job, edge_of(PLAIN, job.state, act), evidence=evidence))
-            assert moved is not None, "who has moved the job is told that somebody else did"
+            assert moved or not alone, "who has moved the job is told that somebody else did"
             return moved
     return None
 
 
-async def live(store: Store, job: Job, plan: Plan, *, to: str = "", through: str = "") -> Job:
+async def live(
+    store: Store, job: Job, plan: Plan, *, to: str = "", through: str = "", alone: bool = True
+) -> Job:
     """Live from wherever the job is to its end, or *to* a place, or *through* the one where it is."""
     while job.finished_at is None and place_of(job) != to:
         if through and place_of(job) != through:
             break
-        moved = await step(store, job, plan)
+        moved = await step(store, job, plan, alone=alone)
         found = await store.jobs.get(job.id)
         assert found is not None
         assert moved in (None, found), "what the worker was told is not what was committed"

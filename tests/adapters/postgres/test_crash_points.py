@@ -139,7 +139,7 @@ class Lives:
         """Let another process live the rest, and note what has become of the job."""
         store = self._drive.store
         await self._drive.advance(LEASE_SECONDS + 1)  # before that the lease of the dead stands
-        job = await live(store, await store.jobs.insert(new), self._plan)
+        job = await live(store, await store.jobs.insert(new), self._plan, alone=False)
         self._found[await summary(store, self._plain, job)] += 1
         self._lived += 1
 

@@ -56,7 +56,9 @@ async def test_a_job_goes_on_after_its_workers_process_was_killed(
                 assert await ended == 0
             await drive.advance(LEASE_SECONDS + 1)
             assert (
-                await summary(drive.store, plain, await live(drive.store, await drive.job(job), WHOLE_LIFE))
+                await summary(
+                    drive.store, plain, await live(drive.store, await drive.job(job), WHOLE_LIFE, alone=False)
+                )
                 == wanted
             )
             if not flights.struck.is_set():
@@ -98,7 +100,7 @@ async def test_a_server_that_stops_in_the_middle_of_a_step_has_made_all_of_it_or
             assert found is not None
             assert not met or found.state == place.split()[0]
             plain = await asyncpg.connect(server.dsn)
-            lived.add(await summary(store, plain, await live(store, found, plan)))
+            lived.add(await summary(store, plain, await live(store, found, plan, alone=False)))
             plain.terminate()
             assert (await store.audit()).violations == ()
         points += met
