@@ -2,7 +2,6 @@
 #
 #   make demo    set up, then watch paid jobs run against a provider and see every credit accounted for
 #   make test    set up, then lint and run every test (ARGS="-k refund" goes to pytest)
-#   make soak    the long form of the tests that search: more random stories, every crash point
 #   make bench   set up, then measure paid jobs against pgbench on this machine (ARGS="--seconds 5")
 #   make soak    the long form of the tests that search: more random stories, every crash point
 #   make lint    style, types and import rules only
