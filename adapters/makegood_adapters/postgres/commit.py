@@ -202,10 +202,12 @@ class GroupCommit:
         try:
             sql, columns = statement(kind.statement), kind.columns([waiting.row for waiting in batch])
             rows = await self._database.commit_one(connection, sql, *columns)
-        except LOST as error:
+        except (*LOST, asyncio.CancelledError) as error:
             log.info("the answer to a batch of %d was lost: %r", len(batch), error)
             for waiting in batch:
                 waiting.unknown = True
+            if isinstance(error, asyncio.CancelledError):
+                raise
             return False
         except asyncpg.PostgresError as error:
             if len(batch) == 1:  # its caller hears the reason when it tries alone

@@ -126,7 +126,7 @@ class Inquiry:
                 await store.attempts.record(evidence)
                 self._context.mover.announce(job.id)
                 self._context.wakeups.wake(FETCH)
-                if job.finished_at is not None:
+                if job.finished_at is not None and job.output is None:
                     log.warning("job %s was over when its result came; it is discarded", job.id)
             case Failed(reason=reason, transient=transient):
                 failure = Failure(category="provider", message=reason)

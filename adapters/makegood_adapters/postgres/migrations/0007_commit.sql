@@ -14,8 +14,6 @@
 create function makegood.keep_evidence(p_facts jsonb) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
-declare
-  accepted boolean;
 begin
   perform 1 from makegood.attempt a
     join jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer)
@@ -28,8 +26,7 @@ begin
     join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
     where not f.final or a.verdict is null or a.verdict = f.verdict
     on conflict (job_id, attempt, verdict) do nothing;
-  with known as (
-    update makegood.attempt a
+  update makegood.attempt a
     set task_id = coalesce(a.task_id, f.task_id),
         accepted_at = case when f.verdict = 'accepted' then coalesce(a.accepted_at, makegood.now())
                            else a.accepted_at end,
@@ -43,20 +40,17 @@ begin
                        else a.outputs end,
         next_fetch_at = case when f.verdict = 'succeeded' and a.closed_at is null then makegood.now()
                              else a.next_fetch_at end,
-        next_ask_at = case when f.verdict = 'accepted' then makegood.now() else a.next_ask_at end
+        next_ask_at = case when f.verdict = 'accepted' and a.accepted_at is null then makegood.now()
+                           else a.next_ask_at end
     from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text, final boolean,
                                            task_id text, outputs jsonb)
     where a.job_id = f.job_id and a.number = f.attempt
-      and not (f.final and a.closed_at is not null and (f.task_id is null or a.task_id is not null))
-    returning f.verdict
-  )
-  select bool_or(verdict = 'accepted') into accepted from known;
-  if accepted then  -- who accepts is not full
-    update makegood.provider_account p set rests = 0, rests_until = null
+      and (f.final and a.closed_at is null or f.verdict = 'accepted' and a.accepted_at is null
+           or f.task_id is not null and a.task_id is null);
+  update makegood.provider_account p set rests = 0, rests_until = null  -- who accepts is not full
     from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text)
     join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
     where f.verdict = 'accepted' and p.name = a.account and p.rests > 0;
-  end if;
 end $$;
 
 -- Keep facts and return the attempts as they then are. Called by Attempts.record.
