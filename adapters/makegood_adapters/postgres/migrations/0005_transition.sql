@@ -97,8 +97,9 @@ begin
       using errcode = 'MG001';
   end if;
   if edge.opens_attempt or edge.verdicts is not null or new.attempt <> old.attempt then
-    perform makegood.check_attempt(old, new, edge.opens_attempt, edge.verdicts, edge.evidence_always,
-                                   edge.money);
+    perform makegood.check_attempt(old.job_id, new.state, old.attempt, new.attempt, old.intent_attempt,
+                                   old.cancel_requested_at is not null, edge.opens_attempt, edge.verdicts,
+                                   edge.evidence_always, edge.money);
   end if;
   if not ours and edge.money = 'capture'
      and coalesce(new.output, 'null') = 'null'::jsonb then
@@ -144,35 +145,35 @@ end $$;
 
 -- Refuse an edge whose attempt is missing or about which too little is known. Called by job_before.
 create function makegood.check_attempt(
-  old_job makegood.job, new_job makegood.job, opens boolean, verdicts text[], always boolean, money text
+  job uuid, target text, current integer, wanted integer, intent integer, to_cancel boolean, opens boolean,
+  verdicts text[], always boolean, money text
 ) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if opens then
-    if new_job.attempt <> old_job.attempt + 1 or not exists (
+    if wanted <> current + 1 or not exists (
         select 1 from makegood.attempt a
-        where a.job_id = old_job.job_id and a.number = new_job.attempt and a.closed_at is null) then
+        where a.job_id = job and a.number = wanted and a.closed_at is null) then
       raise exception 'job % cannot become % without an open attempt: the dispatcher opens it',
-                      old_job.job_id, new_job.state using errcode = 'MG003';
+                      job, target using errcode = 'MG003';
     end if;
     return;
   end if;
-  if new_job.attempt <> old_job.attempt then
-    raise exception 'job %: only dispatching opens another attempt', old_job.job_id
+  if wanted <> current then
+    raise exception 'job %: only dispatching opens another attempt', job
       using errcode = 'MG005';
   end if;
   if verdicts is null
-     or not (always or old_job.intent_attempt is not distinct from old_job.attempt) then
+     or not (always or intent is not distinct from current) then
     return;
   end if;
   if not exists (
       select 1 from makegood.evidence e
-      where e.job_id = old_job.job_id and e.attempt = old_job.attempt
+      where e.job_id = job and e.attempt = current
         and e.verdict = any(verdicts)
-        and not (money = 'policy' and e.verdict = 'cancelled'
-                 and old_job.cancel_requested_at is null)) then
+        and not (money = 'policy' and e.verdict = 'cancelled' and not to_cancel)) then
     raise exception 'job % cannot become %: attempt % needs evidence that it is one of: %',
-                    old_job.job_id, new_job.state, old_job.attempt,
+                    job, target, current,
                     array_to_string(verdicts, ', ')
       using errcode = 'MG002',
             hint = 'The job was submitted to the provider, so only what the provider answered, a '
@@ -212,10 +213,11 @@ begin
     set phase = case when a.intent_at is null or c.finished_at is null then 'closed' else a.phase end,
         closed_at = case when a.intent_at is null or c.finished_at is null then c.entered_at end,
         draining_until = case when a.intent_at is not null
-          then c.finished_at + make_interval(secs => p.draining_seconds) end
-    from changed c, makegood.provider_account p
+          then c.finished_at + make_interval(secs => (
+            select p.draining_seconds from makegood.provider_account p where p.name = a.account)) end
+    from changed c
     where c.moved and not c.slot and c.attempt > 0 and a.job_id = c.job_id and a.number = c.attempt
-      and a.closed_at is null and p.name = a.account;
+      and a.phase <> 'closed';
   end if;
 
   with written as (

@@ -8,23 +8,25 @@
 -- Plans are made once, and look every row up by its key: they outlive the young tables of which reading all
 -- looked cheap, and making one costs ten times what carrying it out does.
 
--- Keep facts about attempts, at most one for each attempt, and bring the attempts up to them; what is known
--- already changes nothing. The first final verdict of an attempt keeps others out. Called by record_facts and
--- move_jobs.
-create function makegood.keep_evidence(p_facts jsonb) returns void
+-- Keep facts about attempts, at most one for each attempt and of those in p_only, and bring the attempts up to
+-- them; what is known already changes nothing. The first final verdict of an attempt keeps others out. Called by
+-- record_facts and move_jobs.
+create function makegood.keep_evidence(p_facts jsonb, p_only uuid[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
   perform 1 from makegood.attempt a
     join jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer)
       on a.job_id = f.job_id and a.number = f.attempt
+    where p_only is null or f.job_id = any(p_only)
     order by a.job_id, a.number for no key update of a;
   insert into makegood.evidence (job_id, attempt, verdict, source, task_id, detail)
     select f.job_id, f.attempt, f.verdict, f.source, f.task_id, f.detail
     from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text, final boolean,
                                            source text, task_id text, detail jsonb)
     join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
-    where not f.final or a.verdict is null or a.verdict = f.verdict
+    where (not f.final or a.verdict is null or a.verdict = f.verdict)
+      and (p_only is null or f.job_id = any(p_only))
     on conflict (job_id, attempt, verdict) do nothing;
   update makegood.attempt a
     set task_id = coalesce(a.task_id, f.task_id),
@@ -46,7 +48,8 @@ begin
                                            task_id text, outputs jsonb)
     where a.job_id = f.job_id and a.number = f.attempt
       and (f.final and a.closed_at is null or f.verdict = 'accepted' and a.accepted_at is null
-           or f.task_id is not null and a.task_id is null);
+           or f.task_id is not null and a.task_id is null)
+      and (p_only is null or f.job_id = any(p_only));
   update makegood.provider_account p set rests = 0, rests_until = null  -- who accepts is not full
     from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text)
     join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
@@ -58,7 +61,7 @@ create function makegood.record_facts(p_facts jsonb) returns setof makegood.atte
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
-  perform makegood.keep_evidence(p_facts);
+  perform makegood.keep_evidence(p_facts, null);
   return query select a.* from makegood.attempt a
     join jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer)
       on a.job_id = f.job_id and a.number = f.attempt;
@@ -76,23 +79,22 @@ language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
-  facts jsonb;
+  free uuid[];
 begin
   if p_wait then
     perform 1 from makegood.job where job_id = any(p_jobs) order by job_id for no key update;
   end if;
   if p_facts is not null then  -- in a statement before the one that rests on them
-    select jsonb_agg(f) into facts from (
-      select f
-      from jsonb_array_elements(p_facts::jsonb) as f
-      join unnest(p_jobs, p_versions, p_states, p_intents, p_cancels)
-        as w (job_id, version, state, intent, cancel) on w.job_id = (f ->> 'job_id')::uuid
+    select array_agg(job_id) into free from (
+      select j.job_id
+      from unnest(p_jobs, p_versions, p_states, p_intents, p_cancels)
+        as w (job_id, version, state, intent, cancel)
       join makegood.job j on j.job_id = w.job_id and j.version = w.version and j.state = w.state
         and j.intent_attempt is not distinct from w.intent
         and (j.cancel_requested_at is not null) = w.cancel
       order by j.job_id for no key update of j skip locked) t;
-    if facts is not null then
-      perform makegood.keep_evidence(facts);
+    if free is not null then
+      perform makegood.keep_evidence(p_facts::jsonb, free);
     end if;
   end if;
   return query
