@@ -99,7 +99,14 @@ class Database:
             return await _within(conn, work)
 
         async def act(connection: asyncpg.Connection, this: _Try) -> T:
-            result = await _once(connection, work, this)
+            try:
+                result = await _once(connection, work, this)
+            except (*LOST, asyncio.CancelledError):  # the connection is given up
+                raise
+            except BaseException:
+                if foreign:
+                    await connection.reset()
+                raise
             if foreign:
                 await connection.reset()
             return result

@@ -23,6 +23,7 @@ from makegood.testing.drive import (
     token_hash,
 )
 from makegood_adapters.postgres.ledger import PostgresLedger
+from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.transaction import Database, SilentRollback
 from tests.adapters.postgres.far import (
     ACCEPT,
@@ -215,3 +216,25 @@ async def test_an_error_of_the_work_rolls_back_and_is_passed_on(
         await far.transact(work)
     assert await drive.job(pending) == pending
     await serves_and_is_idle(plain, far)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_what_an_effect_leaves_in_its_session_is_gone_after_it(
+    drive: Drive, plain: asyncpg.Connection, database: str, pending: Job, refuses: bool
+) -> None:
+    """Our own statements leave nothing, so that sessions are not cleared after them."""
+
+    async def effect(connection: asyncpg.Connection, _: Job) -> None:
+        await connection.execute("SELECT pg_advisory_lock(4711)")
+        if refuses:
+            raise KeyError("mine")
+
+    async with PostgresStore.open(database, connections_max=1) as store:
+        apply = store.jobs.apply(change(pending, ACCEPT), [effect])
+        if refuses:
+            with pytest.raises(KeyError, match="mine"):
+                await apply
+        else:
+            assert await apply == await drive.job(pending)
+        assert await store.jobs.get(pending.id) == await drive.job(pending)  # the session goes on
+        assert await plain.fetchval("SELECT pg_try_advisory_lock(4711)")
