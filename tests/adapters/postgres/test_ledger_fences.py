@@ -18,6 +18,7 @@ from makegood_adapters.postgres.attempts import fact_text, facts_text
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.transaction import DatabaseRefusal
+from tests.adapters.postgres.far import somebody_waits
 
 FORBIDDEN, NO_RIGHT, NO_CREDITS, NO_EVIDENCE = "MG005", "42501", "MG402", "MG002"
 
@@ -250,14 +251,6 @@ async def in_transaction(database: str) -> AsyncIterator[asyncpg.Connection]:
             yield connection
     finally:
         connection.terminate()
-
-
-async def somebody_waits(plain: asyncpg.Connection, other: asyncpg.Connection) -> None:
-    """Return when a connection waits for a lock that *other* holds."""
-    waits = "SELECT exists (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))"
-    async with asyncio.timeout(10):
-        while not await plain.fetchval(waits, other.get_server_pid()):  # noqa: ASYNC110  # no event to wait for
-            await asyncio.sleep(0.005)
 
 
 async def final_verdicts(plain: asyncpg.Connection, job: Job) -> list[str]:
