@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -73,7 +74,7 @@ async def call_together(
     return Slice(latencies, _CLOCK() - began)
 
 
-class _Prepared:
+class _Prepared(ABC):
     """A workload on jobs that are there before; of each slice a rate is kept to size the next one."""
 
     transitions_per_job = units_per_job = 1
@@ -110,8 +111,9 @@ class _Prepared:
         self._jobs_per_second = measured.rate / self.units_per_job
         return measured
 
+    @abstractmethod
     async def _turn(self, latencies: list[float]) -> bool:
-        raise NotImplementedError
+        """Do one unit, note how long it took, and return whether there may be another."""
 
 
 class Accept(_Prepared):
