@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import AsyncIterable
 from pathlib import Path
 
 from makegood.errors import MakegoodError
@@ -39,8 +40,9 @@ class FolderBlobs:
                 "Choose another folder or change its rights."
             ) from None
 
-    async def put(self, data: bytes, name: str) -> str:
-        """Keep *data* and return its key; *name* only lends its extension."""
+    async def put(self, content: bytes | AsyncIterable[bytes], name: str) -> str:
+        """Keep *content* and return its key; *name* only lends its extension."""
+        data = content if isinstance(content, bytes) else b"".join([piece async for piece in content])
         return await asyncio.to_thread(self._put, data, name)
 
     async def get(self, key: str) -> bytes | None:

@@ -143,5 +143,9 @@ class ProviderUnavailable(MakegoodError):
     """A question to the provider has no usable answer; it may be asked again."""
 
 
+class WebhookRefused(MakegoodError):
+    """A webhook is not signed by the provider whose it claims to be; nothing of it is kept."""
+
+
 class ProviderRefused(MakegoodError):
     """The provider will never take this input; the message may be shown to its owner."""

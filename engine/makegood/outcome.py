@@ -22,19 +22,28 @@ class Accepted:
     task_id: str
 
 
+class Cause(StrEnum):
+    """What a rejection is about, and so who waits: the job alone, or its account."""
+
+    REQUEST = "request"
+    """This request: the job waits alone, or fails if it may not be repeated."""
+    ROOM = "room"
+    """The account is full: it rests and counts as smaller; its jobs keep their order."""
+    PACE = "pace"
+    """Too many calls, or a site in trouble: the account rests; its jobs keep their order."""
+    ACCOUNT = "account"
+    """The account itself, its key, money or membership: the job is not at fault and goes elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Certainly no task was created. `after_seconds` is the provider's wish, or None.
-
-    `account_wide` tells that not the request but the whole account was refused, for lack of room: then
-    the account rests, and its jobs keep their order.
-    """
+    """Certainly no task was created. `after_seconds` is the provider's wish, or None."""
 
     code: str
     message: str
     retry: Retry
     after_seconds: float | None = None
-    account_wide: bool = False
+    cause: Cause = Cause.REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +58,15 @@ Submission = Accepted | Rejected | Uncertain
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One result file at the provider. `kind` is its lower-case extension, for instance `png`."""
+    """One result at the provider. `kind` is its lower-case extension, for instance `png`.
+
+    A text may come with the answer itself: then `text` is all of it and `url` is empty.
+    """
 
     url: str
     kind: str
     node: str = ""
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,47 @@ class CancelReply(StrEnum):
     REQUESTED = "requested"
     ALREADY_OVER = "already over"
     NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a provider says of an account: `limit` tasks at one time, and `in_use` now, whoever made them.
+
+    None where it does not say.
+    """
+
+    limit: int | None = None
+    in_use: int | None = None
+
+
+class Signature(StrEnum):
+    """How a provider signs its webhooks."""
+
+    NONE = "none"
+    STANDARD = "standard"
+    """Standard Webhooks: HMAC-SHA256 over id, time and body."""
+    ED25519 = "ed25519"
+    """A key pair of the provider's, as fal.ai has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What an account's provider can do; what it cannot do, the engine does not ask."""
+
+    cancels: bool = True
+    """`cancel` ends a task; without it a task that nobody wants runs to its end."""
+    signature: Signature = Signature.NONE
+    """A signed webhook proves by itself which task was created with its token."""
+    tells_webhook: bool = False
+    """`confirm_binding` can answer: the provider tells with which webhook a task was created."""
+    tells_limit: bool = False
+    """`capacity` tells how many tasks the account may have."""
+    counts_tasks: bool = False
+    """`capacity` tells how many tasks the account has now, at once after each creation and end."""
+    results_seconds: float | None = None
+    """How long results stay there; None: nobody says."""
+    upload_bytes_max: int | None = None
+    """Largest input file; None: nobody says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from makegood.outcome import (
     Accepted,
     Cancelled,
     CancelReply,
+    Cause,
     Failed,
     NotFound,
     Rejected,
@@ -38,7 +39,8 @@ async def test_an_upscaled_image_is_twice_as_large(site: Site) -> None:
     answer = await site.provider.query(task.id)
     assert isinstance(answer, Succeeded)
     assert answer.usage["consumeCoins"] == "1"
-    image = Image.open(io.BytesIO(await site.provider.fetch(answer.outputs[0], 1_000_000)))
+    content = [piece async for piece in site.provider.fetch(answer.outputs[0], 1_000_000)]
+    image = Image.open(io.BytesIO(b"".join(content)))
     assert (image.format, image.size, image.getpixel((11, 7))) == ("PNG", (12, 8), (255, 0, 0))
 
 
@@ -128,7 +130,7 @@ async def test_a_full_account_refuses_and_creates_nothing() -> None:
         site.sim.add(Rule(faults=Faults(hold="running"), times=2))
         held = [site.sim.task((await site.submit()).task_id) for _ in range(2)]
         outcome = await site.submit()
-        assert outcome == Rejected("421", "421 TASK_QUEUE_MAXED", Retry.LATER, account_wide=True)
+        assert outcome == Rejected("421", "421 TASK_QUEUE_MAXED", Retry.LATER, cause=Cause.ROOM)
         node = {"nodeId": "1", "fieldName": "value", "fieldValue": 1}
         reply = await site.post(f"/openapi/v2/run/ai-app/{UPSCALER}", apiKey=KEY, nodeInfoList=[node])
         assert (reply["errorCode"], reply["taskId"]) == ("1520", "")

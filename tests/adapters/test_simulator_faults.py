@@ -27,7 +27,7 @@ async def site() -> AsyncIterator[Site]:
 async def test_a_webhook_names_the_task_and_the_binding_is_confirmed(site: Site) -> None:
     task = await site.run(webhook=site.receiver.url)
     (body,) = site.receiver.bodies
-    hint = site.provider.parse_hint(json.dumps(body))
+    hint = site.provider.parse_webhook({}, json.dumps(body).encode())
     assert (hint.task_id, hint.event) == (task.id, "TASK_END")
     assert json.loads(body["eventData"])["data"][0]["taskCostTime"] == 1  # a number, only here
     assert await site.provider.confirm_binding(task.id, hashlib.sha256(b"secret").digest())
@@ -46,7 +46,8 @@ async def test_a_task_of_the_second_api_sends_an_object(site: Site) -> None:
     )
     await site.ended(site.sim.task(reply["taskId"]))
     assert site.receiver.bodies[0]["eventData"]["status"] == "SUCCESS"
-    assert site.provider.parse_hint(json.dumps(site.receiver.bodies[0])).task_id == reply["taskId"]
+    raw = json.dumps(site.receiver.bodies[0]).encode()
+    assert site.provider.parse_webhook({}, raw).task_id == reply["taskId"]
 
 
 @pytest.mark.parametrize("times", [0, 2])

@@ -1,6 +1,7 @@
 """What an order, an end by somebody else or a stranger's process may cost: nothing that nobody agreed to."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any, NoReturn
 
 import pytest
@@ -235,12 +236,13 @@ async def test_many_files_are_delivered_although_all_together_take_longer_than_o
         job = await world.running(Upscale, Succeeded(outputs))
         fetch = world.provider.fetch
 
-        async def slow(output: Output, size_max: int) -> bytes:
+        async def slow(output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
             nonlocal ahead
             ahead += 6
             for _ in range(3):  # an alarm that is due now has its chance
                 await asyncio.sleep(0)
-            return await fetch(output, size_max)
+            async for piece in fetch(output, size_max):
+                yield piece
 
         monkeypatch.setattr(world.provider, "fetch", slow)
         await world.work(world.poller, world.collector)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +13,10 @@ from makegood.outcome import (
     Answer,
     Cancelled,
     CancelReply,
+    Capacity,
+    Cause,
     Failed,
+    Features,
     Hint,
     NotFound,
     Output,
@@ -79,6 +82,8 @@ class Site:
     """Implements `makegood.ports.Provider`; `plans` say how the next create calls end, `killing` at which
     next call the worker dies, `silent` which next call is not answered."""
 
+    features = Features(tells_webhook=True)
+
     def __init__(self) -> None:
         self.tasks: dict[str, Task] = {}
         self.created: Counter[bytes] = Counter()  # create calls by the hash of their webhook token
@@ -121,7 +126,7 @@ class Site:
             case Create.BUSY:
                 return Rejected("421", "busy", Retry.LATER)
             case Create.FULL:
-                return Rejected("421", "full", Retry.LATER, account_wide=True)
+                return Rejected("421", "full", Retry.LATER, cause=Cause.ROOM)
             case Create.UNKNOWN_TASK | Create.UNKNOWN_NONE:
                 return Uncertain("the answer could not be read")
             case Create.LOST_TASK | Create.LOST_NONE:
@@ -160,10 +165,14 @@ class Site:
         self.move(task, Fate.CANCELLED)
         return CancelReply.REQUESTED
 
-    async def fetch(self, output: Output, size_max: int) -> bytes:
+    async def capacity(self) -> Capacity:
+        """See `Provider.capacity`."""
+        return Capacity()
+
+    async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """See `Provider.fetch`."""
         self._called("fetch")
-        return output.url.encode()
+        yield output.url.encode()
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
         """See `Provider.confirm_binding`."""
@@ -171,9 +180,9 @@ class Site:
         task = self.tasks.get(task_id)
         return task is not None and task.fate is not Fate.LOST and task.token_hash == token_hash
 
-    def parse_hint(self, body: str) -> Hint:
-        """See `Provider.parse_hint`."""
-        return Hint(body)
+    def parse_webhook(self, headers: Mapping[str, str], raw: bytes) -> Hint:
+        """See `Provider.parse_webhook`."""
+        return Hint(raw.decode())
 
     def _called(self, method: str) -> None:
         if method in self.killing:

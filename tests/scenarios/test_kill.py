@@ -88,7 +88,8 @@ class Stuck:
         self._provider = provider
         self.upload, self.query, self.cancel = provider.upload, provider.query, provider.cancel
         self.fetch, self.confirm_binding = provider.fetch, provider.confirm_binding
-        self.parse_hint = provider.parse_hint
+        self.parse_webhook, self.capacity = provider.parse_webhook, provider.capacity
+        self.features = provider.features
         self.called = asyncio.Event()
 
     async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:

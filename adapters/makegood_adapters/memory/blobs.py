@@ -1,6 +1,7 @@
 """Files of ours in a dict, each named by the SHA-256 of its content."""
 
 import hashlib
+from collections.abc import AsyncIterable
 from pathlib import PurePath
 
 
@@ -10,8 +11,9 @@ class MemoryBlobs:
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
 
-    async def put(self, data: bytes, name: str) -> str:
-        """Keep *data* and return its key; *name* only lends its extension."""
+    async def put(self, content: bytes | AsyncIterable[bytes], name: str) -> str:
+        """Keep *content* and return its key; *name* only lends its extension."""
+        data = content if isinstance(content, bytes) else b"".join([piece async for piece in content])
         extension = PurePath(name).suffix.lower() or ".bin"
         key = f"{hashlib.sha256(data).hexdigest()}{extension}"
         self._files[key] = data

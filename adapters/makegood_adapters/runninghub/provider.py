@@ -5,7 +5,7 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,7 +17,10 @@ from makegood.outcome import (
     Answer,
     Cancelled,
     CancelReply,
+    Capacity,
+    Cause,
     Failed,
+    Features,
     Hint,
     NotFound,
     Output,
@@ -70,6 +73,8 @@ class RunningHub:
     RunningHub accepts for every field.
     """
 
+    features = Features(tells_webhook=True)
+
     def __init__(self, client: RunningHubClient) -> None:
         self._client = client
 
@@ -110,7 +115,7 @@ class RunningHub:
             return self._submission(exchange)
         if exchange.sent:
             return Uncertain(exchange.problem)
-        return Rejected("connection", exchange.problem, Retry.LATER, account_wide=True)
+        return Rejected("connection", exchange.problem, Retry.LATER, cause=Cause.PACE)
 
     async def query(self, task_id: str) -> Answer:
         """Ask v2 for the task. Raises ProviderUnavailable for everything that is no answer."""
@@ -152,9 +157,13 @@ class RunningHub:
             case _:
                 raise self._unavailable("did not cancel", _said(read, message))
 
-    async def fetch(self, output: Output, size_max: int) -> bytes:
+    async def capacity(self) -> Capacity:
+        """Say nothing of the account."""
+        return Capacity()
+
+    async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """Download one result of at most *size_max* bytes. Raises ProviderUnavailable."""
-        return await self._client.download(output.url, size_max)
+        yield await self._client.download(output.url, size_max)
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
         """Tell whether RunningHub has the task with a webhook that ends in the token of this hash.
@@ -177,9 +186,9 @@ class RunningHub:
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         return hmac.compare_digest(digest, token_hash)
 
-    def parse_hint(self, body: str) -> Hint:
+    def parse_webhook(self, headers: Mapping[str, str], raw: bytes) -> Hint:
         """Read which task a webhook is about; ValueError when it is about none."""
-        return parse_hint(body)
+        return parse_hint(raw.decode(errors="replace"))
 
     def _submission(self, reply: Reply) -> Submission:
         body = reply.body
@@ -200,7 +209,7 @@ class RunningHub:
         after = reply.retry_after_seconds or read.after_seconds
         match read.meaning:
             case Meaning.LATER:
-                return Rejected(read.code, said, Retry.LATER, after, account_wide=True)
+                return Rejected(read.code, said, Retry.LATER, after, Cause.ROOM)
             case Meaning.NEVER:
                 return Rejected(read.code, said, Retry.NEVER)
             case Meaning.SUCCESS:
@@ -212,7 +221,7 @@ class RunningHub:
         code = f"http {reply.status}"
         text = self._client.clean(problem)
         if reply.status in _REFUSED_FOR_NOW_BY_HTTP:
-            return Rejected(code, text, Retry.LATER, reply.retry_after_seconds, account_wide=True)
+            return Rejected(code, text, Retry.LATER, reply.retry_after_seconds, Cause.PACE)
         if reply.status in _REFUSED_BY_HTTP:
             if reply.status < 400:
                 text = f"{text}; a redirect: the address of RunningHub must begin with https://"

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from pydantic import BaseModel
 
@@ -73,8 +74,8 @@ class Collector:
         context = self._context
         provider = context.provider(attempt.account)
         async with asyncio.timeout(context.settings.fetch_timeout_seconds):
-            data = await provider.fetch(output, context.settings.output_bytes_max)
-        key = await context.blobs.put(data, f"result.{output.kind}")
+            async with aclosing(provider.fetch(output, context.settings.output_bytes_max)) as content:
+                key = await context.blobs.put(content, f"result.{output.kind}")
         return {"key": key, "kind": output.kind, "node": output.node}
 
     async def _give_up_when_late(self, attempt: Attempt) -> None:

@@ -12,7 +12,7 @@ from makegood.errors import ProviderRefused, ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL, SUBMIT
-from makegood.outcome import Accepted, Rejected, Retry, Submission, Uncertain
+from makegood.outcome import Accepted, Cause, Rejected, Retry, Submission, Uncertain
 from makegood.ports import Provider
 from makegood.runtime.context import Context
 from makegood.runtime.loop import Crew, survivable
@@ -181,7 +181,7 @@ class Submitter:
     async def _later(self, job: Job, attempt: Attempt, outcome: Rejected, evidence: Evidence) -> None:
         """Put the job back: a full account rests and its jobs keep their order, else the job waits alone."""
         wish = outcome.after_seconds or 0.0
-        if outcome.account_wide:
+        if outcome.cause is not Cause.REQUEST:
             await self._rest(attempt.account, wish)
             await self._follow(job, "defer", evidence=evidence)
         else:

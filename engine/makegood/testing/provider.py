@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
 from makegood.errors import ProviderUnavailable
@@ -13,6 +13,8 @@ from makegood.outcome import (
     Answer,
     Cancelled,
     CancelReply,
+    Capacity,
+    Features,
     Hint,
     NotFound,
     Output,
@@ -55,10 +57,13 @@ class ScriptedProvider:
     """Implements `makegood.ports.Provider`: takes every task and delivers one PNG for it.
 
     `plan` says what comes instead, `fail` lets calls go unanswered, `gate` holds one back. `calls`
-    lists what was asked, as (method, file name, task id or address); `tasks` what exists, by id.
+    lists what was asked, as (method, file name, task id or address); `tasks` what exists, by id; `room` is
+    what it says of the account.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, features: Features | None = None) -> None:
+        self.features = features or Features(tells_webhook=True)
+        self.room = Capacity()
         self.calls: list[tuple[str, str]] = []
         self.tasks: dict[str, Task] = {}
         self._plans: deque[tuple[Submission | Exception | None, tuple[Answer | Exception, ...]]] = deque()
@@ -131,21 +136,27 @@ class ScriptedProvider:
         task.cancelled = True
         return CancelReply.REQUESTED
 
-    async def fetch(self, output: Output, size_max: int) -> bytes:
+    async def capacity(self) -> Capacity:
+        """See `Provider.capacity`; it is what `room` says."""
+        await self._called("capacity", "")
+        return self.room
+
+    async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """See `Provider.fetch`; the content is a PNG's first bytes and the address."""
         await self._called("fetch", output.url)
-        return PNG + output.url.encode()
+        yield PNG
+        yield output.url.encode()
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
         """See `Provider.confirm_binding`."""
         await self._called("confirm_binding", task_id)
         return task_id in self.tasks and self.tasks[task_id].token_hash == token_hash
 
-    def parse_hint(self, body: str) -> Hint:
-        """See `Provider.parse_hint`: the body is a task id and nothing else."""
-        if not body:
+    def parse_webhook(self, headers: Mapping[str, str], raw: bytes) -> Hint:
+        """See `Provider.parse_webhook`: the body is a task id and nothing else."""
+        if not raw:
             raise ValueError("the message names no task")
-        return Hint(body)
+        return Hint(raw.decode())
 
     async def _called(self, method: str, about: str) -> None:
         self.calls.append((method, about))

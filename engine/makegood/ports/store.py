@@ -1,11 +1,10 @@
-"""What the engine asks of the world: small Protocols, one sentence a method.
+"""The store: jobs, ledger, attempts, inbox and outbox, each a small Protocol.
 
 Every store method is one transaction and may be called again after an error: what it wrote once it
 does not write twice. Times are the store's own; a caller passes durations in seconds.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -26,7 +25,7 @@ from makegood.job import (
     Wallet,
 )
 from makegood.machine import Spec
-from makegood.outcome import JSON, Answer, CancelReply, Hint, Output, Submission
+from makegood.outcome import JSON
 
 REPORTS_MAX = 20
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
@@ -327,55 +326,3 @@ class Store(Protocol):
         At most *rows_max* violations of each invariant, at least one, are returned; all are counted. Totals
         are those of *owner*, or of the first *owners_max* owners.
         """
-
-
-class Provider(Protocol):
-    """One account at one provider. Questions raise ProviderUnavailable when there is no answer."""
-
-    async def upload(self, name: str, data: bytes) -> str:
-        """Bring an input file to the provider and return its name there; ProviderRefused for good."""
-
-    async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
-        """Make the create call exactly once; never raises for what the network did."""
-
-    async def query(self, task_id: str) -> Answer:
-        """Ask what has become of the task."""
-
-    async def cancel(self, task_id: str) -> CancelReply:
-        """Ask the provider to end the task."""
-
-    async def fetch(self, output: Output, size_max: int) -> bytes:
-        """Download one result file."""
-
-    async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
-        """Ask the provider whether *task_id* was created with the webhook token of this hash."""
-
-    def parse_hint(self, body: str) -> Hint:
-        """Read which task a webhook's body is about; ValueError when it is about none."""
-
-
-class Blobs(Protocol):
-    """Files of ours: inputs and results."""
-
-    async def put(self, data: bytes, name: str) -> str:
-        """Keep *data* and return its key; *name* only lends its extension."""
-
-    async def get(self, key: str) -> bytes | None:
-        """Return the content, None if there is no such file."""
-
-
-class Bell(Protocol):
-    """Rings for one listener; it remembers a ring until the next wait."""
-
-    async def wait(self, seconds: float) -> bool:
-        """Return True once it has rung since the last wait, False after *seconds*."""
-
-
-class Wakeups(Protocol):
-    """Hints that something is to be done; a lost one costs a loop interval, nothing more."""
-
-    def wake(self, topic: str) -> None:
-        """Ring the bells of all who listen to *topic*."""
-
-    def listen(self, topic: str) -> AbstractContextManager[Bell]:
-        """Return a bell for *topic* that rings from now on."""

@@ -1,0 +1,38 @@
+"""What the engine asks of the world: small Protocols, one sentence a method."""
+
+from makegood.ports.blobs import Blobs
+from makegood.ports.provider import Provider
+from makegood.ports.store import (
+    ORPHAN_SECONDS,
+    REPORTS_MAX,
+    RESULT_SECONDS,
+    Attempts,
+    Change,
+    Effect,
+    Hints,
+    Jobs,
+    Ledger,
+    Outbox,
+    Store,
+    StoredHint,
+)
+from makegood.ports.wakeups import Bell, Wakeups
+
+__all__ = [
+    "ORPHAN_SECONDS",
+    "REPORTS_MAX",
+    "RESULT_SECONDS",
+    "Attempts",
+    "Bell",
+    "Blobs",
+    "Change",
+    "Effect",
+    "Hints",
+    "Jobs",
+    "Ledger",
+    "Outbox",
+    "Provider",
+    "Store",
+    "StoredHint",
+    "Wakeups",
+]
