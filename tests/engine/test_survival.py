@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, NoReturn
 
 import pytest
@@ -31,6 +31,11 @@ async def somebody_elses_end(*_: object) -> NoReturn:
     gone.cancel()
     await gone
     raise AssertionError("it was cancelled")
+
+
+async def somebody_elses_end_in_pieces(*_: object) -> AsyncGenerator[bytes, None]:
+    yield b""
+    await somebody_elses_end()
 
 
 async def a_mistake(*_: object) -> NoReturn:
@@ -151,7 +156,8 @@ class TestForeignCancellation:
     async def test_a_transfer_that_raises_it_is_a_transfer_that_failed(
         self, world: World, monkeypatch: pytest.MonkeyPatch, call: str
     ) -> None:
-        monkeypatch.setattr(world.provider, call, somebody_elses_end)
+        end = somebody_elses_end if call == "upload" else somebody_elses_end_in_pieces
+        monkeypatch.setattr(world.provider, call, end)
         job = await world.opened(image=await world.with_image())
         await world.work(world.submitter, world.poller, world.collector)
         if call == "upload":
