@@ -13,7 +13,7 @@ from makegood.job import Phase
 from makegood.outcome import JSON, Submission
 from makegood.ports import Provider
 from makegood.testing.drive import Advance
-from makegood_adapters.cli.demo.stage import API_KEY, EngineProcess
+from makegood_adapters.cli.stage import API_KEY, EngineProcess, account_at
 from makegood_adapters.runninghub.simulator import Pace
 from tests.scenarios.stage import PATIENCE_SECONDS, Stage, engine_beside, most_at_once, patience, staged
 
@@ -45,7 +45,7 @@ async def child_of(stage: Stage, folder: Path) -> AsyncIterator[EngineProcess]:
         folder / "engine.log",
         dsn=stage.dsn,
         blobs=stage.blobs.path("0" * 64 + ".png").parent,
-        provider_url=stage.simulator.url,
+        accounts=[account_at(stage.simulator.url)],
     )
     await process.start()
     try:

@@ -11,7 +11,7 @@ from makegood import BaseJob, Catalog, Engine, ProviderAccount
 from makegood.mover import DISPATCH
 from makegood.ports import Bell, Wakeups
 from makegood.testing.provider import ScriptedProvider
-from makegood_adapters.cli.demo.stage import API_KEY, EngineProcess
+from makegood_adapters.cli.stage import API_KEY, EngineProcess, account_at
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
@@ -112,7 +112,7 @@ async def two_processes(
             folder / "engine.log",
             dsn=address or database,
             blobs=stage.blobs.path("0" * 64 + ".png").parent,
-            provider_url=stage.simulator.url,
+            accounts=[account_at(stage.simulator.url)],
         )
         await process.start()
         try:

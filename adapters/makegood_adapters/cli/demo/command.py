@@ -20,8 +20,8 @@ from makegood_adapters.cli.demo.endings import judge
 from makegood_adapters.cli.demo.reconcile import Findings, reconcile
 from makegood_adapters.cli.demo.script import SLOTS, USERS, Script, write
 from makegood_adapters.cli.demo.show import Show
-from makegood_adapters.cli.demo.stage import API_KEY, EngineProcess, database_on, embedded_database
 from makegood_adapters.cli.demo.view import LiveView, PlainView, View
+from makegood_adapters.cli.stage import API_KEY, EngineProcess, account_at, database_on, embedded_database
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub.simulator import Pace, Simulator, Task
@@ -69,7 +69,11 @@ async def _perform(
     )
     _remove_old_results()
     process = EngineProcess(
-        work, FOLDER / "engine.log", dsn=dsn, blobs=work / "files", provider_url=simulator.url
+        work,
+        FOLDER / "engine.log",
+        dsn=dsn,
+        blobs=work / "files",
+        accounts=[account_at(simulator.url, SLOTS)],
     )
     await process.start()
     stack.callback(process.stop)

@@ -14,7 +14,7 @@ import asyncpg
 from makegood import Engine, IllegalTransition, MakegoodError
 from makegood_adapters.cli.demo.script import Mishap, Part, Script
 from makegood_adapters.cli.demo.show import Show, Ticket
-from makegood_adapters.cli.demo.stage import EngineProcess, StageError
+from makegood_adapters.cli.stage import EngineProcess, StageError
 from makegood_adapters.runninghub.simulator import Simulator, Task
 
 _OVER_SECONDS = 100.0

@@ -1,4 +1,4 @@
-"""What the demo stands on: a Postgres, a simulated RunningHub, and the engine in a child process."""
+"""What a show stands on: a Postgres of its own, and engines in child processes that can be killed."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
@@ -23,11 +24,24 @@ from makegood_adapters.postgres.embedded import EmbeddedPostgres
 from makegood_adapters.postgres.store import connect
 
 API_KEY = "demo-key-of-the-simulator"
+#: Short times, in seconds, so that a story of hours takes seconds.
+DEADLINES: Mapping[str, float] = {"starting": 8, "running": 20}
+SETTINGS: Mapping[str, float] = {
+    "loop_interval_seconds": 0.25,
+    "submit_timeout_seconds": 2,
+    "upload_timeout_seconds": 2,
+    "lease_seconds": 5,
+    "poll_interval_seconds": 1.0,
+    "fetch_timeout_seconds": 5,
+    "absent_after_seconds": 5,
+    "defer_seconds": 0.2,
+    "drain_seconds": 3,
+}
 _PR_SET_PDEATHSIG = 1
 
 
 class StageError(MakegoodError):
-    """The demo cannot be set up or did not come to its end; the message says what to do."""
+    """A show cannot be set up or did not come to its end; the message says what to do."""
 
 
 @contextmanager
@@ -41,21 +55,21 @@ def embedded_database(folder: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def database_on(dsn: str) -> AsyncIterator[str]:
+async def database_on(dsn: str, show: str = "demo") -> AsyncIterator[str]:
     """Yield the DSN of a fresh database on the user's own server; it is dropped at the end."""
-    name = f"makegood_demo_{secrets.token_hex(4)}"
+    name = f"makegood_{show}_{secrets.token_hex(4)}"
     try:
         connection = await connect(dsn)
     except StoreUnavailable as error:
         raise StageError(
-            f"{error} Or leave --dsn and DATABASE_URL out: the demo brings a Postgres of its own."
+            f"{error} Or leave --dsn and DATABASE_URL out: the {show} brings a Postgres of its own."
         ) from None
     try:
         try:
             await connection.execute(f"create database {name}")
         except asyncpg.InsufficientPrivilegeError:
             raise StageError(
-                "The demo makes a database of its own and drops it at the end, for which this user lacks "
+                f"The {show} makes a database of its own and drops it at the end, for which this user lacks "
                 "the right: ALTER ROLE … CREATEDB, or leave --dsn out."
             ) from None
         try:
@@ -67,22 +81,37 @@ async def database_on(dsn: str) -> AsyncIterator[str]:
         await connection.close()
 
 
-class EngineProcess:
-    """`makegood serve` as a child that can be killed like any process; its log is kept."""
+def account_at(provider_url: str, capacity: int = 3, draining_seconds: float = 6) -> dict[str, Any]:
+    """Return an account of the simulator there, as the configuration has it."""
+    limits = {"capacity": capacity, "draining_seconds": draining_seconds}
+    return {"name": "demo", "base_url": provider_url, "api_key": API_KEY, **limits}
 
-    def __init__(self, folder: Path, log: Path, *, dsn: str, blobs: Path, provider_url: str) -> None:
+
+class EngineProcess:
+    """`makegood serve` as a child that can be killed like any process; its log is kept.
+
+    *accounts*, *deadlines* and *settings* are those of its configuration.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        log: Path,
+        *,
+        dsn: str,
+        blobs: Path,
+        accounts: Sequence[Mapping[str, Any]],
+        deadlines: Mapping[str, float] = DEADLINES,
+        settings: Mapping[str, float] = SETTINGS,
+    ) -> None:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log, self._config = log, folder / "engine.toml"
-        self._config.write_text(_config(dsn, self.port, blobs, self.url))
-        account = {
-            "name": "demo",
-            "capacity": 3,
-            "base_url": provider_url,
-            "api_key": API_KEY,
-            "draining_seconds": 6,
-        }
-        self._environment = {**os.environ, "MAKEGOOD_ACCOUNTS": json.dumps([account])}
+        self._log, self._config = log, folder / f"engine-{self.port}.toml"
+        keys = {"database_url": dsn, "port": self.port, "blobs": str(blobs)}
+        engine = {"webhook_base_url": self.url, **settings}
+        text = _toml(keys) + "[deadlines]\n" + _toml(deadlines) + "[engine]\n" + _toml(engine)
+        self._config.write_text(text)
+        self._environment = {**os.environ, "MAKEGOOD_ACCOUNTS": json.dumps([dict(a) for a in accounts])}
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
@@ -137,28 +166,9 @@ class EngineProcess:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-8:])
 
 
-def _config(dsn: str, port: int, blobs: Path, url: str) -> str:
-    """Short times, so that a story of hours takes seconds; values are written as JSON strings."""
-    return f"""database_url = {json.dumps(dsn)}
-port = {port}
-blobs = {json.dumps(str(blobs))}
-
-[deadlines]
-starting = 8
-running = 20
-
-[engine]
-webhook_base_url = {json.dumps(url)}
-loop_interval_seconds = 0.25
-submit_timeout_seconds = 2
-upload_timeout_seconds = 2
-lease_seconds = 5
-poll_interval_seconds = 1.0
-fetch_timeout_seconds = 5
-absent_after_seconds = 5
-defer_seconds = 0.2
-drain_seconds = 3
-"""
+def _toml(table: Mapping[str, str | float]) -> str:
+    """Return lines of TOML; texts are written as JSON strings, which are TOML too."""
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
 
 
 def _free_port() -> int:
