@@ -107,8 +107,8 @@ class EngineProcess:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log, self._config = log, folder / f"engine-{self.port}.toml"
-        keys = {"database_url": dsn, "port": self.port, "blobs": str(blobs)}
-        engine = {"webhook_base_url": self.url, **settings}
+        keys: dict[str, str | float] = {"database_url": dsn, "port": self.port, "blobs": str(blobs)}
+        engine: dict[str, str | float] = {"webhook_base_url": self.url, **settings}
         text = _toml(keys) + "[deadlines]\n" + _toml(deadlines) + "[engine]\n" + _toml(engine)
         self._config.write_text(text)
         self._environment = {**os.environ, "MAKEGOOD_ACCOUNTS": json.dumps([dict(a) for a in accounts])}
