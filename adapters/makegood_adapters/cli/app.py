@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from makegood.errors import MakegoodError
 from makegood_adapters.cli.audit.command import audit
 from makegood_adapters.cli.bench.command import bench
+from makegood_adapters.cli.chaos.command import chaos
 from makegood_adapters.cli.check import check
 from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.graph import graph
@@ -26,6 +27,7 @@ app.command(graph)
 app.command(diff)
 app.command(schema)
 app.command(bench)
+app.command(chaos)
 app.command(audit)
 
 

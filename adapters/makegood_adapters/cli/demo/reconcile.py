@@ -15,24 +15,9 @@ import asyncpg
 from PIL import Image, UnidentifiedImageError
 
 from makegood_adapters.cli.demo.show import Ticket
+from makegood_adapters.cli.replay import BUCKETS, JOURNAL, Account, compare, replay
 
-_JOURNAL = (
-    "select owner_id, seq, kind, bucket_id, job_id, amount from makegood.journal order by owner_id, seq"
-)
-_BUCKETS = "select bucket_id, owner_id, issued, remaining, held, captured, expired from makegood.bucket"
 _ATTEMPTS = "select job_id, number, encode(token_hash, 'hex') as token from makegood.attempt"
-
-
-@dataclass(slots=True)
-class Account:
-    """What the replay of the journal says of one bucket or one job."""
-
-    issued: int = 0
-    remaining: int = 0
-    held: int = 0
-    captured: int = 0
-    released: int = 0
-    expired: int = 0
 
 
 @dataclass(slots=True)
@@ -56,16 +41,17 @@ async def reconcile(
     """Compare the witnesses; *tasks* is the provider's list, *balances* what owners were told last."""
     connection = await asyncpg.connect(dsn)
     try:
-        journal = await connection.fetch(_JOURNAL)
-        stored = await connection.fetch(_BUCKETS)
+        journal = await connection.fetch(JOURNAL)
+        stored = await connection.fetch(BUCKETS)
         attempts = await connection.fetch(_ATTEMPTS)
         violations = await connection.fetch("select invariant, subject from makegood.violation")
     finally:
         await connection.close()
     findings = Findings()
     findings.disagreements += [f"violation: {v['invariant']}: {v['subject']}" for v in violations]
-    buckets, jobs = _replay(journal, findings)
-    _compare_buckets(buckets, stored, balances, findings)
+    buckets, jobs = replay(journal, findings.disagreements)
+    compare(buckets, stored, findings.disagreements)
+    _compare_balances(buckets, stored, balances, findings)
     _compare_jobs(jobs, tickets, findings)
     _compare_tasks(tasks, attempts, tickets, results, findings)
     findings.captured = sum(a.captured for a in buckets.values())
@@ -77,41 +63,7 @@ async def reconcile(
     return findings
 
 
-def _replay(
-    journal: list[asyncpg.Record], findings: Findings
-) -> tuple[dict[int, Account], dict[str, Account]]:
-    buckets: dict[int, Account] = defaultdict(Account)
-    jobs: dict[str, Account] = defaultdict(Account)
-    last: dict[str, int] = defaultdict(int)
-    for line in journal:
-        owner, kind, amount = line["owner_id"], line["kind"], line["amount"]
-        if line["seq"] != last[owner] + 1:
-            findings.disagreements.append(f"the journal of {owner} jumps from {last[owner]} to {line['seq']}")
-        last[owner] = line["seq"]
-        for account in (buckets[line["bucket_id"]], jobs[str(line["job_id"])]):
-            match kind:
-                case "issue":
-                    account.issued += amount
-                    account.remaining += amount
-                case "hold":
-                    account.remaining -= amount
-                    account.held += amount
-                case "capture":
-                    account.held -= amount
-                    account.captured += amount
-                case "release":
-                    account.held -= amount
-                    account.released += amount
-                    account.remaining += amount
-                case "expire":
-                    account.remaining -= amount
-                    account.expired += amount
-        if buckets[line["bucket_id"]].remaining < 0 or buckets[line["bucket_id"]].held < 0:
-            findings.disagreements.append(f"a bucket of {owner} was below zero at line {line['seq']}")
-    return buckets, jobs
-
-
-def _compare_buckets(
+def _compare_balances(
     buckets: dict[int, Account],
     stored: list[asyncpg.Record],
     balances: dict[str, tuple[int, int]],
@@ -120,15 +72,8 @@ def _compare_buckets(
     available: dict[str, int] = defaultdict(int)
     held: dict[str, int] = defaultdict(int)
     for row in stored:
-        account = buckets[row["bucket_id"]]
-        replay = (account.issued, account.remaining, account.held, account.captured, account.expired)
-        kept = (row["issued"], row["remaining"], row["held"], row["captured"], row["expired"])
-        if replay != kept:
-            findings.disagreements.append(
-                f"bucket {row['bucket_id']}: the journal says {replay}, the table {kept}"
-            )
-        available[row["owner_id"]] += account.remaining
-        held[row["owner_id"]] += account.held
+        available[row["owner_id"]] += buckets[row["bucket_id"]].remaining
+        held[row["owner_id"]] += buckets[row["bucket_id"]].held
     for owner, told in balances.items():
         replayed = (available[owner], held[owner])
         if told != replayed:

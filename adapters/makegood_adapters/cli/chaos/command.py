@@ -1,0 +1,134 @@
+"""The command `makegood chaos`: set the stage, let the crowd in, and tell what the books say."""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from makegood import Catalog, Engine, Settings
+from makegood_adapters.cli.chaos.books import hold_against_each_other
+from makegood_adapters.cli.chaos.crowd import Crowd
+from makegood_adapters.cli.chaos.plan import DEADLINES, DRAINING_SECONDS, SETTINGS, Plan
+from makegood_adapters.cli.chaos.report import Progress, Result, announce, as_json, conclude
+from makegood_adapters.cli.chaos.site import simulator_of
+from makegood_adapters.cli.stage import EngineProcess, account_at, database_on, embedded_database
+from makegood_adapters.folder import FolderBlobs
+from makegood_adapters.postgres.store import PostgresStore, connect
+from makegood_adapters.toolfiles import default_tools_folder, load_tools
+
+
+async def chaos(
+    *,
+    jobs: int = 10_000,
+    seed: int = 1,
+    odds: float = 0.02,
+    workers: int = 2,
+    slots: int = 100,
+    kills: int = 3,
+    log: Path | None = None,
+    dsn: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Run many paid jobs while everything goes wrong at once, then hold the books against the provider's.
+
+    A Postgres, a simulated RunningHub with every fault on, and engines in processes of their own run on
+    this machine; users cancel, lie and send twice, and engines are killed. The exit status is 0 when every
+    job is over, every credit and slot is accounted for, and no task was created twice.
+
+    Parameters
+    ----------
+    jobs
+        How many jobs.
+    seed
+        Another seed draws other faults.
+    odds
+        The probability of each single fault.
+    workers
+        How many engines work side by side.
+    slots
+        How many tasks the provider account may have at one time, as the engines are told.
+    kills
+        How often an engine is killed with SIGKILL and started again.
+    log
+        Keep the engines' log here.
+    dsn
+        A Postgres of your own, 15 or newer (DATABASE_URL does the same); a database of its own is made
+        there and dropped. Left out: it brings a Postgres with it.
+    json
+        Tell the figures as one JSON object.
+    """
+    plan = Plan(jobs=jobs, seed=seed, odds=odds, workers=workers, slots=slots, kills=kills)
+    console = Console(highlight=False, stderr=json)
+    announce(console, plan)
+    with tempfile.TemporaryDirectory(prefix="makegood-chaos-") as work:
+        async with AsyncExitStack() as stack:
+            given = dsn or os.environ.get("DATABASE_URL")
+            address = (
+                await stack.enter_async_context(database_on(given, "chaos"))
+                if given
+                else stack.enter_context(embedded_database(Path(work)))
+            )
+            result = await _play(stack, plan, address, Path(work), log, Progress(console, plan))
+    conclude(console, result)
+    if json:
+        sys.stdout.write(as_json(result))
+    sys.exit(0 if result.good else 1)
+
+
+async def _play(
+    stack: AsyncExitStack, plan: Plan, dsn: str, work: Path, log: Path | None, progress: Progress
+) -> Result:
+    simulator = await stack.enter_async_context(simulator_of(plan))
+    store = await stack.enter_async_context(PostgresStore.open(dsn, update_schema=True))
+    deadlines = {state: timedelta(seconds=seconds) for state, seconds in DEADLINES.items()}
+    engine = Engine(
+        store,
+        Catalog([tool.with_deadlines(deadlines) for tool in load_tools(default_tools_folder())]),
+        blobs=FolderBlobs(work / "files"),
+        settings=Settings(loop_interval_seconds=0.5),
+        run_loops=False,
+    )
+    account = account_at(simulator.url, plan.slots, DRAINING_SECONDS)
+    processes = [
+        EngineProcess(
+            work,
+            log or work / "engine.log",
+            dsn=dsn,
+            blobs=work / "files",
+            accounts=[account],
+            deadlines=DEADLINES,
+            settings=SETTINGS,
+        )
+        for _ in range(plan.workers)
+    ]
+    for process in processes:
+        stack.callback(process.stop)
+        await process.start()
+    await stack.enter_async_context(engine)
+    sql = await connect(dsn)
+    stack.push_async_callback(sql.close)
+    began = time.monotonic()
+    crowd = Crowd(plan, engine, processes, simulator, sql, progress.tell)
+    await crowd.play()
+    seconds = time.monotonic() - began
+    for process in processes:
+        await asyncio.to_thread(process.stop)  # the provider, which runs here, must go on answering
+    tasks = [task.to_json(simulator.url) for task in simulator.tasks]
+    findings = await hold_against_each_other(sql, tasks, work / "files")
+    return Result(
+        plan,
+        findings,
+        crowd.tally,
+        seconds,
+        live_max=0,
+        create_calls=len(tasks),
+        coins=sum(task["coins"] for task in tasks),
+    )

@@ -1,0 +1,173 @@
+"""The users: they order, cancel, lie, send twice; and the operator, who kills the engines."""
+
+import asyncio
+import io
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from uuid import UUID
+
+import asyncpg
+from PIL import Image
+
+from makegood import Engine, IllegalTransition, MakegoodError
+from makegood_adapters.cli.chaos.plan import Meddling, Plan
+from makegood_adapters.cli.stage import EngineProcess, StageError
+from makegood_adapters.runninghub.simulator import Simulator
+
+log = logging.getLogger(__name__)
+
+WIDTH, HEIGHT = 24, 16
+_BATCH = 25
+_LOOK_SECONDS = 0.25
+#: Without a single job ending for so long the run is stuck.
+_STUCK_SECONDS = 120.0
+_STATES = "select state, count(*) as n from makegood.job group by state"
+_RAW = "update makegood.job set state = 'failed' where job_id = $1 and state = 'queued'"
+_OVER = frozenset({"completed", "failed", "cancelled"})
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far the run is: jobs by state, what was done to them, and how often an engine was killed."""
+
+    ordered: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    meddled: Counter[Meddling] = field(default_factory=Counter)
+    kills: int = 0
+
+    @property
+    def over(self) -> int:
+        """How many jobs have ended."""
+        return sum(self.states[state] for state in _OVER)
+
+
+class Crowd:
+    """Orders all jobs of a plan and waits until they and every slot are over."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        processes: Sequence[EngineProcess],
+        simulator: Simulator,
+        sql: asyncpg.Connection,
+        tell: Callable[[Tally], None],
+    ) -> None:
+        self._plan, self._engine, self._processes = plan, engine, processes
+        self._simulator, self._sql, self._tell = simulator, sql, tell
+        self._chance = random.Random(plan.seed)
+        self._raw = asyncio.Lock()
+        self.tally = Tally()
+
+    async def play(self) -> None:
+        """Play the whole plan. Raises StageError when it does not come to its end."""
+        for number in range(self._plan.owners):
+            await self._engine.grant(f"user-{number}", 500, kind="monthly", source_ref="2026", priority=10)
+            credits = 200 * self._plan.jobs // self._plan.owners + 10_000
+            await self._engine.grant(f"user-{number}", credits, kind="purchased", source_ref="order-1")
+        try:
+            async with asyncio.TaskGroup() as meddlers:
+                killer = meddlers.create_task(self._kill_now_and_then())
+                await self._order_all(meddlers)
+                await self._until(lambda: self.tally.over == self._plan.jobs, "jobs are open")
+                killer.cancel()  # of a short run not every kill has had its turn
+        except BaseExceptionGroup as errors:  # one of ours is a sentence; anything else is a bug to be seen
+            ours, others = errors.split(MakegoodError)
+            if ours and not others:
+                raise ours.exceptions[0] from None
+            raise
+        await self._silence()
+
+    async def _order_all(self, meddlers: asyncio.TaskGroup) -> None:
+        for first in range(0, self._plan.jobs, _BATCH):
+            numbers = range(first, min(first + _BATCH, self._plan.jobs))
+            await self._until(lambda: self.tally.ordered - self.tally.over <= self._plan.open_max, "full")
+            ordered = await asyncio.gather(*map(self._order, numbers))
+            self.tally.ordered += len(ordered)
+            for number, job_id in zip(numbers, ordered, strict=True):
+                meddling, delay = self._plan.meddling(number)
+                if meddling is not None:
+                    self.tally.meddled[meddling] += 1
+                    meddlers.create_task(self._meddle(meddling, delay, number, job_id))
+
+    async def _order(self, number: int) -> UUID:
+        """Order a picture that nobody else has, so that a second task for it can be seen."""
+        file = io.BytesIO()
+        Image.new("RGB", (WIDTH, HEIGHT), (number % 256, number // 256 % 256, number // 65536)).save(
+            file, "PNG"
+        )
+        key = await self._engine.blobs.put(file.getvalue(), "picture.png")
+        owner = self._owner(number)
+        job = await self._engine.submit("upscaler", owner, {"image": key}, key=f"order-{number}")
+        await self._engine.accept(job.id, actor=owner)
+        return job.id
+
+    def _owner(self, number: int) -> str:
+        return f"user-{number % self._plan.owners}"
+
+    async def _meddle(self, meddling: Meddling, delay: float, number: int, job_id: UUID) -> None:
+        await asyncio.sleep(delay)
+        match meddling:
+            case Meddling.CANCEL:
+                try:
+                    await self._engine.cancel(job_id, actor=self._owner(number))
+                except IllegalTransition:  # it was over before
+                    return
+            case Meddling.LIE:
+                await self._engine.report(job_id, "It looks failed from here.")
+            case Meddling.TWICE:
+                job = await self._engine.get(job_id)
+                again = await self._engine.submit(job.type, job.owner, job.input, key=job.key)
+                if again.id != job_id:
+                    raise StageError(f"The order {job.key} became a second job.")
+            case Meddling.RAW:
+                async with self._raw:
+                    await self._sql.execute(
+                        "update makegood.job set state = 'failed' where job_id = $1 and state = 'queued'",
+                        job_id,
+                    )
+
+    async def _kill_now_and_then(self) -> None:
+        """Kill one engine after another, evenly over the run, and start it again."""
+        for number in range(1, self._plan.kills + 1):
+            share = number * self._plan.jobs // (self._plan.kills + 1)
+            await self._until(partial(self._is_over, share), "an engine is to be killed")
+            process = self._processes[number % len(self._processes)]
+            process.kill()
+            self.tally.kills += 1
+            await asyncio.sleep(self._chance.uniform(0, 1))  # nobody of it is there meanwhile
+            await process.start()
+
+    def _is_over(self, share: int) -> bool:
+        return self.tally.over >= share
+
+    async def _until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait until *holds*, looking at the jobs again and again as long as any of them ends."""
+        clock = asyncio.get_running_loop().time
+        seen, since = -1, clock()
+        while not holds():
+            await self._look()
+            if self.tally.over != seen:
+                seen, since = self.tally.over, clock()
+            elif clock() - since > _STUCK_SECONDS:
+                raise StageError(
+                    f"For {_STUCK_SECONDS:g} s no job has ended, while {what}: {dict(self.tally.states)}."
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        async with self._raw:
+            rows = await self._sql.fetch(_STATES)
+        self.tally.states = Counter({row["state"]: row["n"] for row in rows})
+        self._tell(self.tally)
+
+    async def _silence(self) -> None:
+        """Wait until the provider is done with everything and no attempt holds a slot."""
+        await self._simulator.wait_for(lambda: all(task.over for task in self._simulator.tasks), 60)
+        async with asyncio.timeout(60):
+            while any(use.open for use in await self._engine.occupancy()):  # noqa: ASYNC110 - others free them
+                await asyncio.sleep(_LOOK_SECONDS)

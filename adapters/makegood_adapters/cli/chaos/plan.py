@@ -1,0 +1,72 @@
+"""How much chaos is wanted: numbers, and what follows from a seed."""
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+
+from makegood.errors import InvalidRequest
+
+#: Times of the engines, in seconds: hours of a real site in seconds, in the same proportions.
+DEADLINES = {"starting": 12, "running": 30}
+SETTINGS = {
+    "loop_interval_seconds": 0.25,
+    "batch_max": 100,
+    "submit_timeout_seconds": 3,
+    "upload_timeout_seconds": 6,
+    "lease_seconds": 10,
+    "poll_interval_seconds": 0.7,
+    "ask_timeout_seconds": 5,
+    "fetch_timeout_seconds": 5,
+    "absent_after_seconds": 5,
+    "defer_seconds": 0.1,
+    "defer_max_seconds": 2,
+    "drain_seconds": 3,
+}
+#: Longer than any task lives, so that no slot is given up while its task still runs.
+DRAINING_SECONDS = 20.0
+JOBS_MAX = 100_000
+
+
+class Meddling(StrEnum):
+    """What users and other programs do to a job."""
+
+    CANCEL = "cancelled by its user"
+    LIE = "reported as failed by its page"
+    TWICE = "sent a second time with the same key"
+    RAW = "written 'failed' by another program"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run. `odds` is the probability of every single fault, `open_max` how many jobs are open at once."""
+
+    jobs: int = 10_000
+    seed: int = 1
+    odds: float = 0.02
+    workers: int = 2
+    slots: int = 100
+    kills: int = 3
+    open_max: int = 400
+    owners: int = 40
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be played, with a sentence."""
+        if not 1 <= self.jobs <= JOBS_MAX:
+            raise InvalidRequest(f"--jobs takes 1 to {JOBS_MAX:,}, not {self.jobs}.")
+        if not 0 <= self.odds <= 0.2:
+            raise InvalidRequest(f"--odds takes 0 to 0.2, the probability of each fault, not {self.odds}.")
+        for name in ("workers", "slots"):
+            if getattr(self, name) < 1:
+                raise InvalidRequest(f"--{name} takes 1 or more, not {getattr(self, name)}.")
+        if self.kills < 0:
+            raise InvalidRequest(f"--kills takes 0 or more, not {self.kills}.")
+
+    def meddling(self, number: int) -> tuple[Meddling | None, float]:
+        """Return what is done to the job of this number, and how many seconds after it was accepted."""
+        chance = random.Random(f"{self.seed}:{number}")
+        drawn, delay = chance.random(), chance.uniform(0, 3)
+        for meddling in Meddling:
+            drawn -= 0.02
+            if drawn < 0:
+                return meddling, delay
+        return None, 0.0

@@ -1,0 +1,160 @@
+"""What people read of a chaos run: how far it is, and how it ended."""
+
+import json
+import textwrap
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from makegood_adapters.cli.chaos.books import Findings
+from makegood_adapters.cli.chaos.crowd import Tally
+from makegood_adapters.cli.chaos.plan import Plan
+
+_EVERY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run: what was planned, what the books say, and what the provider has counted."""
+
+    plan: Plan
+    findings: Findings
+    tally: Tally
+    seconds: float
+    live_max: int
+    create_calls: int
+    coins: int
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing disagrees and no limit was passed."""
+        return not self.problems
+
+    @property
+    def problems(self) -> list[str]:
+        """Every disagreement as a sentence."""
+        found = list(self.findings.disagreements)
+        if self.live_max > self.plan.slots:
+            found.append(f"the provider had {self.live_max} tasks at one time, of {self.plan.slots} allowed")
+        over = sum(self.findings.jobs[state] for state in ("completed", "failed", "cancelled"))
+        if over != self.plan.jobs:
+            found.append(f"{self.plan.jobs - over} jobs are not over")
+        if self.findings.held:
+            found.append(f"{self.findings.held} credits are still held")
+        return found
+
+
+class Progress:
+    """Tells every few seconds how far the run is."""
+
+    def __init__(self, console: Console, plan: Plan) -> None:
+        self._console, self._plan = console, plan
+        self._began = self._told = time.monotonic()
+
+    def tell(self, tally: Tally) -> None:
+        """Print a line if it is time for one."""
+        now = time.monotonic()
+        if now - self._told < _EVERY_SECONDS:
+            return
+        self._told = now
+        states = ", ".join(f"{tally.states[s]} {s}" for s in ("queued", "starting", "running"))
+        rate = tally.over / (now - self._began)
+        self._console.print(
+            f"  {now - self._began:5.0f} s  {tally.over:>6,} of {self._plan.jobs:,} over  {rate:5.1f}/s  "
+            f"({states}; {tally.kills} kills)",
+            soft_wrap=True,
+        )
+
+
+def announce(console: Console, plan: Plan) -> None:
+    """Say what is about to happen."""
+    console.print(
+        Text("makegood chaos", "bold"),
+        Text(
+            f"{plan.jobs:,} paid jobs, {plan.workers} engines, {plan.slots} slots, "
+            f"odds {plan.odds:g} for each fault, seed {plan.seed}",
+            "dim",
+        ),
+    )
+    text = (
+        "Replies are lost, cut, late, empty, or HTML; keys are refused now and then; webhooks come twice, "
+        "early, late, never; files break off; users cancel and lie; engines are killed. At the end the "
+        "database, the journal, the provider's own list and the files are held against each other."
+    )
+    console.print(textwrap.fill(text, min(console.width, 100), initial_indent="  ", subsequent_indent="  "))
+
+
+def conclude(console: Console, result: Result) -> None:
+    """Tell the figures and every disagreement."""
+    found = result.findings
+    for title, figures in _sections(result):
+        console.print(Text(f"\n{title}", "bold"))
+        width = max((len(name) for name in figures), default=0)
+        for name, value in figures.items():
+            shown = f"{value:,}" if isinstance(value, int) else value
+            console.print(f"  {name:<{width}}  {shown}")
+    console.print(Text("\nThe books", "bold"))
+    if result.good:
+        console.print(Text("  ✓ they agree, and no invariant of the database is broken", "green"))
+    for problem in result.problems:
+        console.print(Text(f"  ✗ {problem}", "bold red"), soft_wrap=True)
+    closing = (
+        f"{result.plan.jobs:,} jobs in {result.seconds:.0f} s ({result.plan.jobs / result.seconds:.1f}/s) · "
+        f"{found.jobs['completed']:,} completed with {found.files:,} valid files · "
+        f"{found.jobs['failed']:,} failed · {found.jobs['cancelled']:,} cancelled · "
+        f"0 held · {len(found.wrong['violation'])} violations · "
+        f"{len(found.wrong['created twice'])} created twice · {len(found.wrong['slot'])} slots leaked"
+    ).replace("0 held", f"{found.held} held")
+    console.print()
+    console.print(Text(closing, "bold green" if result.good else "bold red"), soft_wrap=True)
+
+
+def _sections(result: Result) -> list[tuple[str, Mapping[str, int | str]]]:
+    found, tally = result.findings, result.tally
+    return [
+        ("Failed because of", dict(found.failures.most_common())),
+        ("What was learned of attempts, and how", found.evidence),
+        ("Events", found.events),
+        ("Done to jobs", {str(m): n for m, n in tally.meddled.items()} | {"engines killed": tally.kills}),
+        (
+            "At the provider",
+            {
+                "create calls": result.create_calls,
+                "tasks created": found.tasks,
+                "tasks at one time": f"at most {result.live_max} of {result.plan.slots}",
+                "coins charged": result.coins,
+            },
+        ),
+    ]
+
+
+def as_json(result: Result) -> str:
+    """Return all figures as one line of JSON."""
+    found = result.findings
+    figures: dict[str, Any] = {
+        "jobs": result.plan.jobs,
+        "seed": result.plan.seed,
+        "odds": result.plan.odds,
+        "seconds": round(result.seconds, 1),
+        "jobs_per_second": round(result.plan.jobs / result.seconds, 2),
+        "states": dict(found.jobs),
+        "failures": dict(found.failures),
+        "evidence": found.evidence,
+        "events": found.events,
+        "captured": found.captured,
+        "released": found.released,
+        "held": found.held,
+        "valid_files": found.files,
+        "tasks": found.tasks,
+        "attempts": found.attempts,
+        "create_calls": result.create_calls,
+        "live_max": result.live_max,
+        "coins": result.coins,
+        "kills": result.tally.kills,
+        "problems": result.problems,
+    }
+    return json.dumps(figures) + "\n"
