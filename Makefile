@@ -4,6 +4,7 @@
 #   make test    set up, then lint and run every test (ARGS="-k refund" goes to pytest)
 #   make bench   set up, then measure paid jobs against pgbench on this machine (ARGS="--seconds 5")
 #   make soak    the long form of the tests that search: more random stories, every crash point
+#   make chaos   10,000 paid jobs while everything goes wrong at once (ARGS="--jobs 1000 --seed 2")
 #   make lint    style, types and import rules only
 #   make setup   .venv with the console script `makegood`; does nothing when it is up to date
 #   make clean   remove what the commands above made
@@ -23,7 +24,7 @@ SOURCES := engine adapters tests docs/examples
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak bench lint clean
+.PHONY: help setup demo test soak bench chaos lint clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -39,6 +40,9 @@ test: lint
 
 bench: $(STAMP)
 	@$(BIN)/makegood bench all $(ARGS)
+
+chaos: $(STAMP)
+	@$(BIN)/makegood chaos $(ARGS)
 
 soak: $(STAMP)
 	@$(BIN)/pytest -q -n logical --maxprocesses 8 --dist worksteal --soak -m soak $(ARGS)

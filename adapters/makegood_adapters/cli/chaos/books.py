@@ -46,6 +46,7 @@ class Findings:
     released: int = 0
     held: int = 0
     files: int = 0
+    paid_cancellations: int = 0
     tasks: int = 0
     attempts: int = 0
     wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -96,6 +97,8 @@ def _check_money(job: asyncpg.Record, seen: tuple[int, int, int], found: Finding
     allowed = {"completed": [paid], "failed": [back], "cancelled": [back]}.get(job["state"], [])
     if job["state"] == "cancelled" and job["submitted"] and job["cancel_asked"]:
         allowed = [back, paid]
+    if job["state"] == "cancelled" and seen == paid:
+        found.paid_cancellations += 1
     if seen not in allowed:
         found.wrong["money"].append(f"job {job['id']} is {job['state']}: held, captured, released are {seen}")
 

@@ -149,6 +149,7 @@ def as_json(result: Result) -> str:
         "released": found.released,
         "held": found.held,
         "valid_files": found.files,
+        "paid_cancellations": found.paid_cancellations,
         "tasks": found.tasks,
         "attempts": found.attempts,
         "create_calls": result.create_calls,

@@ -1,0 +1,60 @@
+"""`makegood chaos` in small: everything goes wrong at once, and the books agree."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("makegood")
+JOBS = 60
+
+
+def run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, "chaos", *words],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "100", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_everything_goes_wrong_at_once_and_the_books_agree(tmp_path: Path, postgres_dsn: str) -> None:
+    told = run(
+        "--jobs", str(JOBS), "--odds", "0.04", "--kills", "1", "--seed", "3", "--dsn", postgres_dsn, "--json",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    figures = json.loads(told.stdout)
+    assert figures["problems"] == []
+    assert sum(figures["states"].values()) == JOBS
+    assert set(figures["states"]) <= {"completed", "failed", "cancelled"}
+    assert figures["states"]["completed"] == figures["valid_files"] > 0
+    assert figures["held"] == 0
+    assert figures["captured"] == 60 * figures["valid_files"] + 60 * figures["paid_cancellations"]
+    assert 0 < figures["live_max"] <= 100
+    assert figures["create_calls"] >= figures["tasks"] >= figures["states"]["completed"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--jobs", "0"), "--jobs takes 1 to 100,000, not 0."),
+        (("--odds", "0.5"), "--odds takes 0 to 0.2, the probability of each fault, not 0.5."),
+        (("--workers", "0"), "--workers takes 1 or more, not 0."),
+        (("--slots", "0"), "--slots takes 1 or more, not 0."),
+        (("--kills", "-1"), "--kills takes 0 or more, not -1."),
+    ],
+)
+def test_what_cannot_be_played_is_told_in_a_sentence(
+    words: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    told = run(*words, cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr == f"makegood: {sentence}\n"
