@@ -70,7 +70,7 @@ class Door:
 
     async def _answer(self, method: str, route: Route, request: web.Request) -> web.StreamResponse:
         async with at_work(self._platform.clock):
-            self._platform.counters.calls[route.call] += 1
+            self._platform.note_call(route.call)
             call = await self._read(request, route)
             if request.method != method:
                 return web.json_response(self._wire.error(route.shape, "1009"))

@@ -165,6 +165,11 @@ class Platform:
 
     # Calls
 
+    def note_call(self, call: Call) -> None:
+        """Count a call that has begun."""
+        self.counters.calls[call] += 1
+        self.note_change()
+
     def faults_of(self, call: Call, key: str | None, task: Task | None, sha256: str | None = None) -> Faults:
         """Return what goes wrong with a call that is no create call: as told, else as drawn."""
         request = task.request if task is not None else None

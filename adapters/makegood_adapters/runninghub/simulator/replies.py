@@ -16,12 +16,17 @@ _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center
 async def send(
     request: web.Request, clock: Clock, wire: Wire, shape: Shape, body: Any, faults: Faults
 ) -> web.StreamResponse:
-    """Send *body*, or what *faults* make of it; `refuse` must have become the body already."""
+    """Send *body*, or what *faults* make of it; `refuse` must have become the body already.
+
+    None as body, where nothing was done, is a success that says nothing.
+    """
     await clock.sleep(faults.reply_seconds)
     if faults.drop_reply:
         return _dropped(request)
     if faults.reply_code is not None:
         body = wire.error(shape, faults.reply_code)
+    if body is None or faults.reply == "no_task_id":
+        body = _without_id(wire, shape)
     status = faults.reply_status or 200
     match faults.reply:
         case "html":
@@ -36,14 +41,22 @@ async def send(
             return await _cut(request, body, status)
         case "not_json":
             return web.Response(text="upstream request timeout", status=status)
-        case "no_task_id":
-            return _json(wire_v1.without_id(wire) if shape == "v1" else wire_v2.without_id(), status, faults)
-        case None:
+        case "no_task_id" | None:
             pass
     has_code = faults.refuse is not None or faults.reply_code is not None
     if faults.reply_status is not None and not has_code:
         return _page(status, f"{status} {_title(status)}", faults)
     return _json(body, status, faults)
+
+
+def _without_id(wire: Wire, shape: Shape) -> Any:
+    match shape:
+        case "v1":
+            return wire_v1.without_id(wire)
+        case "v2_task":
+            return wire_v2.without_id()
+        case "v2":
+            return wire.v2(None)
 
 
 def _json(body: Any, status: int, faults: Faults) -> web.Response:

@@ -79,7 +79,7 @@ class FileRoutes:
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         async with at_work(self._platform.clock):
-            self._platform.counters.calls["download"] += 1
+            self._platform.note_call("download")
             return await self._deliver(request, request.match_info["name"])
 
     async def _deliver(self, request: web.Request, name: str) -> web.StreamResponse:
