@@ -3,8 +3,8 @@
 import importlib.util
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,6 +21,7 @@ UPSCALERS = (
     "2017030861371219969",
 )
 POSE_CHANGER = "2018451429635133442"
+UPSCALE_WORKFLOW = "1904136902449209346"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,56 @@ class WorkOrder:
 
 #: Makes one PNG of an order, in a thread of its own; what it raises becomes the task's failure.
 Worker = Callable[[WorkOrder], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A workflow: its worker, and its graph in ComfyUI's API format, by node id.
+
+    The graph's values are what a run has that does not change them. A run that names a node or
+    field which the graph lacks is refused, as is one of a workflow that is not `saved`.
+    """
+
+    worker: Worker
+    graph: Mapping[str, Any] = field(default_factory=dict)
+    saved: bool = True
+
+
+def default_workflows() -> dict[str, Workflow]:
+    """Return one workflow, an upscaler whose titles some clients take for names of parameters."""
+    graph = {
+        "1": {
+            "class_type": "LoadImage",
+            "inputs": {"image": "example.png"},
+            "_meta": {"title": "$image.~image"},
+        },
+        "2": {
+            "class_type": "ImageScaleBy",
+            "inputs": {"image": ["1", 0], "upscale_method": "bicubic", "scale_by": 2, "seed": 7},
+            "_meta": {"title": "$seed.seed"},
+        },
+        "9": {
+            "class_type": "SaveImage",
+            "inputs": {"images": ["2", 0], "filename_prefix": "ComfyUI"},
+            "_meta": {"title": "Save Image"},
+        },
+    }
+    return {UPSCALE_WORKFLOW: Workflow(upscale, graph)}
+
+
+def default_models() -> dict[str, Worker]:
+    """Return one standard model by its endpoint."""
+    return {"simulated-image/upscale": upscale}
+
+
+#: The inputs of the shipped apps as apiCallDemo tells them: node id, name, field, type, value.
+APP_INPUTS: Mapping[str, tuple[tuple[str, str, str, str, str], ...]] = {
+    **dict.fromkeys(UPSCALERS, (("1", "LoadImage", "image", "IMAGE", "example.png"),)),
+    POSE_CHANGER: (
+        ("27", "LoadImage", "image", "IMAGE", "person.png"),
+        ("60", "LoadImage", "image", "IMAGE", "pose.png"),
+    ),
+}
 
 
 def default_apps() -> dict[str, Worker]:

@@ -1,76 +1,145 @@
-"""What shall go wrong with which simulated task, as plain values that also travel as JSON."""
+"""What shall go wrong with which task or call, as plain values that also travel as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self
+from dataclasses import field, fields, replace
+from typing import Annotated, Any, Literal, Self
 
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from makegood_adapters.runninghub.simulator.plain import CHECKED, read
 from makegood_adapters.runninghub.simulator.request import TaskRequest
 
 Stage = Literal["queued", "running"]
+Call = Literal[
+    "create",
+    "query",
+    "outputs",
+    "status",
+    "cancel",
+    "upload",
+    "account",
+    "queue",
+    "webhook_detail",
+    "webhook_retry",
+    "metadata",
+    "download",
+]
+BrokenReply = Literal["html", "empty", "truncated", "cut", "not_json", "redirect", "no_task_id"]
+FileFault = Literal["expired", "truncated", "html", "unavailable", "dropped"]
+Reason = Literal["given", "empty", "null", "absent"]
 
-_NUMBERS = ("webhooks", "arrival", "times")
-_SECONDS = ("queued_seconds", "running_seconds", "reply_seconds")
-_FLAGS = ("transient", "no_outputs", "node_errors", "webhook_before_reply", "drop_reply")
+Seconds = Annotated[float, Field(ge=0)]
+Code = Annotated[str, Field(pattern=r"^-?\d{1,5}$")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class Faults:
-    """What goes wrong with one task; the default is nothing.
+    """What goes wrong with one task, or with one other call; the default is nothing.
 
-    Before a task exists: `refuse` is the v1 error code of the reply, and no task is created.
-    The task itself: `fail` is the exception message it fails with, `transient` gives that failure
-    the code 1015 instead of 805; `no_outputs` succeeds with an empty result; `queued_seconds` and
-    `running_seconds` replace the pace; `hold` stops the task in a stage until it is released.
-    The create reply: `node_errors` puts a complaint in promptTips; `reply_seconds` delays it;
-    `drop_reply` closes the connection after the task was accepted.
-    The webhook: `webhooks` is how often it is delivered, 0 for never; `webhook_before_reply`
-    finishes the task at once and holds the create reply until the webhook was tried.
+    **The reply**, of a create call or of the call that a rule names. `refuse` is the v1 error code
+    of the reply, told in its v2 form on v2, and nothing is done. `reply_code` is a code in the reply
+    of a call that was carried out all the same. `reply_status` is an HTTP status, with an HTML page
+    unless there is a code too; `retry_after_seconds` becomes its header. `reply` breaks the body:
+    a page or a redirect to one, none at all, JSON that ends early in a complete or in a cut
+    transfer, no JSON, a success without a task id. `drop_reply` closes the connection instead.
+    The task was created behind all these but `refuse`, unless `no_task` says otherwise.
+    `reply_seconds` delays whatever comes; `node_errors` puts a complaint in promptTips.
+
+    **The task.** `fail` is the exception message it fails with and `exception_type` its class;
+    `transient` gives that failure the code 1015 instead of 805, `fail_code` any other, and
+    `failed_reason` overrules the site's habit. `no_outputs` succeeds with an empty result, `text`
+    with a text instead of a file. `queued_seconds` and `running_seconds` replace the pace; `hold`
+    stops the task in a stage until it is released. `cancel` is what becomes of a cancel request
+    that was accepted, `cancel_seconds` how long it takes.
+
+    **The webhook.** `webhooks` is how often it is delivered, 0 for never; `webhook_before_reply`
+    finishes the task at once and holds the create reply until the webhook was tried;
+    `webhook_delay_seconds` lets it wait, `webhook_out_of_order` until that of a later task was
+    tried; `webhook_shape` overrules the shape that belongs to the create call.
+
+    **The files.** `file` is what a download of a result gets, `file_seconds` how long it takes.
     """
 
-    refuse: str | None = None
-    fail: str | None = None
-    transient: bool = False
-    no_outputs: bool = False
-    queued_seconds: float | None = None
-    running_seconds: float | None = None
-    hold: Stage | None = None
-    node_errors: bool = False
-    reply_seconds: float = 0.0
+    refuse: Code | None = None
+    no_task: bool = False
+    reply_seconds: Seconds = 0.0
     drop_reply: bool = False
-    webhooks: int = 1
+    reply: BrokenReply | None = None
+    reply_status: Annotated[int, Field(ge=200, le=599)] | None = None
+    reply_code: Code | None = None
+    retry_after_seconds: Annotated[int, Field(ge=0)] | None = None
+    node_errors: bool = False
+    fail: str | None = None
+    exception_type: str | None = None
+    transient: bool = False
+    fail_code: Code | None = None
+    failed_reason: Reason | None = None
+    no_outputs: bool = False
+    text: str | None = None
+    queued_seconds: Seconds | None = None
+    running_seconds: Seconds | None = None
+    hold: Stage | None = None
+    cancel: Literal["success_wins", "ignored"] | None = None
+    cancel_seconds: Seconds | None = None
+    webhooks: Annotated[int, Field(ge=0)] = 1
     webhook_before_reply: bool = False
+    webhook_delay_seconds: Seconds = 0.0
+    webhook_out_of_order: bool = False
+    webhook_shape: Literal["v1", "v2"] | None = None
+    file: FileFault | None = None
+    file_seconds: Seconds = 0.0
 
-    def __post_init__(self) -> None:
-        _check(self)
-        if self.hold not in (None, "queued", "running"):
-            raise ValueError(f"hold is {self.hold!r}; it must be queued or running.")
-        if self.refuse is not None and not self.refuse.removeprefix("-").isdecimal():
-            raise ValueError(f"refuse is {self.refuse!r}; it must be a code like 421.")
+    def with_faults(self, other: "Faults") -> "Faults":
+        """Return these faults, overruled by those that *other* has."""
+        given = {f.name: getattr(other, f.name) for f in fields(other) if getattr(other, f.name) != f.default}
+        return replace(self, **given)
+
+    @property
+    def breaks_reply(self) -> bool:
+        """Whether the caller does not get the reply that belongs to what was done."""
+        return self.drop_reply or any((self.reply, self.reply_status, self.reply_code))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class Match:
-    """Which tasks a rule is for: all that is given must hold, and nothing given fits every task.
+    """Which tasks or calls a rule is for: all that is given must hold; nothing given fits every task.
 
-    `arrival` is the number of the create call that was accepted or refused by a fault, from 1.
-    `input_sha256` is the digest of an input file in hex, so that a file's bytes mark its job.
-    `value` is the text of some node's value, or of the node `node` if that is given too.
+    `call` names the kind of call. The others say which task it must be about: `arrival` is the
+    number of the create call that was accepted or refused by a fault, from 1; `input_sha256` is the
+    digest of an input file in hex, so that a file's bytes mark its job, and of the file itself for
+    an upload; `value` is the text of some node's value, or of the node `node` if that is given too.
+    `key` is the API key of the call.
     """
 
-    arrival: int | None = None
+    call: Call = "create"
+    key: str | None = None
+    arrival: Annotated[int, Field(ge=1)] | None = None
     app: str | None = None
     input_sha256: str | None = None
     node: str | None = None
     value: str | None = None
 
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def fits(self, request: TaskRequest) -> bool:
-        """Tell whether the rule is for this request."""
-        if self.arrival not in (None, request.arrival) or self.app not in (None, request.app):
+    def fits(
+        self,
+        call: Call,
+        request: TaskRequest | None = None,
+        *,
+        key: str | None = None,
+        sha256: str | None = None,
+    ) -> bool:
+        """Tell whether the rule is for this call about this task, or for the upload of this file."""
+        if call != self.call or self.key not in (None, key):
             return False
-        if self.input_sha256 is not None and self.input_sha256 not in request.inputs:
+        inputs = () if request is None else request.inputs
+        if self.input_sha256 is not None and self.input_sha256 not in (*inputs, sha256):
+            return False
+        about_task = (self.arrival, self.app, self.node, self.value)
+        if all(wanted is None for wanted in about_task):
+            return True
+        if request is None or self.arrival not in (None, request.arrival):
+            return False
+        if self.app not in (None, request.app):
             return False
         if self.node is None and self.value is None:
             return True
@@ -79,33 +148,20 @@ class Match:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class Rule:
-    """Faults for the next `times` tasks that match, None for all of them."""
+    """Faults for the next `times` tasks or calls that match, None for all of them."""
 
     faults: Faults
     match: Match = field(default_factory=Match)
-    times: int | None = 1
-
-    def __post_init__(self) -> None:
-        _check(self)
+    times: Annotated[int, Field(ge=1)] | None = 1
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Read `{"match": {…}, "faults": {…}, "times": 1}`; raises ValueError with a sentence."""
         if not isinstance(value, Mapping) or not isinstance(value.get("faults"), Mapping):
             raise ValueError('A rule is an object like {"match": {…}, "faults": {…}, "times": 1}.')
-        match = value.get("match", {})
-        if not isinstance(match, Mapping):
-            raise ValueError("match must be an object.")
-        unknown = [
-            *(set(value) - {"match", "faults", "times"}),
-            *(set(match) - {known.name for known in fields(Match)}),
-            *(set(value["faults"]) - {known.name for known in fields(Faults)}),
-        ]
-        if unknown:
-            raise ValueError(f"A rule has no {', '.join(sorted(map(str, unknown)))}.")
-        return cls(faults=Faults(**value["faults"]), match=Match(**match), times=value.get("times", 1))
+        return read(cls, value)
 
 
 class FaultPlan:
@@ -118,34 +174,20 @@ class FaultPlan:
         """Add a rule behind the others."""
         self._rules.append((rule, rule.times))
 
-    def take(self, request: TaskRequest) -> Faults:
-        """Return the faults for this request and use up the rule once."""
+    def take(
+        self,
+        call: Call,
+        request: TaskRequest | None = None,
+        *,
+        key: str | None = None,
+        sha256: str | None = None,
+    ) -> Faults | None:
+        """Return the faults for this call and use up the rule once; None if no rule is for it."""
         for place, (rule, left) in enumerate(self._rules):
-            if rule.match.fits(request):
+            if rule.match.fits(call, request, key=key, sha256=sha256):
                 if left is not None and left <= 1:
                     del self._rules[place]
                 elif left is not None:
                     self._rules[place] = (rule, left - 1)
                 return rule.faults
-        return Faults()
-
-
-def _check(value: Faults | Match | Rule) -> None:
-    """Check types that JSON from another process can get wrong."""
-    for known in fields(value):
-        name, found = known.name, getattr(value, known.name)
-        if found is None and name != "webhooks":
-            continue
-        if name in _FLAGS:
-            good = isinstance(found, bool)
-        elif name in _NUMBERS:
-            least = 0 if name == "webhooks" else 1
-            good = isinstance(found, int) and not isinstance(found, bool) and found >= least
-        elif name in _SECONDS:
-            good = isinstance(found, int | float) and not isinstance(found, bool) and found >= 0
-        elif name in ("faults", "match"):
-            continue
-        else:
-            good = isinstance(found, str)
-        if not good:
-            raise ValueError(f"{name} cannot be {found!r}.")
+        return None

@@ -1,293 +1,297 @@
-"""The simulated site behind the wire: uploads, tasks, their lives, and their webhooks."""
+"""The simulated site behind the wire: its accounts, uploads and tasks, and what it refuses."""
 
 import asyncio
 import hashlib
 import itertools
-import logging
-import random
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
-import aiohttp
-
-from makegood_adapters.runninghub.simulator.apps import Worker, WorkOrder
-from makegood_adapters.runninghub.simulator.faults import FaultPlan
-from makegood_adapters.runninghub.simulator.request import Node, TaskRequest
-from makegood_adapters.runninghub.simulator.tasks import (
-    Delivery,
-    Result,
-    State,
-    Task,
-    now,
-)
-
-_log = logging.getLogger(__name__)
+from makegood_adapters.runninghub.simulator.apps import Worker, Workflow
+from makegood_adapters.runninghub.simulator.clock import Clock
+from makegood_adapters.runninghub.simulator.counters import Counters
+from makegood_adapters.runninghub.simulator.faults import Call, FaultPlan, Faults
+from makegood_adapters.runninghub.simulator.habits import Habits
+from makegood_adapters.runninghub.simulator.keys import Account, Site
+from makegood_adapters.runninghub.simulator.life import Lives
+from makegood_adapters.runninghub.simulator.odds import Draw, Odds
+from makegood_adapters.runninghub.simulator.pace import Pace
+from makegood_adapters.runninghub.simulator.request import Api, Kind, Node, TaskRequest
+from makegood_adapters.runninghub.simulator.tasks import Result, State, Task
+from makegood_adapters.runninghub.simulator.webhooks import Webhooks
 
 _FILE_FIELDS = frozenset({"image", "audio", "video"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How fast the site is, in seconds; each stage varies by up to `spread` of its length.
-
-    RunningHub's own figures are guesses: three repetitions of a webhook, about 60 s apart.
-    """
-
-    queued_seconds: float = 0.05
-    running_seconds: float = 0.2
-    spread: float = 0.0
-    cancel_seconds: float = 0.05
-    webhook_retries: int = 3
-    webhook_retry_seconds: float = 1.0
-    webhook_timeout_seconds: float = 10.0
-
-
 class Refused(Exception):
-    """The create call is refused with a v1 code; there is no task."""
+    """The call is refused with a v1 code and nothing is done; *faults* say what the reply looks like."""
 
-    def __init__(self, code: str) -> None:
-        self.code = code
+    def __init__(self, code: str, text: str | None = None, faults: Faults | None = None) -> None:
+        self.code, self.text, self.faults = code, text, faults
         super().__init__(code)
+
+
+class NothingDone(Exception):
+    """The call ends in a broken reply and nothing was done."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        super().__init__()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """All that a site is made of."""
+
+    keys: Mapping[str, Account]
+    apps: Mapping[str, Worker]
+    workflows: Mapping[str, Workflow]
+    models: Mapping[str, Worker]
+    pace: Pace
+    habits: Habits
+    odds: Odds
+    clock: Clock
+    site: Site
+    seed: int
+
+
+@dataclass(slots=True)
+class Upload:
+    """A stored file, whose account it is, and until when its address works."""
+
+    data: bytes
+    accounts: set[str]
+    at: datetime
 
 
 class Platform:
     """The state of the site. Every change wakes those who wait in `wait_for`."""
 
-    def __init__(
-        self,
-        keys: Mapping[str, int],
-        apps: Mapping[str, Worker],
-        pace: Pace,
-        seed: int,
-        webhook_on_cancel: bool,
-    ) -> None:
-        self.keys, self.apps, self.pace = dict(keys), dict(apps), pace
-        self.plan = FaultPlan()
+    def __init__(self, setting: Setting, webhook_body: Callable[[Task], dict[str, Any]]) -> None:
+        self.setting, self.habits, self.clock = setting, setting.habits, setting.clock
+        self.plan, self._draw = FaultPlan(), Draw(setting.odds, setting.seed)
         self.tasks: dict[str, Task] = {}
-        self.uploads: dict[str, bytes] = {}
-        self.results: dict[str, Result] = {}
-        self.refusals: Counter[str] = Counter()
-        self.webhook_body: Callable[[Task], dict[str, Any]] = lambda task: {"taskId": task.id}
-        self._seed, self._webhook_on_cancel = seed, webhook_on_cancel
+        self.uploads: dict[str, Upload] = {}
+        self.results: dict[str, tuple[Result, Task]] = {}
+        # The account of a key is named by the first key of its owner.
+        self._first: dict[str, str] = {}
+        owners: dict[str, str] = {}
+        for key, account in setting.keys.items():
+            self._first[key] = owners.setdefault(account.owner, key) if account.owner else key
+        self.counters = Counters({key: setting.keys[key].limit for key in self._first.values()})
+        self._live: defaultdict[str, set[Task]] = defaultdict(set)
+        self._spent: defaultdict[str, int] = defaultdict(int)
+        self._arrivals = itertools.count(1)
         # Nineteen digits like a snowflake, and new ones at every start.
         self._ids = itertools.count(time.time_ns())
-        self._arrivals = 0
         self._changed = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
-        self._session: aiohttp.ClientSession | None = None
+        self.webhooks = Webhooks(
+            self.clock, setting.pace, self.counters, webhook_body, note_change=self.note_change
+        )
+        self.lives = Lives(self, self.webhooks)
 
     async def open(self) -> None:
-        """Open the connections for webhooks, past any proxy of the environment."""
-        self._session = aiohttp.ClientSession(trust_env=False)
+        """Open the connections for webhooks."""
+        await self.webhooks.open()
 
     async def close(self) -> None:
         """Stop every task where it is."""
-        for running in self._running:
-            running.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        await self.lives.close()
+        await self.webhooks.close()
 
     async def wait_for(self, condition: Callable[[], bool], seconds: float) -> None:
         """Return when *condition* holds; it is looked at after every change. TimeoutError."""
         async with asyncio.timeout(seconds):
-            while not condition():
-                await self._changed.wait()
+            await self.changed_to(condition)
+
+    async def changed_to(self, condition: Callable[[], bool]) -> None:
+        """Return when *condition* holds; it is looked at after every change."""
+        while not condition():
+            await self._changed.wait()
 
     def note_change(self) -> None:
         """Wake those who wait."""
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def upload(self, folder: Literal["api", "openapi"], file_name: str, data: bytes) -> str:
+    # Keys and accounts
+
+    def account_of(self, key: str) -> str:
+        """Return the key that names the account of *key*."""
+        return self._first[key]
+
+    def load_of(self, key: str) -> tuple[int, int]:
+        """Return how many tasks of the key's account are running and how many wait."""
+        live = self._live[self.account_of(key)]
+        running = sum(task.state is State.RUNNING for task in live)
+        return running, len(live) - running
+
+    def coins_of(self, key: str) -> int:
+        """Return how many coins the key's account has left; the last task may have cost too many."""
+        account = self.account_of(key)
+        return self.setting.keys[account].coins - self._spent[account]
+
+    def find(self, key: str, task_id: Any) -> Task | None:
+        """Return a task of the key's account that reads can see already."""
+        task = self.tasks.get(str(task_id))
+        if task is None or self.account_of(task.key) != self.account_of(key):
+            return None
+        age = (self.clock.now() - task.created_at).total_seconds()
+        return None if age < self.habits.unseen_seconds else task
+
+    # Files
+
+    def upload(self, folder: Literal["api", "openapi"], key: str, file_name: str, data: bytes) -> str:
         """Keep a file under the name of its content and return that name."""
         suffix = file_name.rsplit(".", 1)[-1].lower() if "." in file_name else ""
         digest = hashlib.sha256(data).hexdigest()
-        name = f"{folder}/{digest}" + (f".{suffix}" if suffix.isalnum() else "")
-        self.uploads[name] = data
+        bare = not suffix.isalnum() or (folder == "api" and suffix == "zip")
+        name = f"{folder}/{digest}" + ("" if bare else f".{suffix}")
+        stored = self.uploads.setdefault(name, Upload(data, set(), self.clock.now()))
+        stored.at = self.clock.now()
+        stored.accounts.add(self.account_of(key))
         self.note_change()
         return name
 
-    def load_of(self, key: str) -> tuple[int, int]:
-        """Return how many tasks of the key are running and how many wait."""
-        open_tasks = [task for task in self.tasks.values() if task.key == key and not task.over]
-        running = sum(task.state is State.RUNNING for task in open_tasks)
-        return running, len(open_tasks) - running
+    def file_for(self, key: str, name: str) -> bytes | None:
+        """Return an uploaded file that the key may use."""
+        stored = self.uploads.get(name)
+        if stored is None or (self.habits.private_uploads and self.account_of(key) not in stored.accounts):
+            return None
+        return stored.data
+
+    # Calls
+
+    def note_call(self, call: Call) -> None:
+        """Count a call that has begun."""
+        self.counters.calls[call] += 1
+        self.note_change()
+
+    def faults_of(self, call: Call, key: str | None, task: Task | None, sha256: str | None = None) -> Faults:
+        """Return what goes wrong with a call that is no create call: as told, else as drawn."""
+        request = task.request if task is not None else None
+        drawn = self._draw.take(call)
+        told = self.plan.take(call, request, key=key, sha256=sha256)
+        return drawn if told is None else told
 
     def create(
         self,
         key: str,
-        api: Literal["v1", "v2"],
+        api: Api,
+        kind: Kind,
         app: str,
         nodes: Sequence[Node],
+        *,
         webhook_url: str | None,
+        personal_queue: bool = False,
     ) -> Task:
-        """Accept a task and start its life. Raises Refused."""
+        """Accept a task and start its life. Raises Refused or NothingDone."""
+        self.counters.creates += 1
         try:
-            self._check(key, app, nodes)
-            self._arrivals += 1
+            self._check(key, kind, app, nodes, personal_queue)
+            files = [self.file_for(key, node.value) for node in nodes]
             request = TaskRequest(
-                arrival=self._arrivals,
+                arrival=next(self._arrivals),
                 api=api,
                 app=app,
                 nodes=tuple(nodes),
-                inputs=tuple(
-                    hashlib.sha256(self.uploads[node.value]).hexdigest()
-                    for node in nodes
-                    if node.value in self.uploads
-                ),
+                inputs=tuple(hashlib.sha256(data).hexdigest() for data in files if data is not None),
                 webhook_url=webhook_url,
+                kind=kind,
+                personal_queue=personal_queue,
             )
-            faults = self.plan.take(request)
+            drawn, told = self._draw.take("create"), self.plan.take("create", request, key=key)
+            faults = drawn if told is None else told
             if faults.refuse is not None:
-                raise Refused(faults.refuse)
+                raise Refused(faults.refuse, faults=faults)
         except Refused as refusal:
-            self.refusals[refusal.code] += 1
+            self.counters.refusals[refusal.code] += 1
             self.note_change()
             raise
-        task = Task(id=str(next(self._ids)), key=key, request=request, faults=faults, created_at=now())
+        if faults.no_task:
+            self.note_change()
+            raise NothingDone(faults)
+        return self._accept(key, request, faults)
+
+    def _accept(self, key: str, request: TaskRequest, faults: Faults) -> Task:
+        task = Task(id=self.new_id(), key=key, request=request, faults=faults, created_at=self.clock.now())
+        account = self.account_of(key)
         self.tasks[task.id] = task
-        task.life = self._spawn(self._live(task))
+        self._live[account].add(task)
+        self.counters.accept(account, request, len(self._live[account]))
+        self.lives.begin(task)
         self.note_change()
         return task
 
-    def cancel(self, task: Task) -> None:
-        """Begin to cancel; success may still come first."""
-        if task.cancel_requested_at is None:
-            task.cancel_requested_at = now()
-            self._spawn(self._cancel_soon(task))
-            self.note_change()
+    def new_id(self) -> str:
+        """Return an id that nothing has yet."""
+        return str(next(self._ids))
 
-    def redeliver(self, task: Task, url: str) -> None:
-        """Send the webhook once more, as retryWebhook does."""
-        self._spawn(self._deliver(task, url))
+    def ended(self, task: Task) -> None:
+        """Free the place of a task that is over, and bill it."""
+        account = self.account_of(task.key)
+        self._live[account].discard(task)
+        task.charged = task.coins
+        self._spent[account] += task.charged
+        self.counters.coins += task.charged
+        self.results.update((result.name, (result, task)) for result in task.results)
+        self.note_change()
 
-    def _check(self, key: str, app: str, nodes: Sequence[Node]) -> None:
+    def has_room(self, task: Task) -> bool:
+        """Tell whether a waiting task may run: the account's limit is for those that do."""
+        running, _ = self.load_of(task.key)
+        return running < self._limit(task.key)
+
+    def _limit(self, key: str) -> int:
+        return self.setting.keys[self.account_of(key)].limit
+
+    def _check(self, key: str, kind: Kind, app: str, nodes: Sequence[Node], personal_queue: bool) -> None:
         """Refuse what RunningHub refuses before it creates anything."""
-        if app not in self.apps:
+        if kind == "workflow":
+            self._check_workflow(app, nodes)
+        elif kind == "app" and app not in self.setting.apps:
             raise Refused("901")
         for node in nodes:
             is_url = node.value.startswith(("http://", "https://"))
-            if node.field in _FILE_FIELDS and not is_url and node.value not in self.uploads:
+            named = node.field in _FILE_FIELDS and not is_url
+            if named and self.file_for(key, node.value) is None and not self._is_example(kind, app, node):
                 raise Refused("433")
-        if sum(self.load_of(key)) >= self.keys[key]:
+        running, waiting = self.load_of(key)
+        account = self.setting.keys[self.account_of(key)]
+        if account.money == 0:
+            raise Refused("812")
+        # Each live task will cost at least one coin.
+        if self.coins_of(key) <= running + waiting:
+            raise Refused("416")
+        places = self.habits.queue_places
+        if personal_queue and account.type == "EXCLUSIVE":
+            if running + waiting >= account.limit + self.habits.personal_queue_places:
+                raise Refused("814")
+        elif running + waiting >= account.limit + places:
+            raise Refused("421")
+        most = self.habits.site_tasks_max
+        if most is not None and sum(map(len, self._live.values())) >= most:
             raise Refused("421")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        running = asyncio.create_task(work)
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
-        return running
+    def _check_workflow(self, app: str, nodes: Sequence[Node]) -> None:
+        workflow = self.setting.workflows.get(app)
+        if workflow is None:
+            raise Refused("380")
+        if not workflow.saved:
+            raise Refused("810")
+        for node in nodes if workflow.graph else ():
+            inputs = workflow.graph.get(node.node, {}).get("inputs")
+            if inputs is None or node.field not in inputs:
+                why = "node_not_found_in_workflow" if inputs is None else "field_not_found_in_node"
+                where = f"nodeId={node.node}, fieldName={node.field}, reason={why}"
+                raise Refused("803", f"NODE_INFO_MISMATCH({where})")
 
-    async def _live(self, task: Task) -> None:
-        try:
-            await self._work(task)
-        except asyncio.CancelledError:
-            # The canceller has already ended the task; otherwise the simulator is being closed.
-            if not task.over:
-                raise
-            if not self._webhook_on_cancel:
-                return
-        url = task.request.webhook_url
-        for _ in range(task.faults.webhooks if url else 0):
-            await self._deliver(task, url or "")
-
-    async def _work(self, task: Task) -> None:
-        faults, pace = task.faults, self.pace
-        chance = random.Random(f"{self._seed}:{task.request.arrival}")
-        await self._stage(task, "queued", faults.queued_seconds, pace.queued_seconds, chance)
-        task.started_at = now()
-        self._move(task, State.RUNNING)
-        working = asyncio.create_task(self._produce(task))
-        try:
-            await self._stage(task, "running", faults.running_seconds, pace.running_seconds, chance)
-            await working
-        finally:
-            working.cancel()
-        self._finish(task, State.SUCCESS if task.error is None else State.FAILED)
-
-    async def _stage(
-        self,
-        task: Task,
-        stage: str,
-        wanted: float | None,
-        usual: float,
-        chance: random.Random,
-    ) -> None:
-        varied = usual * (1 + chance.uniform(-self.pace.spread, self.pace.spread))
-        seconds = varied if wanted is None else wanted
-        if not task.faults.webhook_before_reply:
-            await asyncio.sleep(max(0.0, seconds))
-        if task.faults.hold == stage:
-            await task.released.wait()
-
-    async def _produce(self, task: Task) -> None:
-        """Make the outputs, or fail as told or as the worker does."""
-        if task.faults.fail is not None:
-            task.error = task.faults.fail
-            task.error_code = "1015" if task.faults.transient else "805"
-            return
-        if task.faults.no_outputs:
-            return
-        nodes = task.request.nodes
-        order = WorkOrder(
-            task.request.app,
-            {node.node: self.uploads[node.value] for node in nodes if node.value in self.uploads},
-            {node.node: node.value for node in nodes if node.value not in self.uploads},
-        )
-        try:
-            data = await asyncio.to_thread(self.apps[task.request.app], order)
-        except Exception as error:
-            # A node of a real workflow may raise anything, and the task fails with its message.
-            task.error = f"{error}" or type(error).__name__
-            task.error_type, task.error_code = type(error).__name__, "805"
-            return
-        name = f"ComfyUI_{task.request.arrival:05d}_{task.id}.png"
-        task.results = (Result(name=name, node="9", data=data),)
-
-    def _move(self, task: Task, state: State) -> None:
-        task.state = state
-        self.note_change()
-
-    def _finish(self, task: Task, state: State) -> None:
-        if state is State.SUCCESS:
-            self.results.update((result.name, result) for result in task.results)
-        else:
-            task.results = ()
-        task.finished_at = now()
-        if task.request.webhook_url:
-            task.webhook_id = str(next(self._ids))
-        self._move(task, state)
-
-    async def _cancel_soon(self, task: Task) -> None:
-        await asyncio.sleep(self.pace.cancel_seconds)
-        if not task.over and task.life is not None:
-            task.error = None
-            self._finish(task, State.CANCEL)
-            task.life.cancel()
-
-    async def _deliver(self, task: Task, url: str) -> None:
-        """Send the webhook until the receiver takes it or the repetitions are used up."""
-        body = self.webhook_body(task)
-        for repetition in range(self.pace.webhook_retries + 1):
-            if repetition:
-                await asyncio.sleep(self.pace.webhook_retry_seconds)
-            delivery = await self._post(url, body)
-            task.deliveries.append(delivery)
-            self.note_change()
-            if delivery.ok:
-                return
-
-    async def _post(self, url: str, body: dict[str, Any]) -> Delivery:
-        if self._session is None:
-            raise RuntimeError("the platform is not open")
-        bounds = aiohttp.ClientTimeout(total=self.pace.webhook_timeout_seconds)
-        try:
-            async with self._session.post(url, json=body, timeout=bounds, allow_redirects=False) as response:
-                await response.read()
-                return Delivery(at=now(), status=response.status)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return Delivery(at=now(), status=None, error=f"I/O error: {type(error).__name__}")
+    def _is_example(self, kind: Kind, app: str, node: Node) -> bool:
+        """Tell whether a node keeps the file that its workflow was saved with."""
+        if kind != "workflow":
+            return False
+        inputs = self.setting.workflows[app].graph.get(node.node, {}).get("inputs", {})
+        return bool(inputs.get(node.field) == node.value)

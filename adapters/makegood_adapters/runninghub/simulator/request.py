@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Api = Literal["v1", "v2"]
+Kind = Literal["app", "workflow", "model"]
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -15,11 +18,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRequest:
-    """A create call: `inputs` are the SHA-256 digests, in hex, of the files that its nodes name."""
+    """A create call: `inputs` are the SHA-256 digests, in hex, of the files that its nodes name.
+
+    `app` is the id of the AI app or of the workflow, or the endpoint of the model, as `kind` says.
+    """
 
     arrival: int
-    api: Literal["v1", "v2"]
+    api: Api
     app: str
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     webhook_url: str | None
+    kind: Kind = "app"
+    personal_queue: bool = False

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from makegood_adapters.runninghub.simulator.request import TaskRequest
 
 
 class State(StrEnum):
-    """The states of RunningHub's v2 query; CREATE is too short to be seen and is left out."""
+    """The states of RunningHub's v2 query; CREATE is another word for QUEUED and left to the wire."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -22,11 +22,6 @@ class State(StrEnum):
 
 
 TERMINAL = frozenset({State.SUCCESS, State.FAILED, State.CANCEL})
-
-
-def now() -> datetime:
-    """Return the time with its zone."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +40,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One output file."""
+    """One output: a file, or a text, which v1 tells as a file and v2 inline."""
 
     name: str
     node: str
     data: bytes = field(repr=False)
+    text: str | None = None
 
     @property
     def kind(self) -> str:
@@ -59,7 +55,10 @@ class Result:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Task:
-    """One task from its acceptance on. `reply` is what became of the create reply."""
+    """One task from its acceptance on. `reply` is what became of the create reply.
+
+    `released` lets it go on where it is held; `hurried` ends all its waiting.
+    """
 
     id: str
     key: str = field(repr=False)
@@ -70,14 +69,16 @@ class Task:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancel_requested_at: datetime | None = None
-    reply: Literal["pending", "sent", "dropped"] = "pending"
+    reply: Literal["pending", "sent", "dropped", "broken"] = "pending"
     results: tuple[Result, ...] = ()
     error: str | None = None
     error_type: str = "RuntimeError"
     error_code: str = ""
     webhook_id: str | None = None
     deliveries: list[Delivery] = field(default_factory=list)
+    charged: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    hurried: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     life: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -90,7 +91,8 @@ class Task:
         """Whole seconds of work, at least 1 once the task has begun; 0 if it never did."""
         if self.started_at is None:
             return 0
-        return max(1, round(((self.finished_at or now()) - self.started_at).total_seconds()))
+        ended_at = self.finished_at or self.started_at
+        return max(1, round((ended_at - self.started_at).total_seconds()))
 
     @property
     def coins(self) -> int:
@@ -108,6 +110,7 @@ class Task:
             "id": self.id,
             "arrival": self.request.arrival,
             "api": self.request.api,
+            "kind": self.request.kind,
             "app": self.request.app,
             "nodes": [asdict(node) for node in self.request.nodes],
             "inputs": list(self.request.inputs),

@@ -1,188 +1,119 @@
-"""The bodies of RunningHub's replies and webhooks, in both generations of its API."""
+"""What the bodies of both generations of RunningHub's API share, and the refusals of each shape."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
-from makegood_adapters.runninghub.simulator.tasks import State, Task
+from makegood_adapters.runninghub.simulator.codes import V2_CODES, text_of
+from makegood_adapters.runninghub.simulator.faults import Reason
+from makegood_adapters.runninghub.simulator.habits import Habits
+from makegood_adapters.runninghub.simulator.tasks import Result, State, Task
 
 Body = dict[str, Any]
 
-#: The text of each code that the simulator says by itself.
-TEXTS = {
-    "0": "success",
-    "301": "PARAMS_INVALID",
-    "415": "TASK_INSTANCE_MAXED",
-    "416": "TASK_CREATE_FAILED_BY_NOT_ENOUGH_WALLET",
-    "421": "TASK_QUEUE_MAXED",
-    "433": "VALIDATE_PROMPT_FAILED",
-    "803": "APIKEY_INVALID_NODE_INFO",
-    "807": "APIKEY_TASK_NOT_FOUND",
-    "809": "APIKEY_FILE_SIZE_EXCEEDED",
-    "817": "APIKEY_TASK_CANCEL_NOT_ALLOWED",
-    "901": "WEBAPP_NOT_EXISTS",
-    "1601": "param apiKey is required",
-}
-#: v2 has codes of its own for these.
-V2_CODES = {"301": "1007", "421": "1520", "803": "1101", "807": "1004"}
-V2_TEXTS = {
-    "1007": "Invalid parameters",
-    "1520": "TASK_USER_CONCURRENT_LIMIT",
-    "1101": "Node info error",
-    "1004": "Task not found, please check the task ID",
-}
-BAD_KEY: Body = {
-    "code": 401,
-    "message": "ApiKey verification failed: API Key不存在",
-    "data": None,
-}
+#: v1; v2's run and query, which are not wrapped; v2's other calls.
+Shape = Literal["v1", "v2_task", "v2"]
 
 
-def v1(code: str, data: Any = None, text: str | None = None) -> Body:
-    """Return the v1 envelope; its code is a number."""
-    msg = text if text is not None else TEXTS.get(code, "error")
-    return {"code": int(code), "msg": msg, "errorMessages": None, "data": data}
+class Wire:
+    """Words and types as the site's habits want them; `url` gives the site's address."""
 
+    def __init__(self, habits: Habits, url: Callable[[], str]) -> None:
+        self.habits, self.url = habits, url
 
-def v2_error(code: str) -> Body:
-    """Return a v2 refusal for a v1 code: unwrapped, without a task id; its code is text."""
-    own = V2_CODES.get(code, code)
-    return {
-        "taskId": "",
-        "status": "",
-        "errorCode": own,
-        "errorMessage": V2_TEXTS.get(own, TEXTS.get(own, "error")),
-        "results": None,
-    }
+    def v1(self, code: str, data: Any = None, msg: str | None = None) -> Body:
+        """Return the v1 envelope. *msg* is the text that its page shows for a success."""
+        text = msg if msg is not None else text_of(code)
+        if code == "0" and self.habits.msg != "as_shown":
+            text = {"lower": "success", "upper": "SUCCESS", "empty": ""}[self.habits.msg]
+        return {"code": self.code(code, number=True), "msg": text, "errorMessages": None, "data": data}
 
+    def v2(self, data: Any, code: int = 0, key: Literal["message", "msg"] = "message") -> Body:
+        """Return the envelope of v2's calls that are about no task."""
+        return {"code": code, key: "success", "data": data}
 
-def created(task: Task) -> Body:
-    """Return the reply to a create call in the generation in which it was made.
-
-    `netWssUrl` must be there even if null: an official client insists on the key.
-    """
-    tips: Body = {"result": True, "error": None, "outputs_to_execute": ["9"], "node_errors": {}}
-    if task.faults.node_errors:
-        tips["node_errors"] = {"9": {"errors": [{"type": "value_not_in_list"}]}}
-    if task.request.api == "v1":
-        data = {
-            "netWssUrl": None,
-            "taskId": task.id,
-            "clientId": _client_id(task),
-            "taskStatus": task.state.value,
-            "promptTips": json.dumps(tips),
+    def error(self, shape: Shape, code: str, text: str | None = None) -> Body:
+        """Return a refusal for a v1 code in the form of *shape*; -1 and 401 look alike everywhere."""
+        if code == "401":
+            return {"code": self.code(code, number=True), "message": text_of(code), "data": None}
+        if code == "-1":
+            return {"code": self.code(code, number=True), "msg": text_of(code)}
+        if shape == "v1":
+            return self.v1(code, msg=text)
+        own = V2_CODES.get(code, code)
+        said = text if text is not None and own == code else text_of(own)
+        if shape == "v2":
+            return {"code": self.code(own, number=True), "message": said, "data": None}
+        return {
+            "taskId": "",
+            "status": "",
+            "errorCode": self.code(own, number=False),
+            "errorMessage": said,
+            "results": None,
         }
-        return v1("0", data)
-    return {
-        "taskId": task.id,
-        "status": task.state.value,
-        "errorCode": "",
-        "errorMessage": "",
-        "results": None,
-        "clientId": _client_id(task),
-        "promptTips": json.dumps(tips),
-    }
+
+    def code(self, code: str, *, number: bool) -> int | str:
+        """Return a code as a number or as text."""
+        if self.habits.codes != "usual":
+            number = self.habits.codes == "number"
+        return int(code) if number and code else code
+
+    def task_id(self, task: Task) -> str | int:
+        """Return the id as text, or as the number that the documentation's schema says it is."""
+        return task.id if self.habits.ids == "text" else int(task.id)
+
+    def state(self, task: Task) -> str:
+        """Return the state's word."""
+        if task.state is State.CANCEL:
+            return self.habits.cancel_word
+        if task.state is State.QUEUED and self.habits.first_state == "CREATE":
+            return "CREATE"
+        return task.state.value
+
+    def file_url(self, result: Result) -> str:
+        """Return where a result can be downloaded."""
+        return f"{self.url()}/output/{result.name}"
+
+    def tips(self, task: Task) -> str:
+        """Return promptTips, which is JSON inside a string."""
+        tips: Body = {"result": True, "error": None, "outputs_to_execute": ["9"], "node_errors": {}}
+        if task.faults.node_errors:
+            tips["node_errors"] = {"9": {"errors": [{"type": "value_not_in_list"}]}}
+        return json.dumps(tips)
+
+    def usage(self, task: Task, *, number: bool = False) -> Body:
+        """Return the bill; *number* where RunningHub itself gives the duration as one."""
+        number = number or self.habits.numbers == "number"
+        seconds, coins = task.cost_seconds if task.over else 0, task.coins
+        return {
+            "taskCostTime": seconds if number else str(seconds),
+            "consumeCoins": (coins if self.habits.numbers == "number" else str(coins)) if task.over else None,
+            "consumeMoney": None,
+            "thirdPartyConsumeMoney": None,
+        }
+
+    def socket(self, task: Task) -> str:
+        """Return netWssUrl, the address of a running task's progress, which nobody serves here."""
+        return f"wss://www.runninghub.cn:443/ws/c_instance?c_port=80&clientId={client_id(task)}"
+
+    def with_reason(self, body: Body, task: Task, *, as_text: bool) -> Body:
+        """Return *body* with failedReason as fault and habits want it."""
+        how: Reason = self.habits.cancelled_reason
+        if task.state is State.FAILED:
+            how = task.faults.failed_reason or self.habits.failed_reason
+        if how == "absent":
+            return body
+        given = _reason(task, as_text=as_text) if how == "given" and task.state is State.FAILED else {}
+        return {**body, "failedReason": None if how == "null" else given}
 
 
-def outputs(task: Task, base_url: str) -> Body:
-    """Return the reply of v1 outputs, which mixes states into its codes."""
-    match task.state:
-        case State.QUEUED:
-            return v1("813", None, "APIKEY_TASK_IS_QUEUED")
-        case State.RUNNING:
-            return v1("804", {"netWssUrl": None}, "APIKEY_TASK_IS_RUNNING")
-        case State.SUCCESS:
-            items = [
-                {
-                    "fileUrl": f"{base_url}/output/{result.name}",
-                    "fileType": result.kind,
-                    "nodeId": result.node,
-                    **_usage(task),
-                }
-                for result in task.results
-            ]
-            return v1("0", items)
-        case State.FAILED:
-            reason = {"failedReason": _failed_reason(task, as_text=True)}
-            return v1("805", reason, "APIKEY_TASK_STATUS_ERROR")
-        case State.CANCEL:
-            return v1("805", {"failedReason": {}}, "APIKEY_TASK_STATUS_ERROR")
-
-
-def query(task: Task, base_url: str, cancel_word: str) -> Body:
-    """Return the reply of v2 query."""
-    failed = task.state is State.FAILED
-    return {
-        "taskId": task.id,
-        "status": cancel_word if task.state is State.CANCEL else task.state.value,
-        "errorCode": task.error_code if failed else "",
-        "errorMessage": "unknown error" if failed else "",
-        "failedReason": _failed_reason(task, as_text=False) if failed else {},
-        "usage": _usage(task),
-        "results": [
-            {
-                "url": f"{base_url}/output/{result.name}",
-                "nodeId": result.node,
-                "outputType": result.kind,
-                "text": None,
-            }
-            for result in task.results
-        ]
-        if task.state is State.SUCCESS
-        else None,
-        "clientId": "",
-        "promptTips": "",
-    }
-
-
-def webhook(task: Task, base_url: str, cancel_word: str) -> Body:
-    """Return the body of a webhook: v1 puts its outputs into a string, v2 its query in an object."""
-    inner: Any = query(task, base_url, cancel_word)
-    if task.request.api == "v1":
-        reply = outputs(task, base_url)
-        if isinstance(reply["data"], list):
-            for item in reply["data"]:
-                item["taskCostTime"] = task.cost_seconds  # a number here, a string elsewhere
-        inner = json.dumps(reply)
-    return {"event": "TASK_END", "taskId": task.id, "eventData": inner}
-
-
-def webhook_detail(task: Task, base_url: str, cancel_word: str) -> Body:
-    """Return what getWebhookDetail says; its times carry no zone and its eventData is a string."""
-    if task.webhook_id is None or task.finished_at is None:
-        return v1("1", None, "webhook event not exists")
-    last = task.deliveries[-1] if task.deliveries else None
-    updated = last.at if last else task.finished_at
-    event = webhook(task, base_url, cancel_word)["eventData"]
-    data = {
-        "id": task.webhook_id,
-        "userApiKey": "***",
-        "taskId": task.id,
-        "webhookUrl": task.request.webhook_url,
-        "eventData": event if isinstance(event, str) else json.dumps(event),
-        "callbackStatus": "SUCCESS" if last and last.ok else "FAILED",
-        "callbackResponse": (last.error or f"HTTP {last.status}") if last else None,
-        "retryCount": max(0, len(task.deliveries) - 1),
-        "createTime": task.finished_at.strftime("%Y-%m-%dT%H:%M:%S"),
-        "updateTime": updated.strftime("%Y-%m-%dT%H:%M:%S"),
-    }
-    return v1("0", data)
-
-
-def _client_id(task: Task) -> str:
+def client_id(task: Task) -> str:
+    """Return a clientId: 32 characters."""
     return f"{int(task.id):032x}"
 
 
-def _usage(task: Task) -> Body:
-    return {
-        "taskCostTime": str(task.cost_seconds if task.over else 0),
-        "consumeCoins": str(task.coins) if task.over else None,
-        "consumeMoney": None,
-        "thirdPartyConsumeMoney": None,
-    }
-
-
-def _failed_reason(task: Task, *, as_text: bool) -> Body:
-    """Return failedReason; its traceback is a JSON string on v1 and may be an array on v2."""
+def _reason(task: Task, *, as_text: bool) -> Body:
+    """Return what a failed node tells; its traceback is a JSON string on v1 and may be a list on v2."""
     trace = [f'  File "execution.py", line 1208, in execute\n{task.error}']
     return {
         "current_outputs": "{}",
