@@ -43,7 +43,11 @@ ANSWERS: list[tuple[dict[str, Any], Answer]] = [
     (record("RUNNING"), Unfinished(running=True)),
     (record("SUCCESS", results=None), Succeeded(())),
     (record("SUCCESS", results=[]), Succeeded(())),
-    (record("SUCCESS", results=[{"url": None, "text": "a poem"}]), Succeeded(())),
+    (
+        record("SUCCESS", results=[{"url": None, "text": "a poem"}]),
+        Succeeded((Output("", "txt", text="a poem"),)),
+    ),
+    (record("SUCCESS", results=[{"url": None, "text": ""}]), Succeeded(())),
     (record("CANCEL"), Cancelled(ran=None)),
     (record("CANCELED", usage={"taskCostTime": "0"}), Cancelled(ran=None)),
     (record("CANCELLED", usage={"taskCostTime": "12"}), Cancelled(ran=True)),
@@ -88,7 +92,7 @@ async def test_codes_after_which_another_run_may_do(script: Script, provider: Ru
         ("Connection reset by peer", "ConnectionResetError", "SaveImage", True),
         ("No such file: 'x.png'", "FileNotFoundError", "LoadImage", True),
         ("No such file: 'x.ckpt'", "FileNotFoundError", "CheckpointLoader", False),
-        ("CUDA out of memory", "OutOfMemoryError", "KSampler", False),
+        ("CUDA out of memory", "OutOfMemoryError", "KSampler", True),
         ("division by zero", "ZeroDivisionError", "KSampler", False),
     ],
 )
