@@ -186,7 +186,10 @@ class RunningHub:
         Raises ProviderUnavailable, also in the midst.
         """
         if output.text is not None:
-            yield output.text.encode()
+            text = output.text.encode()
+            if len(text) > size_max:
+                raise ProviderUnavailable(f"The result is a text of more than {size_max:,} bytes.")
+            yield text
             return
         async with aclosing(self._client.download(output.url, size_max)) as pieces:
             async for piece in pieces:
