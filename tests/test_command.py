@@ -171,6 +171,10 @@ TEXTS = {
     "no database": ("port = 0", "database_url"),
     "no number": (f'database_url = "{NOWHERE}"\nport = "eighty"', "port"),
     "account without key": (f'database_url = "{NOWHERE}"\n[[accounts]]\nname = "a"', "accounts.0.api_key"),
+    "unknown generation": (
+        f'database_url = "{NOWHERE}"\n[[accounts]]\nname = "a"\napi_key = "k"\napi = "v3"',
+        "accounts.0.api",
+    ),
     "one name, two accounts": (
         f'database_url = "{NOWHERE}"\n' + '[[accounts]]\nname = "twin"\napi_key = "k"\n' * 2,
         "'twin' stands for two accounts",
@@ -241,6 +245,10 @@ LATE = {
     "no address of a provider": (
         '[[accounts]]\nname = "main"\nbase_url = "runninghub"\napi_key = "a-password"',
         "Account 'main' cannot be used: 'runninghub' is no address",
+    ),
+    "an address in clear": (
+        '[[accounts]]\nname = "main"\nbase_url = "http://www.runninghub.cn"\napi_key = "a-password"',
+        "Write https://www.runninghub.cn",
     ),
     "no key": ('[[accounts]]\nname = "main"\napi_key = "a-password with blanks"', "Account 'main'"),
 }

@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import aiohttp
+
 from makegood import ProviderAccount
 from makegood.ports import Provider
 from makegood_adapters.config import AccountConfig, ConfigurationError
 from makegood_adapters.plugins import OpenProvider, Plugins
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import Patience, RunningHub, RunningHubClient, open_session
 
 _RUNNINGHUB = "runninghub"
+_OPTIONS = {"api", "upload_api", "auth_mode", "calls_per_second"}
 
 
 @asynccontextmanager
@@ -17,12 +20,14 @@ async def open_accounts(
     accounts: Iterable[AccountConfig], plugins: Plugins
 ) -> AsyncIterator[dict[ProviderAccount, Provider]]:
     """Give the provider of each account. Raises ConfigurationError for one that cannot be used."""
+    accounts = list(accounts)
+    named = {account.name: account for account in accounts}
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session())
 
         @asynccontextmanager
         async def runninghub(*, name: str, base_url: str, api_key: str) -> AsyncIterator[Provider]:
-            yield RunningHub(RunningHubClient(session, base_url, api_key))
+            yield runninghub_of(session, named[name])
 
         openers: dict[str, OpenProvider] = {**plugins.providers, _RUNNINGHUB: runninghub}
         providers: dict[ProviderAccount, Provider] = {}
@@ -31,6 +36,11 @@ async def open_accounts(
                 raise ConfigurationError(
                     f"Account {account.name!r} is at {account.provider!r}, which no installed plugin brings; "
                     f"there is {', '.join(sorted(openers))}."
+                )
+            if account.provider != _RUNNINGHUB and (wrong := sorted(_OPTIONS & account.model_fields_set)):
+                raise ConfigurationError(
+                    f"Account {account.name!r} is at {account.provider!r}, and {wrong[0]} is an option of "
+                    "RunningHub: remove it."
                 )
             # The default is an address of RunningHub, which another provider can do nothing with.
             told = account.provider == _RUNNINGHUB or "base_url" in account.model_fields_set
@@ -50,3 +60,11 @@ async def open_accounts(
             except ValueError as error:
                 raise ConfigurationError(f"Account {account.name!r} cannot be used: {error}") from None
         yield providers
+
+
+def runninghub_of(session: aiohttp.ClientSession, account: AccountConfig) -> RunningHub:
+    """Return the provider of an account at RunningHub. Raises ValueError for one that cannot be used."""
+    key = account.api_key.get_secret_value()
+    client = RunningHubClient(session, account.base_url, key, account.auth_mode)
+    patience = Patience(calls_per_second=account.calls_per_second)
+    return RunningHub(client, api=account.api, upload_api=account.upload_api, patience=patience)

@@ -22,7 +22,10 @@ class ConfigurationError(MakegoodError):
 
 
 class AccountConfig(BaseModel):
-    """One account at a provider. Keys, balances and uploads of RunningHub's .cn and .ai are not shared."""
+    """One account at a provider. Keys, balances and uploads of RunningHub's .cn and .ai are not shared.
+
+    What stands below `draining_seconds` is for RunningHub alone.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,6 +36,10 @@ class AccountConfig(BaseModel):
     base_url: str = "https://www.runninghub.cn"
     api_key: SecretStr
     draining_seconds: float = Field(default=7200.0, gt=0)
+    api: Literal["v1", "v2"] = "v1"
+    upload_api: Literal["v1", "v2"] = "v2"
+    auth_mode: Literal["both", "body", "bearer"] = "both"
+    calls_per_second: float | None = Field(default=None, gt=0)
 
 
 class ServiceConfig(BaseSettings):

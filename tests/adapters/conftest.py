@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub.patience import Patience
 from tests.adapters.scripted_runninghub import KEY, Script, serve_script
 
 
@@ -23,4 +24,4 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def provider(script: Script, session: aiohttp.ClientSession) -> RunningHub:
-    return RunningHub(RunningHubClient(session, script.url, KEY))
+    return RunningHub(RunningHubClient(session, script.url, KEY), patience=Patience(first_seconds=0.001))

@@ -13,20 +13,27 @@ TASK = "1904163390028185602"
 PAGE = b"<html><body>nginx</body></html>"
 
 
+def reply(body: Any, status: int = 200, kind: str = "application/json", extra: str = "") -> bytes:
+    """Return a whole HTTP reply; *extra* are more header lines."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(raw)}\r\n{extra}\r\n"
+    return head.encode() + raw
+
+
 class Script:
     """A server that reads each request to its end, keeps it, and answers with the given bytes."""
 
     def __init__(self) -> None:
         self.answer: bytes | None = b""  # None: never answer
+        self.before: list[bytes] = []  # answers that are given first, one each
+        self.routes: dict[str, bytes] = {}  # answers by path, before all others
         self.reset = False
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.received = asyncio.Event()
         self.url = ""
 
     def reply(self, body: Any, status: int = 200, kind: str = "application/json", extra: str = "") -> None:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(raw)}\r\n{extra}\r\n"
-        self.answer = head.encode() + raw
+        self.answer = reply(body, status, kind, extra)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -36,12 +43,15 @@ class Script:
             body = await self.body(reader, headers)
             self.requests.append((first, headers, body))
             self.received.set()
-            if self.answer is None:
+            path = first.split(" ")[1].split("?")[0]
+            queued = self.before.pop(0) if self.before and path not in self.routes else self.answer
+            answer = self.routes.get(path, queued)
+            if answer is None:
                 await reader.read()  # until the client gives up
             elif self.reset:
                 writer.transport.abort()
             else:
-                writer.write(self.answer)
+                writer.write(answer)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -57,6 +67,10 @@ class Script:
             await reader.readline()
             return raw
         return await reader.readexactly(int(headers.get("content-length", 0)))
+
+    @property
+    def paths(self) -> list[str]:
+        return [first.split(" ")[1] for first, _, _ in self.requests]
 
     @property
     def sent(self) -> dict[str, Any]:

@@ -149,3 +149,11 @@ class TestProviders:
         plugins = load_plugins([EntryPoint("broken", value, PROVIDERS)])
         assert plugins.providers == {}
         assert why in plugins.broken["makegood.providers: broken"]
+
+    @pytest.mark.parametrize("option", ["api", "upload_api", "auth_mode", "calls_per_second"])
+    async def test_an_option_of_runninghub_at_another_provider_is_told(self, option: str) -> None:
+        plugins = load_plugins([EntryPoint("scripted", f"{HERE}:open_scripted", PROVIDERS)])
+        value: object = {"api": "v2", "upload_api": "v1", "auth_mode": "body"}.get(option, 5)
+        with pytest.raises(ConfigurationError, match=f"at 'scripted', and {option} is an option of Running"):
+            async with open_accounts([account(**{option: value})], plugins):
+                pass

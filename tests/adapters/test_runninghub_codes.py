@@ -1,111 +1,126 @@
 """Each row of RunningHub's error table, on each kind of endpoint, against a second transcription."""
 
+import re
+from dataclasses import dataclass
+
 import pytest
 
+from makegood.outcome import Cause
 from makegood_adapters.runninghub.codes import CODES, Endpoint, Meaning, interpret, normalise
 from makegood_adapters.runninghub.webhook import parse_hint, task_id_of
 
-# What the documentation says, grouped by what a submission has to conclude.
-NEVER = (
-    "301",
-    "380",
-    "412",
-    "416",
-    "423",
-    "433",
-    "435",
-    "436",
-    "605",
-    "801",
-    "802",
-    "803",
-    "806",
-    "809",
-    "810",
-    "812",
-    "901",
-    "1001",
-    "1002",
-    "1007",
-    "1008",
-    "1009",
-    "1014",
-    "1101",
-    "1501",
-    "1505",
-    "1601",
-)
-LATER = ("-1", "401", "415", "421", "808", "811", "814", "1003", "1011", "1013", "1520")
-UNCERTAIN = (
-    "1",
-    "500",
-    "804",
-    "805",
-    "807",
-    "813",
-    "817",
-    "1000",
-    "1004",
-    "1005",
-    "1006",
-    "1010",
-    "1012",
-    "1015",
-    "1504",
-)
-READS = {
-    "0": Meaning.SUCCESS,
-    "804": Meaning.RUNNING,
-    "813": Meaning.QUEUED,
-    "805": Meaning.FAILED,
-    "1006": Meaning.FAILED_TRANSIENTLY,
-    "1015": Meaning.FAILED_TRANSIENTLY,
-    "1504": Meaning.FAILED_TRANSIENTLY,
-    "423": Meaning.NOT_FOUND,
-    "807": Meaning.NOT_FOUND,
-    "1004": Meaning.NOT_FOUND,
-    "1007": Meaning.NOT_FOUND,
-    "817": Meaning.ALREADY_OVER,
-}
+#: What the documentation says: code, what a submission concludes, whom a refusal concerns, what a question
+#: learns (an exclamation mark: worth repeating at once), what becomes of an upload.
+TABLE = """
+0     success        -        success             success
+1     uncertain      -        unavailable         later
+-1    later          account  unavailable!        later
+401   later          account  unavailable!        later
+301   never          request  unavailable         never
+380   never          request  unavailable         later
+412   never          request  unavailable         later
+415   later          room     unavailable         later
+416   never          account  unavailable         later
+421   later          room     unavailable         later
+423   never          request  not found           later
+433   never          request  unavailable         later
+435   never          request  unavailable         later
+436   never          account  unavailable         later
+500   uncertain      -        unavailable!        later
+605   never          account  unavailable         later
+801   never          account  unavailable         later
+802   never          account  unavailable         later
+803   never          request  unavailable         later
+804   uncertain      -        running             later
+805   uncertain      -        failed              later
+806   never          account  unavailable         later
+807   uncertain      -        not found           later
+808   later          request  unavailable!        later
+809   never          request  unavailable         never
+810   never          request  unavailable         later
+811   later          account  unavailable!        later
+812   never          account  unavailable         later
+813   uncertain      -        queued              later
+814   later          room     unavailable         later
+817   uncertain      -        already over        later
+901   never          request  unavailable         later
+1000  uncertain      -        unavailable!        later
+1001  never          request  unavailable         later
+1002  never          account  unavailable         later
+1003  later          pace     unavailable!        later
+1004  uncertain      -        not found           later
+1005  uncertain      -        unavailable!        later
+1006  uncertain      -        failed transiently  later
+1007  never          request  not found           never
+1008  never          request  unavailable         never
+1009  never          request  unavailable         later
+1010  uncertain      -        unavailable!        later
+1011  later          pace     unavailable!        later
+1012  uncertain      -        unavailable!        later
+1013  later          request  unavailable!        later
+1014  never          account  unavailable         later
+1015  uncertain      -        failed transiently  later
+1101  never          request  unavailable         later
+1501  never          request  unavailable         never
+1504  uncertain      -        failed transiently  later
+1505  never          request  unavailable         never
+1520  later          room     unavailable         later
+1601  never          account  unavailable         later
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    code: str
+    submit: Meaning
+    cause: Cause | None
+    read: Meaning
+    passing: bool
+    upload: Meaning
+
+
+def _row(line: str) -> Row:
+    code, submit, cause, read, upload = re.split(r" {2,}", line)
+    about = None if cause == "-" else Cause(cause)
+    return Row(
+        code, Meaning(submit), about, Meaning(read.removesuffix("!")), read.endswith("!"), Meaning(upload)
+    )
+
+
+ROWS = {row.code: row for row in map(_row, TABLE.strip().splitlines())}
 
 
 def test_the_two_transcriptions_list_the_same_codes() -> None:
-    assert sorted([*NEVER, *LATER, *UNCERTAIN, "0"]) == sorted(CODES)
+    assert sorted(ROWS) == sorted(CODES)
 
 
-@pytest.mark.parametrize("code", [*NEVER, *LATER, *UNCERTAIN, "0"])
+@pytest.mark.parametrize("code", ROWS)
 @pytest.mark.parametrize("as_number", [True, False])
 def test_each_code_on_a_submission(code: str, as_number: bool) -> None:
-    expected = {
-        **dict.fromkeys(NEVER, Meaning.NEVER),
-        **dict.fromkeys(LATER, Meaning.LATER),
-        **dict.fromkeys(UNCERTAIN, Meaning.UNCERTAIN),
-        "0": Meaning.SUCCESS,
-    }
     read = interpret(Endpoint.SUBMIT, int(code) if as_number else code)
-    assert (read.code, read.meaning, read.listed) == (code, expected[code], True)
+    assert (read.code, read.meaning, read.listed) == (code, ROWS[code].submit, True)
+    if ROWS[code].cause:
+        assert read.cause is ROWS[code].cause
 
 
-@pytest.mark.parametrize("code", sorted(CODES))
+@pytest.mark.parametrize("code", ROWS)
 def test_each_code_on_a_question(code: str) -> None:
-    assert interpret(Endpoint.READ, code).meaning is READS.get(code, Meaning.UNAVAILABLE)
+    read = interpret(Endpoint.READ, code)
+    assert (read.meaning, read.meaning is Meaning.UNAVAILABLE and read.passing) == (
+        ROWS[code].read,
+        ROWS[code].passing,
+    )
+
+
+@pytest.mark.parametrize("code", ROWS)
+def test_each_code_on_an_upload(code: str) -> None:
+    assert interpret(Endpoint.UPLOAD, code).meaning is ROWS[code].upload
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (0, Meaning.SUCCESS),
-        (200, Meaning.SUCCESS),
-        (808, Meaning.LATER),
-        (1013, Meaning.LATER),
-        (-1, Meaning.LATER),
-        (809, Meaning.NEVER),
-        (1008, Meaning.NEVER),
-        (None, Meaning.LATER),
-        (31337, Meaning.LATER),
-    ],
+    ("code", "expected"), [(200, Meaning.SUCCESS), (None, Meaning.LATER), (31337, Meaning.LATER)]
 )
-def test_an_upload_may_always_be_repeated_unless_it_is_useless(code: int | None, expected: Meaning) -> None:
+def test_an_upload_may_be_repeated_unless_the_file_is_refused(code: int | None, expected: Meaning) -> None:
     assert interpret(Endpoint.UPLOAD, code).meaning is expected
 
 

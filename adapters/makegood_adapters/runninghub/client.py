@@ -1,43 +1,22 @@
 """RunningHub's HTTP calls: every reply, however broken, becomes a value; the key never leaves."""
 
 import io
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 
-from makegood.errors import ProviderUnavailable
+from makegood_adapters.runninghub.download import download
+from makegood_adapters.runninghub.exchange import Exchange, NoReply, read_reply
+from makegood_adapters.runninghub.request import Api, Call
 
 AuthMode = Literal["both", "body", "bearer"]
 
 _REPLY_BYTES_MAX: Final = 4 * 1024 * 1024
 _TEXT_MAX: Final = 500
-_RETRY_AFTER_SECONDS_MAX: Final = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP reply; `body` is None when it was no JSON object, and `problem` says what it was."""
-
-    status: int
-    body: Mapping[str, Any] | None
-    problem: str = ""
-    retry_after_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NoReply:
-    """No complete reply came; `sent` is False only if not one byte of the request can have left."""
-
-    problem: str
-    sent: bool
-
-
-Exchange = Reply | NoReply
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -55,13 +34,14 @@ def open_session() -> aiohttp.ClientSession:
 
 
 class RunningHubClient:
-    """The calls of one API key at one site; keys of runninghub.cn and .ai are not shared.
+    """The calls of one API key at one site, each one request; keys of runninghub.cn and .ai are not shared.
 
     The session belongs to the caller; `open_session` opens one that suits, and a session of another
-    make needs what is said there.
-    Redirects of a POST are never followed. *auth_mode* says how the key travels on v1 calls: in the
-    body, as a bearer, or both (default); enterprise wallet keys need "bearer". v2 is always bearer.
-    *timeout_seconds* bounds one JSON call, *transfer_seconds* one upload or download.
+    make needs what is said there. No middleware of it takes part: one that retries would create, and pay
+    for, a second task. Redirects are never followed. *auth_mode* says how the key travels on v1 calls: in
+    the body, as a bearer, or both (default); enterprise wallet keys need "bearer". v2 is always bearer.
+    *timeout_seconds* bounds a create call, *read_seconds* any other JSON call, *transfer_seconds* one upload
+    or download. Raises ValueError for an address or a key that cannot be used.
     """
 
     def __init__(
@@ -72,38 +52,46 @@ class RunningHubClient:
         auth_mode: AuthMode = "both",
         *,
         timeout_seconds: float = 50.0,
+        read_seconds: float = 15.0,
         connect_seconds: float = 10.0,
         transfer_seconds: float = 120.0,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError(f"{base_url!r} is no address like https://www.runninghub.cn")
+        _check_address(base_url)
         if not api_key or not all("!" <= sign <= "~" for sign in api_key):
             raise ValueError("The RunningHub API key is empty or has a character no key has.")
         if auth_mode not in ("both", "body", "bearer"):
             raise ValueError(f"auth_mode is {auth_mode!r}; it must be both, body or bearer.")
         self.base_url = base_url.rstrip("/")
         self._session, self._key, self._auth_mode = session, api_key, auth_mode
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=connect_seconds)
+        self._create = aiohttp.ClientTimeout(total=timeout_seconds, connect=connect_seconds)
+        self._read = aiohttp.ClientTimeout(
+            total=min(read_seconds, timeout_seconds), connect=min(connect_seconds, read_seconds)
+        )
         self._transfer = aiohttp.ClientTimeout(total=transfer_seconds, connect=connect_seconds)
 
     def __repr__(self) -> str:
         return f"RunningHubClient({self.base_url!r})"
 
-    async def run_ai_app(self, app: str, nodes: Sequence[Mapping[str, str]], webhook: str | None) -> Exchange:
-        """Make the v1 create call, `/task/openapi/ai-app/run`: one request, never repeated.
-
-        *nodes* are {nodeId, fieldName, fieldValue}. No middleware of the session takes part, since
-        one that retries would create, and pay for, a second task.
-        """
-        body: dict[str, Any] = {"webappId": app, "nodeInfoList": list(nodes)}
-        if webhook is not None:
-            body["webhookUrl"] = webhook
-        return await self._v1("/task/openapi/ai-app/run", body)
+    async def create(self, call: Call, api: Api) -> Exchange:
+        """Make the create call of an app or a workflow through v1 or v2: one request, never repeated."""
+        path, body = call.path_and_body(api)
+        if api == "v1":
+            return await self._v1(path, body, self._create)
+        return await self._send("POST", path, self._create, bearer=True, json=body)
 
     async def query(self, task_id: str) -> Exchange:
         """Ask v2 for state, results and usage; it also knows tasks created through v1."""
-        return await self._post("/openapi/v2/query", self._timeout, bearer=True, json={"taskId": task_id})
+        return await self._send(
+            "POST", "/openapi/v2/query", self._read, bearer=True, json={"taskId": task_id}
+        )
+
+    async def outputs(self, task_id: str) -> Exchange:
+        """Ask v1 for state and results; deprecated and alive."""
+        return await self._v1("/task/openapi/outputs", {"taskId": task_id})
+
+    async def status(self, task_id: str) -> Exchange:
+        """Ask v1 for the state alone, which tells a cancelled task from a failed one."""
+        return await self._v1("/task/openapi/status", {"taskId": task_id})
 
     async def cancel(self, task_id: str) -> Exchange:
         """Ask v1 to cancel; no v2 route exists."""
@@ -113,71 +101,89 @@ class RunningHubClient:
         """Ask v1 what it keeps about the webhook of a task."""
         return await self._v1("/task/openapi/getWebhookDetail", {"taskId": task_id})
 
-    async def upload(self, name: str, data: bytes) -> Exchange:
-        """Upload a file through v2; the name in the reply is derived from the content.
+    async def retry_webhook(self, webhook_id: str, url: str | None = None) -> Exchange:
+        """Ask v1 to send a webhook again, to *url* or where it went first.
 
-        v2 because v1's upload is deprecated, stops at 30 MB and wants the key in the body, which
-        wallet keys do not allow. Only the extension of *name* matters to RunningHub.
+        *webhook_id* is the `id` of its detail, not that of the task.
+        """
+        told = {"webhookId": webhook_id} if url is None else {"webhookId": webhook_id, "webhookUrl": url}
+        return await self._v1("/task/openapi/retryWebhook", told)
+
+    async def account_status(self) -> Exchange:
+        """Ask for balance and number of tasks; this one call spells the key `apikey`."""
+        return await self._v1("/uc/openapi/accountStatus", {}, key_name="apikey")
+
+    async def queue_status(self) -> Exchange:
+        """Ask v2 for the concurrency limit and the load of the whole account."""
+        return await self._send("GET", "/openapi/v2/queue/status", self._read, bearer=True)
+
+    async def app_inputs(self, app: str) -> Exchange:
+        """Ask which inputs an AI app has; the key is part of the address here, as RunningHub wants it."""
+        params = {"webappId": app, **self._key_in_body("apiKey")}
+        bearer = self._auth_mode != "body"
+        return await self._send("GET", "/api/webapp/apiCallDemo", self._read, bearer=bearer, params=params)
+
+    async def workflow_graph(self, workflow: str) -> Exchange:
+        """Ask for the API graph of a workflow."""
+        return await self._v1("/api/openapi/getJsonApiFormat", {"workflowId": workflow})
+
+    async def upload(self, name: str, data: bytes, api: Api = "v2") -> Exchange:
+        """Upload a file; the name in the reply is derived from the content.
+
+        v1's upload is deprecated and stops at 30 MB. Only the extension of *name* matters to RunningHub.
         """
         suffix = PurePosixPath(name).suffix
         safe = suffix if suffix[1:].isascii() and suffix[1:].isalnum() else ""
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(self._key_in_body("apiKey") if api == "v1" else {})
+        if api == "v1":
+            form.add_field("fileType", "input")
         # As a file: aiohttp warns of bytes above 1 MiB, since writing them at once blocks the loop.
         form.add_field(
             "file", io.BytesIO(data), filename=f"input{safe}", content_type="application/octet-stream"
         )
-        return await self._post("/openapi/v2/media/upload/binary", self._transfer, bearer=True, data=form)
+        if api == "v1":
+            bearer = self._auth_mode != "body"
+            return await self._send("POST", "/task/openapi/upload", self._transfer, bearer=bearer, data=form)
+        path = "/openapi/v2/media/upload/binary"
+        return await self._send("POST", path, self._transfer, bearer=True, data=form)
 
-    async def download(self, url: str, size_max: int) -> bytes:
-        """Return a result file of at most *size_max* bytes; the key is not sent to its host.
-
-        Raises ProviderUnavailable when the file is missing, empty, cut off or larger. RunningHub
-        keeps results for 24 hours; afterwards its storage answers 403.
-        """
-        problem = "it is empty"
-        try:
-            async with self._session.get(
-                url,
-                timeout=self._transfer,
-                max_redirects=3,
-                # Compressed content could grow past the limit, and hides a cut.
-                headers={"Accept-Encoding": "identity"},
-            ) as response:
-                if response.status != 200:
-                    problem = f"HTTP {response.status}"
-                elif (response.content_length or 0) > size_max:
-                    problem = f"it is larger than {size_max} bytes"
-                else:
-                    data = await _read_up_to(response, size_max)
-                    if data:
-                        return data
-                    if data is None:
-                        problem = f"it is larger than {size_max} bytes"
-        except TimeoutError:
-            problem = f"not complete within {self._transfer.total} s"
-        except Exception as error:
-            # Only the type: the text may hold a signed address, which is as good as a password.
-            problem = f"the download broke off ({type(error).__name__})"
-        raise ProviderUnavailable(self.clean(f"The result cannot be downloaded: {problem}"))
+    def download(self, url: str, size_max: int) -> AsyncGenerator[bytes, None]:
+        """Yield a result file of at most *size_max* bytes; see `download`."""
+        return download(self._session, url, size_max, self._transfer)
 
     def clean(self, text: str) -> str:
         """Return *text* fit to be stored and shown: without the key, short, and valid Unicode."""
-        shown = text.replace(self._key, "[key]").replace("\x00", "")
-        shown = shown.encode("utf-8", "replace").decode("utf-8")
+        shown = self.storable(text)
         return shown if len(shown) <= _TEXT_MAX else shown[: _TEXT_MAX - 1] + "…"
 
-    async def _v1(self, path: str, body: Mapping[str, Any]) -> Exchange:
-        key = {} if self._auth_mode == "bearer" else {"apiKey": self._key}
-        return await self._post(path, self._timeout, bearer=self._auth_mode != "body", json={**key, **body})
+    def storable(self, text: str) -> str:
+        """Return all of *text*, without the key and without what no database keeps."""
+        shown = text.replace(self._key, "[key]").replace("\x00", "")
+        return shown.encode("utf-8", "replace").decode("utf-8")
 
-    async def _post(
-        self, path: str, bounds: aiohttp.ClientTimeout, *, bearer: bool, **content: Any
+    def _key_in_body(self, name: str) -> dict[str, str]:
+        return {} if self._auth_mode == "bearer" else {name: self._key}
+
+    async def _v1(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        bounds: aiohttp.ClientTimeout | None = None,
+        key_name: str = "apiKey",
+    ) -> Exchange:
+        content = {**self._key_in_body(key_name), **body}
+        bearer = self._auth_mode != "body"
+        return await self._send("POST", path, bounds or self._read, bearer=bearer, json=content)
+
+    async def _send(
+        self, method: str, path: str, bounds: aiohttp.ClientTimeout, *, bearer: bool, **content: Any
     ) -> Exchange:
         if self._session.closed:
             return NoReply("our own HTTP session is closed", sent=False)
         headers = {"Authorization": f"Bearer {self._key}"} if bearer else {}
         try:
-            async with self._session.post(
+            async with self._session.request(
+                method,
                 self.base_url + path,
                 headers=headers,
                 timeout=bounds,
@@ -185,12 +191,7 @@ class RunningHubClient:
                 middlewares=(),
                 **content,
             ) as response:
-                raw = await _read_up_to(response, _REPLY_BYTES_MAX)
-                body, problem = _parse(raw)
-                if body is None:
-                    problem = f"HTTP {response.status} with {problem}"
-                after = _retry_after(response.headers.get("Retry-After"))
-                return Reply(response.status, body, problem, after)
+                return await read_reply(response, _REPLY_BYTES_MAX)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return NoReply(self.clean(f"no connection: {error}"), sent=False)
         except TimeoutError:
@@ -201,34 +202,20 @@ class RunningHubClient:
             return NoReply(f"the exchange broke off ({type(error).__name__})", sent=True)
 
 
-async def _read_up_to(response: aiohttp.ClientResponse, size_max: int) -> bytes | None:
-    """Return the body, None if it is longer than *size_max* bytes."""
-    data = bytearray()
-    async for chunk in response.content.iter_any():
-        data += chunk
-        if len(data) > size_max:
-            return None
-    return bytes(data)
+def _check_address(base_url: str) -> None:
+    """Raise ValueError for an address that is none, or over which a key must not travel."""
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(f"{base_url!r} is no address like https://www.runninghub.cn")
+    if parts.scheme == "http" and not _is_loopback(parts):
+        raise ValueError(
+            f"{base_url!r} begins with http://, which is for this machine alone: RunningHub answers it with "
+            f"a redirect that loses the request. Write https://{parts.netloc}"
+        )
 
 
-def _parse(raw: bytes | None) -> tuple[Mapping[str, Any] | None, str]:
-    """Parse JSON whatever the content type says; return an object, or what is wrong."""
-    if raw is None:
-        return None, "an endless body"
-    if not raw.strip():
-        return None, "an empty body"
+def _is_loopback(parts: SplitResult) -> bool:
     try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        is_page = raw.lstrip()[:1] == b"<"
-        return None, "an HTML page" if is_page else "a body that is not JSON"
-    if not isinstance(value, dict):
-        return None, "JSON that is no object"
-    return value, ""
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Read the form in seconds; the form with a date is not worth trusting two clocks."""
-    if header is None or not header.isascii() or not header.isdigit() or len(header) > 9:
-        return None
-    return float(min(int(header), _RETRY_AFTER_SECONDS_MAX))
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return parts.hostname == "localhost"

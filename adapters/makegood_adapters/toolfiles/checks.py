@@ -110,6 +110,10 @@ def _apps(tool: Tool) -> Iterator[Problem]:
     if tool.request == "inputs" and tool.apps:
         told = 'request: with "inputs" the provider is asked without apps; remove it, or the apps'
         yield Problem("MG502", told)
+    for i, app in enumerate(tool.apps):
+        if len(app.target) != 1:
+            found = "both" if app.target else "neither"
+            yield Problem("MG502", f"apps #{i + 1}: it is one of app and workflow, here is {found}")
 
 
 def _conditions(tool: Tool) -> Iterator[Problem]:
@@ -150,6 +154,9 @@ def _nodes(tool: Tool) -> Iterator[Problem]:
 
 def _node_problems(tool: Tool, node: Node) -> Iterator[str]:
     sources = [key for key in ("input", "file", "constant") if getattr(node, key) is not None]
+    if node.seed:
+        yield from _seed_problems(tool, node, sources)
+        return
     if len(sources) != 1:
         found = " and ".join(sources) or "none of them"
         yield f"the value comes from exactly one of input, file and constant, here is {found}"
@@ -178,6 +185,19 @@ def _node_problems(tool: Tool, node: Node) -> Iterator[str]:
         )
     if decided and not spec.may_be_missing:
         yield f"{node.source!r} is never missing; remove default and if_given"
+
+
+def _seed_problems(tool: Tool, node: Node, sources: list[str]) -> Iterator[str]:
+    if sources not in ([], ["input"]):
+        yield f"seed = true draws a number, and takes no {' or '.join(sources)} but an input; remove one"
+        return
+    if node.default is not None or node.if_given or node.at_most is not None:
+        yield "seed = true draws what is missing, and takes no default, if_given or at_most; remove them"
+    spec = tool.inputs.get(node.input or "")
+    if spec is not None and not isinstance(spec, IntegerInput):
+        yield f"a seed is a whole number, and {node.input!r} is none; name an integer"
+    elif spec is not None and not spec.may_be_missing:
+        yield f"{node.input!r} is never missing, so that no seed is ever drawn; remove seed = true"
 
 
 def _rules(tool: Tool) -> list[Problem]:
@@ -273,7 +293,7 @@ def _price_rules(tool: Tool) -> Iterator[tuple[str, When]]:
 
 
 def _app(index: int, app: App) -> str:
-    return f"apps #{index + 1} ({app.app})"
+    return f"apps #{index + 1} ({app.app or app.workflow})"
 
 
 def _node(index: int, app: App, node: Node) -> str:

@@ -1,5 +1,6 @@
 """The format of a tool file as strict models: names and values, never an expression."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -14,6 +15,8 @@ from makegood_adapters.toolfiles.prices import CREDITS_MAX, Price
 ATTEMPTS_MAX = 20
 VERSION_MAX = 1_000_000
 LENGTH_MAX = 100_000
+# Every node that has a seed takes one below this.
+SEED_BELOW = 2**32
 # Beyond this JSON numbers lose digits.
 NUMBER_MAX = 2**53
 
@@ -104,6 +107,7 @@ class Node(Table):
     input: str | None = None
     file: str | None = None
     constant: ScalarField | None = None
+    seed: bool = False
     default: ScalarField | None = None
     if_given: bool = False
     at_most: float | None = Field(default=None, allow_inf_nan=False)
@@ -114,12 +118,14 @@ class Node(Table):
         """The input that is read, None for a constant."""
         return self.input if self.input is not None else self.file
 
-    def render(self, given: Mapping[str, object]) -> JSON | None:
-        """Return the node for the inputs *given*, None where it is left out."""
+    def render(self, given: Mapping[str, object], seed: int) -> JSON | None:
+        """Return the node for the inputs *given*, None where it is left out; *seed* is the job's own."""
         value: object
         if not self.when.holds(given):
             return None
-        if self.source is None:
+        if self.seed and self.source not in given:
+            value = as_text(seed)
+        elif self.source is None:
             value = as_text(self.constant)
         elif self.source not in given:
             if self.default is None:
@@ -138,11 +144,25 @@ class Node(Table):
 
 
 class App(Table):
-    """An app of the provider, with the condition under which it runs the job."""
+    """An app or a workflow of the provider, with the condition under which it runs the job."""
 
-    app: _Text
+    app: _Text | None = None
+    workflow: _Text | None = None
+    instance_type: Literal["default", "plus", "ultra"] | None = None
     when: WhenField = ALWAYS
     nodes: Annotated[tuple[Node, ...], Field(strict=False, min_length=1)]
+
+    @property
+    def target(self) -> dict[str, str]:
+        """The app or workflow, as the provider is asked for it; the checks have proved that it is one."""
+        named = {"app": self.app, "workflow": self.workflow}
+        return {kind: identity for kind, identity in named.items() if identity is not None}
+
+    def asked(self, given: Mapping[str, object], seed: int) -> JSON:
+        """Return what the provider is asked for the inputs *given*."""
+        nodes = [node.render(given, seed) for node in self.nodes]
+        machine = {"instance_type": self.instance_type} if self.instance_type else {}
+        return {**self.target, "nodes": [node for node in nodes if node is not None], **machine}
 
 
 class Limits(Table):
@@ -203,12 +223,14 @@ class Tool(Table):
         return {name: found for name, found in values.items() if found is not None}
 
     def asked(self, value: BaseModel) -> JSON:
-        """Return the app that runs the job and what is set in it, or the inputs where no app is named."""
+        """Return the app that runs the job and what is set in it, or the inputs where no app is named.
+
+        The seed is drawn here, once: the request is stored with the job, and every try sends the same.
+        """
         given = self.given(value)
         if self.request == "inputs":
             files = {name: {"file": name} for name, i in self.inputs.items() if isinstance(i, ImageInput)}
             return {"input": {name: files.get(name, found) for name, found in given.items()}}
         # The checks have proved that every accepted input has an app.
         app = next(app for app in self.apps if app.when.holds(given))
-        nodes = [node.render(given) for node in app.nodes]
-        return {"app": app.app, "nodes": [node for node in nodes if node is not None]}
+        return app.asked(given, secrets.randbelow(SEED_BELOW))

@@ -52,8 +52,8 @@ class ToolJob(BaseJob):
 
     @classmethod
     def request(cls, value: BaseModel) -> JSON:
-        """Return `{"app": ..., "nodes": [{"node", "field", "value"}]}`, values as text or file; or
-        `{"input": ...}` where the file says so."""
+        """Return `{"app": ..., "nodes": [{"node", "field", "value"}]}`, values as text or file, or the same
+        with `workflow`; or `{"input": ...}` where the file says so."""
         return cls.tool.asked(value)
 
 

@@ -1,0 +1,41 @@
+"""What this process has lately uploaded to an account, so that the next try of a job need not again."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Final
+
+#: RunningHub derives the names from the content and keeps input files for a day; a job that is put back
+#: because its account is full comes again within minutes.
+KEPT_SECONDS: Final = 3600.0
+_FILES_MAX: Final = 1000
+
+
+class Uploads:
+    """Names at RunningHub by content and extension; *clock* counts seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._known: OrderedDict[tuple[bytes, str], tuple[float, str]] = OrderedDict()
+
+    def find(self, name: str, data: bytes) -> str | None:
+        """Return the name at RunningHub of these bytes, None if they must be uploaded."""
+        at, stored = self._known.get(_key(name, data), (0.0, None))
+        return stored if stored is not None and self._clock() - at < KEPT_SECONDS else None
+
+    def keep(self, name: str, data: bytes, stored: str) -> None:
+        """Remember what an upload returned; the oldest of many is forgotten."""
+        key = _key(name, data)
+        self._known[key] = (self._clock(), stored)
+        self._known.move_to_end(key)
+        while len(self._known) > _FILES_MAX:
+            self._known.popitem(last=False)
+
+    def forget(self) -> None:
+        """Upload everything anew, since RunningHub has lost a file."""
+        self._known.clear()
+
+
+def _key(name: str, data: bytes) -> tuple[bytes, str]:
+    return hashlib.sha256(data).digest(), PurePosixPath(name).suffix.lower()
