@@ -119,7 +119,7 @@ async def _check(cell: Cell, stage: Stage, job: Job) -> None:
     wallet = await stage.engine.wallet(job.owner)
     assert (wallet.held, wallet.available) == (0, sum(b.issued for b in wallet.buckets) - paid.captured)
     assert job.attempt == cell.attempts
-    assert (stage.simulator.counters.create_calls, len(stage.simulator.tasks)) == (cell.creates, cell.tasks)
+    assert (stage.simulator.counters.creates, len(stage.simulator.tasks)) == (cell.creates, cell.tasks)
     assert await stage.value(
         "select source from makegood.evidence where job_id = $1 and verdict = 'accepted' "
         "order by attempt desc limit 1",

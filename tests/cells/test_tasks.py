@@ -39,7 +39,7 @@ WEBHOOKS = {
     "in the form of v1": Faults(webhook_shape="v1"),
     "in the form of v2": Faults(webhook_shape="v2"),
 }
-UPLOADS = {
+UPLOADS: dict[str, dict[str, Any]] = {
     "code 808": {"refuse": "808"},
     "code 1013": {"refuse": "1013"},
     "code 811": {"refuse": "811"},
@@ -47,7 +47,7 @@ UPLOADS = {
     "a dropped connection": {"drop_reply": True},
     "a page": {"reply": "html"},
 }
-FILES = {
+FILES: dict[str, dict[str, Any]] = {
     "an expired address": {"file": "expired"},
     "half a file": {"file": "truncated"},
     "a page in its place": {"file": "html"},

@@ -282,8 +282,9 @@ async def staged(
     """Raise the curtain: *capacity* slots of ours, a provider that takes *limit* tasks, Ada with credits.
 
     *habits* are those of the simulated site; *provider_url* is another site than that, *wrap* puts
-    something between engine and provider, *types* are offered beside the shipped tools. Without *run_loops* others do the work,
-    woken by *wakeups* if these reach them. *settings* replace those of `quick`.
+    something between engine and provider, *types* are offered beside the shipped tools. Without
+    *run_loops* others do the work, woken by *wakeups* if these reach them. *settings* replace those of
+    `quick`.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(Simulator(keys={key: limit}, pace=pace, habits=habits))
