@@ -49,6 +49,7 @@ class Findings:
     paid_cancellations: int = 0
     tasks: int = 0
     attempts: int = 0
+    sent: int = 0
     wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -73,6 +74,7 @@ async def hold_against_each_other(
     jobs = {row["id"]: row for row in await sql.fetch(_JOBS)}
     attempts = await sql.fetch(_ATTEMPTS)
     found.attempts = len(attempts)
+    found.sent = sum(row["sent"] for row in attempts)
     buckets, money = replay(await sql.fetch(JOURNAL), found.wrong["journal"])
     compare(buckets, await sql.fetch(BUCKETS), found.wrong["journal"])
     for job in jobs.values():

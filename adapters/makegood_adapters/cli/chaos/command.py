@@ -16,10 +16,10 @@ from rich.console import Console
 from makegood import Catalog, Engine, Settings
 from makegood_adapters.cli.chaos.books import hold_against_each_other
 from makegood_adapters.cli.chaos.crowd import Crowd
-from makegood_adapters.cli.chaos.plan import DEADLINES, DRAINING_SECONDS, SETTINGS, Plan
+from makegood_adapters.cli.chaos.plan import DEADLINES, SETTINGS, Plan
 from makegood_adapters.cli.chaos.report import Progress, Result, announce, as_json, conclude
-from makegood_adapters.cli.chaos.site import simulator_of
-from makegood_adapters.cli.stage import EngineProcess, account_at, database_on, embedded_database
+from makegood_adapters.cli.chaos.site import accounts_of, keys_of, simulator_of
+from makegood_adapters.cli.stage import EngineProcess, database_on, embedded_database
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore, connect
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
@@ -31,7 +31,8 @@ async def chaos(
     seed: int = 1,
     odds: float = 0.02,
     workers: int = 2,
-    slots: int = 100,
+    slots: int = 120,
+    accounts: int = 3,
     kills: int = 3,
     log: Path | None = None,
     dsn: str | None = None,
@@ -54,7 +55,10 @@ async def chaos(
     workers
         How many engines work side by side.
     slots
-        How many tasks the provider account may have at one time, as the engines are told.
+        How many tasks there may be at one time, as the engines are told.
+    accounts
+        Between how many provider accounts the slots are divided; of the first the engines know that nobody
+        else uses it.
     kills
         How often an engine is killed with SIGKILL and started again.
     log
@@ -65,7 +69,7 @@ async def chaos(
     json
         Tell the figures as one JSON object.
     """
-    plan = Plan(jobs=jobs, seed=seed, odds=odds, workers=workers, slots=slots, kills=kills)
+    plan = Plan(jobs=jobs, seed=seed, odds=odds, workers=workers, slots=slots, accounts=accounts, kills=kills)
     console = Console(highlight=False, stderr=json)
     announce(console, plan)
     with tempfile.TemporaryDirectory(prefix="makegood-chaos-") as work:
@@ -96,14 +100,13 @@ async def _play(
         settings=Settings(loop_interval_seconds=0.5),
         run_loops=False,
     )
-    account = account_at(simulator.url, plan.slots, DRAINING_SECONDS)
     processes = [
         EngineProcess(
             work,
             log or work / "engine.log",
             dsn=dsn,
             blobs=work / "files",
-            accounts=[account],
+            accounts=accounts_of(plan, simulator.url),
             deadlines=DEADLINES,
             settings=SETTINGS,
         )
@@ -128,7 +131,9 @@ async def _play(
         findings,
         crowd.tally,
         seconds,
-        live_max=0,
-        create_calls=len(tasks),
-        coins=sum(task["coins"] for task in tasks),
+        live_max=[simulator.counters.live_max[key] for key in keys_of(plan)],
+        allowed=list(keys_of(plan).values()),
+        creates=simulator.counters.creates,
+        webhooks=simulator.counters.webhooks,
+        coins=simulator.counters.coins,
     )

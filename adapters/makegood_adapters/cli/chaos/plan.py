@@ -14,13 +14,19 @@ SETTINGS = {
     "submit_timeout_seconds": 3,
     "upload_timeout_seconds": 6,
     "lease_seconds": 10,
-    "poll_interval_seconds": 0.7,
+    "poll_interval_seconds": 0.4,
     "ask_timeout_seconds": 5,
     "fetch_timeout_seconds": 5,
     "absent_after_seconds": 5,
     "defer_seconds": 0.1,
     "defer_max_seconds": 2,
     "drain_seconds": 3,
+    "capacity_grow_seconds": 0.2,
+    "unfit_seconds": 2,
+    "unfit_max_seconds": 5,
+    "survey_interval_seconds": 2,
+    "count_gap_seconds": 0.95,
+    "count_after_seconds": 1,
 }
 #: Longer than any task lives, so that no slot is given up while its task still runs.
 DRAINING_SECONDS = 20.0
@@ -44,7 +50,8 @@ class Plan:
     seed: int = 1
     odds: float = 0.02
     workers: int = 2
-    slots: int = 100
+    slots: int = 120
+    accounts: int = 3
     kills: int = 3
     open_max: int = 400
     owners: int = 40
@@ -55,9 +62,11 @@ class Plan:
             raise InvalidRequest(f"--jobs takes 1 to {JOBS_MAX:,}, not {self.jobs}.")
         if not 0 <= self.odds <= 0.2:
             raise InvalidRequest(f"--odds takes 0 to 0.2, the probability of each fault, not {self.odds}.")
-        for name in ("workers", "slots"):
+        for name in ("workers", "slots", "accounts"):
             if getattr(self, name) < 1:
                 raise InvalidRequest(f"--{name} takes 1 or more, not {getattr(self, name)}.")
+        if self.accounts > self.slots:
+            raise InvalidRequest(f"--accounts takes at most as many as --slots, which is {self.slots}.")
         if self.kills < 0:
             raise InvalidRequest(f"--kills takes 0 or more, not {self.kills}.")
 

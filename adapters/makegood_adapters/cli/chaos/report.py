@@ -25,8 +25,10 @@ class Result:
     findings: Findings
     tally: Tally
     seconds: float
-    live_max: int
-    create_calls: int
+    live_max: list[int]
+    allowed: list[int]
+    creates: int
+    webhooks: int
     coins: int
 
     @property
@@ -38,8 +40,12 @@ class Result:
     def problems(self) -> list[str]:
         """Every disagreement as a sentence."""
         found = list(self.findings.disagreements)
-        if self.live_max > self.plan.slots:
-            found.append(f"the provider had {self.live_max} tasks at one time, of {self.plan.slots} allowed")
+        for number, (most, allowed) in enumerate(zip(self.live_max, self.allowed, strict=True)):
+            if most > allowed:
+                found.append(f"account {number} had {most} tasks at one time, of {allowed} allowed")
+        intents = self.findings.sent
+        if self.creates > intents:
+            found.append(f"{self.creates} create calls were made, and {intents} attempts meant one")
         over = sum(self.findings.jobs[state] for state in ("completed", "failed", "cancelled"))
         if over != self.plan.jobs:
             found.append(f"{self.plan.jobs - over} jobs are not over")
@@ -75,7 +81,7 @@ def announce(console: Console, plan: Plan) -> None:
     console.print(
         Text("makegood chaos", "bold"),
         Text(
-            f"{plan.jobs:,} paid jobs, {plan.workers} engines, {plan.slots} slots, "
+            f"{plan.jobs:,} paid jobs, {plan.workers} engines, {plan.slots} slots, {plan.accounts} accounts, "
             f"odds {plan.odds:g} for each fault, seed {plan.seed}",
             "dim",
         ),
@@ -123,9 +129,13 @@ def _sections(result: Result) -> list[tuple[str, Mapping[str, int | str]]]:
         (
             "At the provider",
             {
-                "create calls": result.create_calls,
+                "create calls": result.creates,
                 "tasks created": found.tasks,
-                "tasks at one time": f"at most {result.live_max} of {result.plan.slots}",
+                "tasks at one time": ", ".join(
+                    f"{most} of {allowed}"
+                    for most, allowed in zip(result.live_max, result.allowed, strict=True)
+                ),
+                "webhooks": result.webhooks,
                 "coins charged": result.coins,
             },
         ),
@@ -152,8 +162,11 @@ def as_json(result: Result) -> str:
         "paid_cancellations": found.paid_cancellations,
         "tasks": found.tasks,
         "attempts": found.attempts,
-        "create_calls": result.create_calls,
+        "creates": result.creates,
+        "attempts_sent": found.sent,
         "live_max": result.live_max,
+        "allowed": result.allowed,
+        "webhooks": result.webhooks,
         "coins": result.coins,
         "kills": result.tally.kills,
         "problems": result.problems,

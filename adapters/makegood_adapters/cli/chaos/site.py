@@ -1,22 +1,51 @@
 """The simulated RunningHub of a chaos run: every fault on at once, drawn from the seed."""
 
-from makegood_adapters.cli.chaos.plan import Plan
-from makegood_adapters.cli.stage import API_KEY
-from makegood_adapters.runninghub.simulator import Pace, Simulator
+from collections.abc import Mapping
+from typing import Any
 
-#: Seconds; hours of a real site in seconds, in the same proportions as the engines' times.
+from makegood_adapters.cli.chaos.plan import DRAINING_SECONDS, Plan
+from makegood_adapters.cli.stage import account_at
+from makegood_adapters.runninghub.simulator import Account, Habits, Odds, Pace, Simulator
+
+#: Seconds; hours of a real site in seconds, in the same proportions as the engines' times. No task is shorter
+#: than the longest gap between two counts, or it could come and go unseen.
 _PACE = Pace(
-    queued_seconds=0.1,
-    running_seconds=0.6,
-    spread=0.8,
+    queued_seconds=0.4,
+    running_seconds=1.4,
+    spread=0.4,
     cancel_seconds=0.1,
     webhook_retry_seconds=0.5,
     webhook_timeout_seconds=3,
 )
+_HABITS = Habits(cancel_word="CANCELED", webhook_on_cancel=True, unseen_seconds=0.2, numbers="number")
+_SLOW_SECONDS = 1.5
 #: The site takes more than our slots, so that only the engine keeps to them.
 _ROOMIER = 4
 
 
+def keys_of(plan: Plan) -> dict[str, int]:
+    """Return the API keys of the run, and how many slots of ours each has."""
+    share, rest = divmod(plan.slots, plan.accounts)
+    return {f"chaos-key-{number}": share + (number < rest) for number in range(plan.accounts)}
+
+
 def simulator_of(plan: Plan) -> Simulator:
     """Return the site, not yet open."""
-    return Simulator(keys={API_KEY: _ROOMIER * plan.slots}, pace=_PACE, seed=plan.seed)
+    keys: Mapping[str, int | Account] = {
+        key: Account(limit=_ROOMIER * slots, coins=10**9) for key, slots in keys_of(plan).items()
+    }
+    odds = Odds.all(plan.odds, slow_seconds=_SLOW_SECONDS)
+    return Simulator(keys=keys, pace=_PACE, habits=_HABITS, odds=odds, seed=plan.seed)
+
+
+def accounts_of(plan: Plan, url: str) -> list[dict[str, Any]]:
+    """Return the accounts of the engines' configuration; nobody else uses the first."""
+    return [
+        {
+            **account_at(url, slots, DRAINING_SECONDS),
+            "name": f"account-{number}",
+            "api_key": key,
+            "exclusive": number == 0,
+        }
+        for number, (key, slots) in enumerate(keys_of(plan).items())
+    ]
