@@ -151,8 +151,11 @@ class ScriptedProvider:
     async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """See `Provider.fetch`; the content is a PNG's first bytes and the address."""
         await self._called("fetch", output.url)
-        yield PNG
-        yield output.url.encode()
+        pieces = (PNG, output.url.encode())
+        if sum(map(len, pieces)) > size_max:
+            raise ProviderUnavailable(f"the result is larger than {size_max} bytes")
+        for piece in pieces:
+            yield piece
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
         """See `Provider.confirm_binding`."""
