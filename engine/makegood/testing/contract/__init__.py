@@ -1,4 +1,4 @@
-"""The contracts of `makegood.ports`: what every store, provider and Wakeups must do, as tests for any of them."""
+"""The contracts of `makegood.ports`: what each store, provider and Wakeups must do, as tests for any."""
 
 from collections.abc import AsyncIterator
 

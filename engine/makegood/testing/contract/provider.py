@@ -68,9 +68,10 @@ class Counterpart:
     """A provider and the test server behind it, as the contract needs them.
 
     `request` is one that the server takes, with the input file that it calls `image`, whose content is
-    `data`. `refused` are requests that cannot be served, without any file. A task goes on until `finish` ends
-    it with a result. `created` counts the tasks that were ever made. `unknown` has the form of a task's id and
-    is nobody's. `message` returns headers and body of a webhook about a task, as the server sends it.
+    `data`. `refused` are requests that cannot be served, without any file. A task goes on until `finish`
+    ends it with a result. `created` counts the tasks that were ever made. `unknown` has the form of a
+    task's id and is nobody's. `message` returns headers and body of a webhook about a task, as the server
+    sends it.
     """
 
     provider: Provider
