@@ -46,6 +46,7 @@ GARBAGE = (
     b"7",
     b"taskId=1&status=SUCCESS",
     b'{"id": null, "taskId": {}, "request_id": []}',
+    b'{"id": 7, "taskId": 7.5, "request_id": 7}',
     b"\xff\xfe\x00",
     b"\x00" * 100,
     b'{"id": "\\ud800"}',
