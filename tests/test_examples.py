@@ -226,6 +226,7 @@ class TestFilmOnPostgres:
         ):
             pending = await engine.submit(Film, "ada", FOOTAGE)
             starting = await self.uploaded(engine)
+            await store.attempts.register(ProviderAccount(name="one", pool=Film.pool, capacity=1))
             assert len(await store.attempts.dispatch(Film.pool, ["one"], 1)) == 1
             queued = await self.uploaded(engine)
             for job in (pending, starting, queued):

@@ -1,4 +1,4 @@
-"""Open the provider accounts of the configuration: at RunningHub, or at what a plugin brings."""
+"""Open the provider accounts of the configuration: at RunningHub, Replicate, or at what a plugin brings."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,9 +9,10 @@ from makegood import ProviderAccount
 from makegood.ports import Provider
 from makegood_adapters.config import AccountConfig, ConfigurationError
 from makegood_adapters.plugins import OpenProvider, Plugins
+from makegood_adapters.replicate import open_account as replicate
 from makegood_adapters.runninghub import Patience, RunningHub, RunningHubClient, open_session
 
-_RUNNINGHUB = "runninghub"
+_RUNNINGHUB, _REPLICATE = "runninghub", "replicate"
 _OPTIONS = {"api", "upload_api", "auth_mode", "calls_per_second"}
 
 
@@ -29,7 +30,8 @@ async def open_accounts(
         async def runninghub(*, name: str, base_url: str, api_key: str) -> AsyncIterator[Provider]:
             yield runninghub_of(session, named[name])
 
-        openers: dict[str, OpenProvider] = {**plugins.providers, _RUNNINGHUB: runninghub}
+        ours: dict[str, OpenProvider] = {_RUNNINGHUB: runninghub, _REPLICATE: replicate}
+        openers = {**plugins.providers, **ours}
         providers: dict[ProviderAccount, Provider] = {}
         for account in accounts:
             if account.provider not in openers:

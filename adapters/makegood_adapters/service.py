@@ -21,7 +21,6 @@ from makegood_adapters.plugins import Plugins, load_plugins
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 from makegood_adapters.queue_manager import Options, mount
-from makegood_adapters.runninghub import parse_hint
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 log = logging.getLogger("makegood.service")
@@ -81,7 +80,7 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
 
 async def _listen(stack: AsyncExitStack, config: ServiceConfig, engine: Engine) -> None:
     app = application()
-    app.add_routes(hook_routes(engine, parse_hint))
+    app.add_routes(hook_routes(engine))
     app.add_routes([health_route(engine)])
     key = config.public_key.get_secret_value() if config.public_key else None
     options = Options(public_key=key, finish_queued=config.finish_queued)

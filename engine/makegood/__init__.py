@@ -3,6 +3,7 @@
 from makegood.catalog import Catalog
 from makegood.engine import Engine
 from makegood.errors import (
+    AccountElsewhere,
     Conflict,
     DeclarationError,
     GuardFailed,
@@ -21,6 +22,7 @@ from makegood.errors import (
     StoreUnavailable,
     UnknownJob,
     UnknownJobType,
+    WebhookRefused,
 )
 from makegood.job import (
     Attempt,
@@ -41,6 +43,7 @@ from makegood.settings import Settings
 from makegood.statement import Entry, EntryKind, Statement
 
 __all__ = [
+    "AccountElsewhere",
     "Attempt",
     "BaseJob",
     "Bucket",
@@ -86,4 +89,5 @@ __all__ = [
     "UnknownJobType",
     "Verdict",
     "Wallet",
+    "WebhookRefused",
 ]

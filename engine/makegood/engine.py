@@ -29,6 +29,7 @@ from makegood.accounting import Accounting
 from makegood.catalog import Catalog
 from makegood.decide import permitted
 from makegood.errors import (
+    AccountElsewhere,
     Conflict,
     DeclarationError,
     GuardFailed,
@@ -77,8 +78,8 @@ class Engine(Accounting):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the
-    store. With `run_loops=False` the process only submits, reads and asks, and others do the work.
-    The store belongs to the caller and stays open.
+    store. With `run_loops=False` the process only submits and reads, and others do the work; it needs
+    the providers only to read their webhooks. The store belongs to the caller and stays open.
     """
 
     def __init__(
@@ -130,9 +131,9 @@ class Engine(Accounting):
                 why = "; ".join(map(str, error.problems)) + _going_on(job_type, live)
                 self.catalog.refuse(job_type, why)
                 log.error("no new jobs of %s@%s are taken: %s", job_type.name, job_type.version, why)
-        for account in self._context.providers:
-            await self._store.attempts.register(account)
         if self._loops:
+            for account in self._context.providers:
+                await self._store.attempts.register(account)
             work = run_all(self._loops, self._wakeups, self.settings, self._stopping, self.health)
             self._running = asyncio.create_task(work, name="makegood engine")
         return self
@@ -313,14 +314,24 @@ class Engine(Accounting):
         await self._store.hints.report(job_id, source, text)
         self._wakeups.wake(POLL)
 
-    async def receive_webhook(self, token_hash: bytes, body: str, task_id: str | None) -> bool:
-        """Keep a provider's message by the hash of its token and ask the provider soon.
+    async def receive_webhook(self, token_hash: bytes, headers: Mapping[str, str], raw: bytes) -> bool:
+        """Let the provider of the attempt with this token read the message, keep it, and ask soon.
 
-        Returns False when no attempt has this token. The body decides nothing.
+        *headers* have lower-case names. Returns False when no attempt has this token. A body about no task
+        is kept all the same, and what it says decides nothing. Raises WebhookRefused when the provider
+        signs and has not signed this, AccountElsewhere when this process does not have the provider; then
+        nothing is kept.
         """
-        known = await self._store.hints.receive(token_hash, body, task_id)
-        if known is None:
+        attempt = await self._store.hints.addressee(token_hash)
+        if attempt is None:
             return False
+        if attempt.account not in self._context.accounts:
+            raise AccountElsewhere(attempt.account)
+        try:
+            task_id = self._context.provider(attempt.account).parse_webhook(headers, raw).task_id
+        except ValueError:
+            task_id = None
+        await self._store.hints.receive(token_hash, raw.decode(errors="replace"), task_id)
         self._wakeups.wake(POLL)
         return True
 

@@ -16,6 +16,8 @@ MakegoodError
 ├── StoreError            the database
 │   ├── StoreUnavailable  cannot be reached; the caller may try again
 │   └── OutcomeUnknown    no answer to COMMIT within the settings' bound
+├── AccountElsewhere      another process works with the account; nothing was kept
+├── WebhookRefused        a webhook is not signed as its provider signs; nothing was kept
 ├── ProviderRefused       the provider will never take this, however often it is asked
 └── ProviderUnavailable   the provider gave no usable answer to a question; nothing was changed
 """
@@ -141,6 +143,17 @@ class OutcomeUnknown(StoreError):
 
 class ProviderUnavailable(MakegoodError):
     """A question to the provider has no usable answer; it may be asked again."""
+
+
+class AccountElsewhere(MakegoodError):
+    """A message is about an account whose provider this process does not have, so that it cannot be read."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        super().__init__(
+            f"This process does not have the provider of account {account!r} and cannot read its webhooks: "
+            "send them to a process that has it, or give it to this one. Nothing was kept."
+        )
 
 
 class WebhookRefused(MakegoodError):

@@ -15,16 +15,27 @@ import pytest_asyncio
 from makegood.catalog import Catalog
 from makegood.engine import Engine
 from makegood.errors import StoreUnavailable
-from makegood.job import Job, Verdict
+from makegood.job import Job, ProviderAccount, Verdict
+from makegood.outcome import Features, Signature
+from makegood.ports import Provider
 from makegood.testing.drive import LEASE_SECONDS, Drive, Plain, accounts
+from makegood.testing.provider import ScriptedProvider, signed
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, hook_routes
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub.webhook import parse_hint
+from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
 from tests.adapters.queue_manager.scene import Page, Reply, served
 
 BODY = b'{"event": "TASK_END", "taskId": "1904163390028185602", "eventData": "{\\"code\\": 0}"}'
 NOT_FOUND = {"error": "Not Found"}
+#: Pools whose account is at RunningHub, at a provider that signs, and at one that this process does not have.
+RUNNINGHUB, SIGNING, ELSEWHERE = "runninghub", "signing", "elsewhere"
+
+
+def account(pool: str) -> ProviderAccount:
+    """Return the account of a pool as `Drive.resize` names it."""
+    [name] = accounts(pool)
+    return ProviderAccount(name=name, pool=pool, capacity=10)
 
 
 class Receiver:
@@ -34,9 +45,10 @@ class Receiver:
         self.store, self.drive, self.page, self._dsn = store, drive, page, dsn
         self.token = secrets.token_urlsafe(32)
 
-    async def submitted(self) -> Job:
+    async def submitted(self, pool: str = RUNNINGHUB) -> Job:
         """Bring a job up to the intent: the create call may be under way, its reply has not come."""
-        job = await self.drive.dispatch(await self.drive.to("queued"))
+        await self.drive.resize(pool, 10)
+        job = await self.drive.dispatch(await self.drive.to("queued", pool=pool))
         attempt = await self.drive.claim(job)
         token_hash = hashlib.sha256(self.token.encode()).digest()
         assert await self.store.attempts.intend(attempt, token_hash, LEASE_SECONDS)
@@ -58,10 +70,13 @@ class Receiver:
 
 @pytest_asyncio.fixture
 async def receiver(database: str, tmp_path: Path) -> AsyncIterator[Receiver]:
-    async with (
-        PostgresStore.open(database) as store,
-        Engine(store, Catalog([Plain]), blobs=FolderBlobs(tmp_path), run_loops=False) as engine,
-    ):
+    async with PostgresStore.open(database) as store, open_session() as session:
+        providers: dict[ProviderAccount, Provider] = {
+            account(RUNNINGHUB): RunningHub(RunningHubClient(session, "http://127.0.0.1:1", "a-key")),
+            account(SIGNING): ScriptedProvider(Features(signature=Signature.STANDARD)),
+        }
+        blobs, catalog = FolderBlobs(tmp_path), Catalog([Plain])
+        engine = Engine(store, catalog, blobs=blobs, providers=providers, run_loops=False)
 
         async def no_time_passes(_: float) -> None:
             raise AssertionError
@@ -69,9 +84,10 @@ async def receiver(database: str, tmp_path: Path) -> AsyncIterator[Receiver]:
         drive = Drive(store, no_time_passes)
         await drive.grant(1_000)
         app = application()
-        app.add_routes(hook_routes(engine, parse_hint, body_seconds=0.5))
-        async with served(app) as page:
+        app.add_routes(hook_routes(engine, body_seconds=0.5))
+        async with engine, served(app) as page:
             yield Receiver(store, drive, page, database)
+            assert await engine.violations() == []
 
 
 async def test_a_message_is_kept_and_its_task_is_asked_about(receiver: Receiver) -> None:
@@ -102,6 +118,39 @@ async def test_a_message_after_the_end_is_kept_and_moves_nothing(receiver: Recei
     job = await receiver.drive.event(job, "fail", Verdict.FAILED)
     assert (await receiver.send()).status == 200
     assert await receiver.drive.job(job) == job
+
+
+async def test_a_message_that_the_provider_has_signed_is_kept(receiver: Receiver) -> None:
+    await receiver.submitted(SIGNING)
+    headers = {name.upper(): value for name, value in signed(b"task-1").items()}
+    assert (await receiver.send(b"task-1", headers=headers)).status == 200
+    assert await receiver.inbox() == [("task-1", "task-1", 1)]
+
+
+async def test_a_message_that_the_provider_has_not_signed_is_401_and_leaves_nothing(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = await receiver.submitted(SIGNING)
+    for headers in ({}, signed(b"task-2")):
+        reply = await receiver.send(b"task-1", headers=headers)
+        assert (reply.status, reply.body) == (401, {"error": "The signature of this message is not right."})
+    assert await receiver.inbox() == []
+    assert await receiver.drive.job(job) == job
+    assert "not signed" in caplog.text
+    assert receiver.token not in caplog.text
+    assert "task-1" not in caplog.text
+
+
+async def test_a_message_for_an_account_of_another_process_is_503_so_that_it_is_sent_again(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    await receiver.submitted(ELSEWHERE)
+    reply = await receiver.send()
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
+    assert await receiver.inbox() == []
+    assert "does not have the provider of account 'elsewhere-a'" in caplog.text
+    assert receiver.token not in caplog.text
+    assert receiver.token not in str(reply.body)
 
 
 async def test_the_same_message_twice_is_kept_once(receiver: Receiver) -> None:

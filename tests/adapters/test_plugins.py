@@ -134,7 +134,9 @@ class TestProviders:
                 pass
 
     async def test_a_provider_that_nobody_brings_is_told(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"is at 'scripted', which no .*there is runninghub\."):
+        with pytest.raises(
+            ConfigurationError, match=r"is at 'scripted', which no .*there is replicate, runninghub\."
+        ):
             async with open_accounts([account()], Plugins()):
                 pass
 

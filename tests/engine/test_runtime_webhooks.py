@@ -79,14 +79,14 @@ class TestWebhook:
 
     async def test_one_with_a_token_of_nobody_is_refused(self, world: World) -> None:
         await world.running()
-        assert not await world.engine.receive_webhook(b"nobody", "task-1", "task-1")
+        assert not await world.engine.receive_webhook(b"nobody", {}, b"task-1")
 
     async def test_its_body_decides_nothing(self, world: World) -> None:
         job = await world.running(Upscale, RUNS)
         token_hash = (await world.attempt(job)).token_hash
         assert token_hash is not None
-        body = '{"event": "TASK_END", "status": "SUCCESS", "results": ["https://evil.example/x.png"]}'
-        await world.engine.receive_webhook(token_hash, body, "task-1")
+        body = b'{"event": "TASK_END", "status": "SUCCESS", "results": ["https://evil.example/x.png"]}'
+        assert await world.engine.receive_webhook(token_hash, {}, body)
         await world.work(world.poller, world.collector)
         assert await world.job(job) == job
         assert world.provider.calls[-1] == ("query", "task-1")

@@ -136,6 +136,7 @@ class World:
             self.store,
             self.catalog,
             blobs=self.blobs,
+            providers={self.account: self.provider},
             settings=settings,
             wakeups=self.wakeups,
             run_loops=False,
@@ -188,7 +189,7 @@ class World:
         """Let a webhook come with the token of the job's attempt, about any task."""
         token_hash = (await self.attempt(job, number)).token_hash
         assert token_hash is not None
-        return await self.engine.receive_webhook(token_hash, task_id, task_id)
+        return await self.engine.receive_webhook(token_hash, {}, task_id.encode())
 
     async def work(self, *loops: Loop) -> None:
         """Let each loop take a turn and its crew end what the turn began."""

@@ -144,12 +144,12 @@ class Acts(Tale):
         task_id = task.id if task else "task-0"
         match kind:
             case "forged token":
-                assert not await engine.receive_webhook(b"forged", task_id, task_id)
+                assert not await engine.receive_webhook(b"forged", {}, task_id.encode())
                 return
             case "another's task":
                 task_id = next((t.id for t in self.site.tasks.values() if t is not task), "task-0")
         for body in ("end", "end", "start") if kind == "twice and reordered" else ("end",):
-            assert await engine.receive_webhook(token_hash, f"{body} {task_id}", task_id)
+            assert await engine.receive_webhook(token_hash, {}, f"{body} {task_id}".encode())
 
     async def happen(self, task: Task, fate: Fate) -> None:
         """Let the provider go on with a task; nobody is told."""

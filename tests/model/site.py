@@ -182,7 +182,7 @@ class Site:
 
     def parse_webhook(self, headers: Mapping[str, str], raw: bytes) -> Hint:
         """See `Provider.parse_webhook`."""
-        return Hint(raw.decode())
+        return Hint(raw.decode().split()[-1])  # a message is what happened, and the task
 
     def _called(self, method: str) -> None:
         if method in self.killing:

@@ -103,12 +103,19 @@ class Worker:
 
         blobs, wakeups, catalog = MemoryBlobs(), LocalWakeups(), Catalog([Picture])
         self.store = store
+        providers = {ProviderAccount(name=ACCOUNT, pool=POOL, capacity=1): site}
         self.engine = Engine(
-            store, catalog, blobs=blobs, settings=SETTINGS, wakeups=wakeups, run_loops=False, new_id=new_id
+            store,
+            catalog,
+            blobs=blobs,
+            providers=providers,
+            settings=SETTINGS,
+            wakeups=wakeups,
+            run_loops=False,
+            new_id=new_id,
         )
-        account = ProviderAccount(name=ACCOUNT, pool=POOL, capacity=1)
         mover = Mover(store, catalog, wakeups, SETTINGS, new_id)
-        context = Context(store, catalog, mover, {account: site}, blobs, wakeups, SETTINGS)
+        context = Context(store, catalog, mover, providers, blobs, wakeups, SETTINGS)
         self.dispatcher, self.submitter = Dispatcher(context), Submitter(context)
         self.poller, self.collector = Poller(context), Collector(context)
         self.watchdog = Watchdog(context)

@@ -24,7 +24,7 @@ from makegood.runtime import LocalWakeups
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session, parse_hint
+from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
 from makegood_adapters.runninghub.simulator import Faults, Habits, Match, Pace, Rule, Simulator, Task
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
@@ -302,13 +302,13 @@ async def staged(
             store,
             Catalog([*load_tools(default_tools_folder()), *types]),
             blobs=blobs,
-            providers={account: wrap(RunningHub(client))} if run_loops else {},
+            providers={account: wrap(RunningHub(client))},
             settings=quick(**{"webhook_base_url": url, **settings}),
             wakeups=wakeups,
             run_loops=run_loops,
         )
         app = application()
-        app.add_routes(hook_routes(engine, parse_hint))
+        app.add_routes(hook_routes(engine))
         serving = runner(app)
         await serving.setup()
         stack.push_async_callback(serving.cleanup)

@@ -16,6 +16,11 @@ class MemoryHints:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
+    async def addressee(self, token_hash: bytes) -> Attempt | None:
+        """Return the attempt that was submitted with the token of this hash."""
+        attempts = (row.attempt for row in self._tables.attempts.values())
+        return next((attempt for attempt in attempts if attempt.token_hash == token_hash), None)
+
     async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
         """Keep a provider's message by its token; None: no attempt has this token."""
         for row in self._tables.attempts.values():

@@ -9,7 +9,7 @@ import asyncpg
 from makegood.job import Announcement, Attempt
 from makegood.ports import REPORTS_MAX, StoredHint
 from makegood_adapters.postgres.commit import GroupCommit, Kind
-from makegood_adapters.postgres.rows import storable, to_announcement, to_hint
+from makegood_adapters.postgres.rows import storable, to_announcement, to_attempt, to_hint
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -33,6 +33,11 @@ class PostgresHints:
 
     def __init__(self, database: Database, commits: GroupCommit) -> None:
         self._database, self._commits = database, commits
+
+    async def addressee(self, token_hash: bytes) -> Attempt | None:
+        """See `Hints.addressee`."""
+        rows = await self._database.fetch(statement("hints/addressee"), token_hash)
+        return to_attempt(rows[0]) if rows else None
 
     async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
         """See `Hints.receive`."""

@@ -254,6 +254,9 @@ class Attempts(Protocol):
 class Hints(Protocol):
     """The inbox: messages from outside, kept before they are looked into."""
 
+    async def addressee(self, token_hash: bytes) -> Attempt | None:
+        """Return the attempt that was submitted with the webhook token of this hash; None: it is nobody's."""
+
     async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
         """Keep a provider's message by its token, make the attempt due, and return (job, attempt);
         the same message twice is kept once; None: no attempt has this token."""

@@ -9,7 +9,16 @@ from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import FETCH
-from makegood.outcome import Answer, Cancelled, CancelReply, Failed, NotFound, Succeeded, Unfinished
+from makegood.outcome import (
+    Answer,
+    Cancelled,
+    CancelReply,
+    Failed,
+    NotFound,
+    Signature,
+    Succeeded,
+    Unfinished,
+)
 from makegood.runtime.context import Context
 
 log = logging.getLogger("makegood.inquiry")
@@ -70,13 +79,15 @@ class Inquiry:
 
     async def _bind(self, job: Job, attempt: Attempt) -> str | None:
         """Find the task of an attempt whose create reply was lost: a webhook with its token names
-        it, and the provider confirms that the task was created with that token."""
+        it, and the provider confirms that the task was created with that token, or has signed the message,
+        without which it would not have been kept."""
         store = self._context.store
         provider = self._context.provider(attempt.account)
         for hint in await store.hints.unread(attempt):
             if hint.source != "webhook" or not hint.task_id or not attempt.token_hash:
                 continue
-            if not await provider.confirm_binding(hint.task_id, attempt.token_hash):
+            signed = provider.features.signature is not Signature.NONE
+            if not (signed or await provider.confirm_binding(hint.task_id, attempt.token_hash)):
                 log.warning("a webhook for job %s names a task that is not its own", job.id)
                 await store.hints.read([hint])
                 continue

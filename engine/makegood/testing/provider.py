@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
-from makegood.errors import ProviderUnavailable
+from makegood.errors import ProviderUnavailable, WebhookRefused
 from makegood.outcome import (
     JSON,
     Accepted,
@@ -18,13 +18,20 @@ from makegood.outcome import (
     Hint,
     NotFound,
     Output,
+    Signature,
     Submission,
     Succeeded,
     Uncertain,
     Unfinished,
 )
 
+SIGNATURE = "scripted-signature"
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def signed(raw: bytes) -> dict[str, str]:
+    """Return the headers with which a ScriptedProvider whose features say that it signs sends *raw*."""
+    return {SIGNATURE: hashlib.sha256(raw).hexdigest()}
 
 
 @dataclass(slots=True)
@@ -144,8 +151,11 @@ class ScriptedProvider:
     async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """See `Provider.fetch`; the content is a PNG's first bytes and the address."""
         await self._called("fetch", output.url)
-        yield PNG
-        yield output.url.encode()
+        pieces = (PNG, output.url.encode())
+        if sum(map(len, pieces)) > size_max:
+            raise ProviderUnavailable(f"the result is larger than {size_max} bytes")
+        for piece in pieces:
+            yield piece
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
         """See `Provider.confirm_binding`."""
@@ -153,7 +163,9 @@ class ScriptedProvider:
         return task_id in self.tasks and self.tasks[task_id].token_hash == token_hash
 
     def parse_webhook(self, headers: Mapping[str, str], raw: bytes) -> Hint:
-        """See `Provider.parse_webhook`: the body is a task id and nothing else."""
+        """See `Provider.parse_webhook`: the body is a task id and nothing else, signed as `signed` does."""
+        if self.features.signature is not Signature.NONE and headers.get(SIGNATURE) != signed(raw)[SIGNATURE]:
+            raise WebhookRefused("the message is not signed by the scripted provider")
         if not raw:
             raise ValueError("the message names no task")
         return Hint(raw.decode())

@@ -10,9 +10,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from makegood import Catalog, Engine, ProviderAccount
 from makegood.errors import StoreUnavailable
 from makegood.job import Verdict
-from makegood.testing.drive import PRICE, SPECS, Advance, Drive
+from makegood.testing.drive import PRICE, SPECS, Advance, Drive, Plain, token_hash
+from makegood.testing.provider import ScriptedProvider
+from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres import migrate as module
 from makegood_adapters.postgres.migrate import Migration, load, migrate
 from makegood_adapters.postgres.store import PostgresStore
@@ -124,6 +127,24 @@ async def test_an_api_sells_and_ends_jobs_but_makes_no_credits_and_runs_nothing(
             with pytest.raises(DatabaseRefusal, match="The database user may not do this: permission denied"):
                 await refused
     assert await drive.job(running) == asked
+
+
+async def test_an_api_takes_webhooks_for_accounts_that_workers_have_registered(
+    roles: dict[str, str], drive: Drive
+) -> None:
+    await drive.grant(PRICE)
+    running = await drive.to("running", pool=await drive.pool())
+    attempt = await drive.attempt(running)
+    known = ProviderAccount(name=attempt.account, pool=running.pool, capacity=1)
+    providers = {known: ScriptedProvider()}
+    async with (
+        PostgresStore.open(roles["api"]) as store,
+        Engine(store, Catalog([Plain]), blobs=MemoryBlobs(), providers=providers, run_loops=False) as engine,
+    ):
+        assert await engine.receive_webhook(token_hash(attempt), {}, b"task-1")
+        assert [use.capacity for use in await engine.occupancy()] == [10]  # as it was
+    [hint] = await drive.store.hints.unread(attempt)
+    assert hint.task_id == "task-1"
 
 
 async def test_a_kind_takes_the_place_of_another_and_leaves_nothing_behind(

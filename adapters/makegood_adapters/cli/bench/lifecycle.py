@@ -114,6 +114,8 @@ class Lifecycle:
         loops = (Dispatcher(self._context), *crewed)
         healths: Mapping[str, Health] = {loop.name: Health(loop.name) for loop in loops}
         stopping = asyncio.Event()
+        for account in self._context.providers:
+            await self._context.store.attempts.register(account)
         running = asyncio.create_task(run_all(loops, self._wakeups, self._settings, stopping, healths))
         try:
             yield

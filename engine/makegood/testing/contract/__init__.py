@@ -1,4 +1,4 @@
-"""The contracts of `makegood.ports`: what every store and every Wakeups must do, as tests for any of them."""
+"""The contracts of `makegood.ports`: what each store, provider and Wakeups must do, as tests for any."""
 
 from collections.abc import AsyncIterator
 
@@ -14,13 +14,14 @@ from makegood.testing.contract.evidence import EvidenceContract
 from makegood.testing.contract.jobs import JobsContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
+from makegood.testing.contract.provider import Counterpart, ProviderContract
 from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
 from makegood.testing.contract.wakeups import WakeupsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
-__all__ = ["StoreContract", "WakeupsContract"]
+__all__ = ["Counterpart", "ProviderContract", "StoreContract", "WakeupsContract"]
 
 
 class StoreContract(

@@ -30,6 +30,24 @@ class MessagesContract:
     async def test_a_message_with_an_unknown_token_is_about_nothing(self, drive: Drive) -> None:
         await self.running(drive)
         assert await drive.store.hints.receive(b"unknown", "{}", "task") is None
+        assert await drive.store.hints.addressee(b"unknown") is None
+
+    async def test_a_token_leads_to_its_own_attempt_while_it_runs_and_afterwards(self, drive: Drive) -> None:
+        job, attempt = await self.running(drive)
+        other = await drive.attempt(await drive.to("running"))
+        assert await drive.store.hints.addressee(token_hash(attempt)) == await drive.attempt(job)
+        assert await drive.store.hints.addressee(token_hash(other)) == other
+        await drive.event(job, "fail", Verdict.FAILED)
+        found = await drive.store.hints.addressee(token_hash(attempt))
+        assert found == await drive.store.attempts.get(job.id, 1)
+        assert found is not None
+        assert found.verdict is Verdict.FAILED
+
+    async def test_looking_for_an_addressee_keeps_nothing_and_makes_nothing_due(self, drive: Drive) -> None:
+        job, attempt = await self.running(drive)
+        await drive.store.hints.addressee(token_hash(attempt))
+        assert await drive.store.hints.unread(attempt) == []
+        assert await drive.store.attempts.due(accounts(job.pool), 10, 600) == []
 
     async def test_a_message_makes_its_attempt_due(self, drive: Drive) -> None:
         job, attempt = await self.running(drive)

@@ -1,0 +1,224 @@
+"""Replicate's HTTP calls: every reply, however broken, becomes a value; the key never leaves."""
+
+import io
+import json
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+from makegood.errors import ProviderUnavailable
+
+BASE_URL: Final = "https://api.replicate.com"
+
+_REPLY_BYTES_MAX: Final = 4 * 1024 * 1024
+_PIECE_BYTES: Final = 256 * 1024
+_TEXT_MAX: Final = 500
+_RETRY_AFTER_SECONDS_MAX: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP reply; `body` is None when it was no JSON object, and `problem` says what it was."""
+
+    status: int
+    body: Mapping[str, Any] | None
+    problem: str = ""
+    retry_after_seconds: float | None = None
+
+    @property
+    def detail(self) -> str | None:
+        """What Replicate says is wrong, in its own words; None: this is no error of Replicate's."""
+        detail = (self.body or {}).get("detail")
+        return detail if isinstance(detail, str) else None if detail is None else json.dumps(detail)
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """No complete reply came; `sent` is False only if not one byte of the request can have left."""
+
+    problem: str
+    sent: bool
+
+
+Exchange = Reply | NoReply
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Open a session for ReplicateClient; the caller closes it.
+
+    It takes no proxy from the environment, which would see the key, and keeps no connection: one that
+    the site has dropped meanwhile breaks the next request, and a broken submission is uncertain.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+    )
+
+
+class ReplicateClient:
+    """The calls of one API token; the session belongs to the caller.
+
+    *timeout_seconds* bounds one JSON call, *transfer_seconds* one upload or download. ValueError tells
+    what is wrong with an address or a token.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        api_key: str,
+        base_url: str = BASE_URL,
+        *,
+        timeout_seconds: float = 50.0,
+        connect_seconds: float = 10.0,
+        transfer_seconds: float = 120.0,
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError(f"{base_url!r} is no address like {BASE_URL}")
+        if not api_key or not all("!" <= sign <= "~" for sign in api_key):
+            raise ValueError("the Replicate API token is empty or has a character no token has")
+        self.base_url = base_url.rstrip("/")
+        self._session, self._key = session, api_key
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=connect_seconds)
+        self._transfer = aiohttp.ClientTimeout(total=transfer_seconds, connect=connect_seconds)
+
+    def __repr__(self) -> str:
+        return f"ReplicateClient({self.base_url!r})"
+
+    async def create(self, body: str) -> Exchange:
+        """Make the create call with a JSON text: one request, never repeated."""
+        kind = {"Content-Type": "application/json"}
+        return await self._call("POST", "/v1/predictions", self._timeout, headers=kind, data=body.encode())
+
+    async def get(self, prediction: str) -> Exchange:
+        """Ask for a prediction."""
+        return await self._call("GET", f"/v1/predictions/{quote(prediction, safe='')}", self._timeout)
+
+    async def cancel(self, prediction: str) -> Exchange:
+        """Ask for the end of a prediction; the reply is the prediction as it is now."""
+        path = f"/v1/predictions/{quote(prediction, safe='')}/cancel"
+        return await self._call("POST", path, self._timeout)
+
+    async def webhook_secret(self) -> Exchange:
+        """Ask with which secret Replicate signs the account's webhooks."""
+        return await self._call("GET", "/v1/webhooks/default/secret", self._timeout)
+
+    async def upload(self, name: str, data: bytes) -> Exchange:
+        """Upload a file; only the extension of *name* is sent."""
+        suffix = PurePosixPath(name).suffix
+        safe = suffix if suffix[1:].isascii() and suffix[1:].isalnum() else ""
+        form = aiohttp.FormData()
+        # As a file: aiohttp warns of bytes above 1 MiB, since writing them at once blocks the loop.
+        form.add_field(
+            "content", io.BytesIO(data), filename=f"input{safe}", content_type="application/octet-stream"
+        )
+        return await self._call("POST", "/v1/files", self._transfer, data=form)
+
+    async def download(self, url: str, size_max: int) -> AsyncGenerator[bytes, None]:
+        """Give a result file of at most *size_max* bytes in pieces; the key is not sent to its host.
+
+        Raises ProviderUnavailable when it is missing, empty, cut off or larger.
+        """
+        size = 0
+        too_large = f"it is larger than {size_max} bytes"
+        try:
+            async with self._session.get(
+                url,
+                timeout=self._transfer,
+                max_redirects=3,
+                headers={"Accept-Encoding": "identity"},  # compressed, it could grow, and a cut be hidden
+            ) as response:
+                if response.status != 200:
+                    raise self._no_file(f"HTTP {response.status}")
+                if (response.content_length or 0) > size_max:
+                    raise self._no_file(too_large)
+                async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                    size += len(piece)
+                    if size > size_max:
+                        raise self._no_file(too_large)
+                    yield piece
+        except TimeoutError:
+            raise self._no_file(f"it is not complete within {self._transfer.total} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # Only the type: the text may hold a signed address, which is as good as a password.
+            raise self._no_file(f"the download broke off ({type(error).__name__})") from None
+        if not size:
+            raise self._no_file("it is empty")
+
+    def clean(self, text: str) -> str:
+        """Return *text* fit to be stored and shown: without the key, short, and valid Unicode."""
+        shown = text.replace(self._key, "[key]").replace("\x00", "")
+        shown = shown.encode("utf-8", "replace").decode("utf-8")
+        return shown if len(shown) <= _TEXT_MAX else shown[: _TEXT_MAX - 1] + "…"
+
+    def _no_file(self, problem: str) -> ProviderUnavailable:
+        return ProviderUnavailable(self.clean(f"The result cannot be downloaded: {problem}"))
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        bounds: aiohttp.ClientTimeout,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **content: Any,
+    ) -> Exchange:
+        if self._session.closed:
+            return NoReply("our own HTTP session is closed", sent=False)
+        try:
+            async with self._session.request(
+                method,
+                self.base_url + path,
+                headers={"Authorization": f"Bearer {self._key}", **(headers or {})},
+                timeout=bounds,
+                allow_redirects=False,
+                middlewares=(),  # one that repeats requests would create, and pay for, a second prediction
+                **content,
+            ) as response:
+                body, problem = _parse(await _read(response))
+                if body is None:
+                    problem = f"HTTP {response.status} with {problem}"
+                after = _retry_after(response.headers.get("Retry-After"))
+                return Reply(response.status, body, self.clean(problem), after)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return NoReply(self.clean(f"no connection: {error}"), sent=False)
+        except TimeoutError:
+            return NoReply(f"no answer within {bounds.total} s", sent=True)
+        except Exception as error:
+            # Whatever else a server can provoke comes after the request may have left, and a submission
+            # must end in a value. Only the type: some of these print request headers.
+            return NoReply(f"the exchange broke off ({type(error).__name__})", sent=True)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > _REPLY_BYTES_MAX:
+            return None
+    return bytes(data)
+
+
+def _parse(raw: bytes | None) -> tuple[Mapping[str, Any] | None, str]:
+    """Return a JSON object, whatever the content type says, or what is there instead."""
+    if raw is None:
+        return None, "an endless body"
+    if not raw.strip():
+        return None, "an empty body"
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None, "an HTML page" if raw.lstrip()[:1] == b"<" else "a body that is not JSON"
+    return (value, "") if isinstance(value, dict) else (None, "JSON that is no object")
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Read the form in seconds; the form with a date is not worth trusting two clocks."""
+    if header is None or not header.isascii() or not header.isdigit() or len(header) > 9:
+        return None
+    return float(min(int(header), _RETRY_AFTER_SECONDS_MAX))
