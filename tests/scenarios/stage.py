@@ -25,7 +25,7 @@ from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
-from makegood_adapters.runninghub.simulator import Faults, Habits, Match, Pace, Rule, Simulator, Task
+from makegood_adapters.runninghub.simulator import Account, Faults, Habits, Match, Pace, Rule, Simulator, Task
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 KEY = "a-key-of-the-simulator"
@@ -271,6 +271,7 @@ async def staged(
     pace: Pace = FAST,
     habits: Habits | None = None,
     provider_url: str | None = None,
+    foreign_key: bool = False,
     draining_seconds: float = 600,
     wrap: Callable[[Provider], Provider] = lambda provider: provider,
     types: Sequence[type[BaseJob]] = (),
@@ -281,13 +282,17 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     """Raise the curtain: *capacity* slots of ours, a provider that takes *limit* tasks, Ada with credits.
 
-    *habits* are those of the simulated site; *provider_url* is another site than that, *wrap* puts
-    something between engine and provider, *types* are offered beside the shipped tools. Without
-    *run_loops* others do the work, woken by *wakeups* if these reach them. *settings* replace those of
-    `quick`.
+    *habits* are those of the simulated site; *provider_url* is another site than that, and a
+    *foreign_key* is not valid there. *wrap* puts something between engine and provider, *types* are
+    offered beside the shipped tools. Without *run_loops* others do the work, woken by *wakeups* if these
+    reach them. *settings* replace those of `quick`.
     """
     async with AsyncExitStack() as stack:
-        simulator = await stack.enter_async_context(Simulator(keys={key: limit}, pace=pace, habits=habits))
+        simulator = await stack.enter_async_context(
+            Simulator(
+                keys={key: Account(limit=limit, site="ai" if foreign_key else "cn")}, pace=pace, habits=habits
+            )
+        )
         listener = socket.create_server(("127.0.0.1", 0))
         stack.callback(listener.close)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
