@@ -193,13 +193,13 @@ async def test_the_inputs_of_an_app(site: Site) -> None:
 
 async def test_listings(site: Site) -> None:
     keys = (await get(site, "/openapi/v2/api-key/list"))["data"]
-    assert [key["apiKey"] for key in keys] == [f"***{KEY[-4:]}"]
+    assert [key["key"] for key in keys] == [f"***{KEY[-4:]}"]
     assert (await site.post("/openapi/v2/resource/list", apiKey=KEY))["data"]["total"] == 0
     bare = {"Authorization": KEY}
     url = site.sim.url + "/openapi/v2/aiapp/list"
     async with site.session.post(url, json={"current": 2, "size": 5}, headers=bare) as reply:
         page = (await reply.json())["data"]
-    assert (page["total"], page["pages"], len(page["records"])) == (8, 2, 3)
+    assert (page["total"], page["pages"], len(page["records"]), page["hasNext"]) == (8, 2, 3, False)
     records = (await site.post("/api/webapp/list", current=1, size=20))["data"]["records"]
     assert UPSCALER in [record["id"] for record in records]
 
@@ -228,8 +228,8 @@ async def test_standard_models_are_for_enterprises(site: Site) -> None:
     price = "/openapi/v2/price-preview/simulated-image/upscale"
     body = {"imageUrl": link["download_url"], "webhookUrl": site.receiver.url}
     assert (await site.post(model, apiKey=KEY, **body))["errorCode"] == "1014"
-    assert (await site.post(price, apiKey=KEY, **body))["code"] == 1014
-    assert (await site.post(price, apiKey="enterprise", **body))["data"]["currency"] == "CNY"
+    assert (await site.post(price, apiKey=KEY, **body))["errorCode"] == "1014"
+    assert (await site.post(price, apiKey="enterprise", **body))["currency"] == "CNY"
     created = await site.post(model, apiKey="enterprise", **body)
     task = await site.ended(site.sim.task(created["taskId"]))
     assert Image.open(io.BytesIO(task.results[0].data)).size == (8, 6)

@@ -1,6 +1,5 @@
 """The routes about keys and accounts, and those that list what a site has."""
 
-import hashlib
 import json
 from typing import Any
 
@@ -100,10 +99,13 @@ class AccountRoutes:
         keys = self._platform.setting.keys
         told = [
             {
-                "apiKeyId": hashlib.sha256(key.encode()).hexdigest()[:19],
-                "name": f"key {number}",
-                "apiKey": f"***{key[-4:]}",
-                "apiKeyType": keys[account].type,
+                "key": f"***{key[-4:]}",
+                "apiKeyName": f"key {number}",
+                "status": 1,
+                "quotaLimit": None,
+                "quotaUsed": 0,
+                "visible": False,
+                "createdAt": "2026-01-01T00:00:00",
             }
             for number, key in enumerate(keys, 1)
             if self._platform.account_of(key) == account
@@ -143,6 +145,8 @@ def _page(call: Incoming, records: list[Body]) -> dict[str, Any]:
         "size": size,
         "current": page,
         "pages": -(-len(records) // size),
+        "hasNext": start + size < len(records),
+        "hasPrevious": page > 1,
     }
 
 

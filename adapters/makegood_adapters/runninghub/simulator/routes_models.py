@@ -15,7 +15,7 @@ class ModelRoutes:
     def __init__(self, door: Door, platform: Platform, wire: Wire) -> None:
         self._platform, self._wire = platform, wire
         run = Route(call="create", shape="v2_task", handler=self._run)
-        price = Route(call="metadata", shape="v2", handler=self._price)
+        price = Route(call="metadata", shape="v2_task", handler=self._price)
         for endpoint in platform.setting.models:
             door.add("POST", f"/openapi/v2/{endpoint}", run)
             door.add("POST", f"/openapi/v2/price-preview/{endpoint}", price)
@@ -36,7 +36,16 @@ class ModelRoutes:
 
     async def _price(self, call: Incoming) -> Answer:
         self._only_for_enterprises(call.key)
-        return Answer(self._wire.v2({"price": "0.1", "currency": "CNY"}))
+        told = {
+            "errorCode": "",
+            "errorMessage": "",
+            "estimatedPrice": 0.1,
+            "currency": "CNY",
+            "priceText": "0.1 CNY",
+            "priceTextEn": "0.1 CNY",
+            "freeLimit": False,
+        }
+        return Answer(told)
 
     def _file_or(self, value: str) -> str:
         """Return the stored name behind the download address of one of our uploads."""
