@@ -17,6 +17,7 @@ from makegood_adapters.cli.check import check
 from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.graph import graph
 from makegood_adapters.cli.schema import schema
+from makegood_adapters.cli.simulate import simulate
 from makegood_adapters.config import load_config
 from makegood_adapters.postgres.store import bring_up_to_date
 from makegood_adapters.service import serve as run_service
@@ -29,6 +30,7 @@ app.command(schema)
 app.command(bench)
 app.command(chaos)
 app.command(audit)
+app.command(simulate)
 
 
 def run() -> None:

@@ -4,8 +4,8 @@ from makegood_adapters.runninghub.simulator.apps import Worker, Workflow, WorkOr
 from makegood_adapters.runninghub.simulator.clock import Clock, RealClock, VirtualClock
 from makegood_adapters.runninghub.simulator.counters import Counters
 from makegood_adapters.runninghub.simulator.faults import Call, Faults, Match, Rule
-from makegood_adapters.runninghub.simulator.habits import Habits
-from makegood_adapters.runninghub.simulator.keys import Account
+from makegood_adapters.runninghub.simulator.habits import CancelWord, Habits
+from makegood_adapters.runninghub.simulator.keys import Account, Site
 from makegood_adapters.runninghub.simulator.odds import Odds
 from makegood_adapters.runninghub.simulator.pace import Pace
 from makegood_adapters.runninghub.simulator.request import Node, TaskRequest
@@ -15,6 +15,7 @@ from makegood_adapters.runninghub.simulator.tasks import Task
 __all__ = [
     "Account",
     "Call",
+    "CancelWord",
     "Clock",
     "Counters",
     "Faults",
@@ -27,6 +28,7 @@ __all__ = [
     "Rule",
     "Simulator",
     "SimulatorError",
+    "Site",
     "Task",
     "TaskRequest",
     "VirtualClock",

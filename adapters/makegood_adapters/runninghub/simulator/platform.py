@@ -112,6 +112,10 @@ class Platform:
         while not condition():
             await self._changed.wait()
 
+    async def changed(self) -> None:
+        """Return after the next change."""
+        await self._changed.wait()
+
     def note_change(self) -> None:
         """Wake those who wait."""
         self._changed.set()

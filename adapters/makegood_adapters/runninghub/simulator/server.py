@@ -145,6 +145,10 @@ class Simulator:
         """Wait until *condition* holds, looking after every change. Raises TimeoutError."""
         await self._platform.wait_for(condition, seconds)
 
+    async def changed(self) -> None:
+        """Return after the next change, which may have been several."""
+        await self._platform.changed()
+
     async def __aenter__(self) -> Self:
         if self._needs_pillow and pillow_is_missing():
             raise SimulatorError(
