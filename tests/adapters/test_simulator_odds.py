@@ -98,7 +98,7 @@ async def test_everything_at_once_is_answered_by_the_adapter_with_values() -> No
             except MakegoodError:
                 outcomes.append(None)  # the upload
         kinds = {type(outcome) for outcome in outcomes}
-        assert kinds == {Accepted, Rejected, Uncertain, type(None)}
+        assert kinds >= {Accepted, Rejected, Uncertain}
         counters = site.sim.counters
         assert counters.creates == sum(outcome is not None for outcome in outcomes)
         assert counters.duplicates == 0
