@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from makegood.outcome import Succeeded, Unfinished
+from makegood.outcome import CancelReply, Succeeded, Unfinished
 from makegood_adapters.runninghub.simulator import Account, Faults, Habits, Rule, Task, VirtualClock
 from tests.adapters.simulated_site import KEY, UPSCALER, Site, open_site, png
 
@@ -168,6 +168,13 @@ async def test_uploads(code: Any, name: Any) -> None:
     async with open_site(habits=Habits(upload_code=code, upload_name=name)) as site:
         stored = await site.provider.upload("a.png", png())  # the adapter copes with all of them
         assert stored.startswith("openapi/")
+
+
+@pytest.mark.parametrize("code", ["807", "423"])
+async def test_the_code_of_cancelling_an_unknown_task(code: Any) -> None:
+    async with open_site(habits=Habits(cancel_unknown_code=code)) as site:
+        assert (await site.post("/task/openapi/cancel", apiKey=KEY, taskId="12"))["code"] == int(code)
+        assert await site.provider.cancel("12") is CancelReply.NOT_FOUND
 
 
 async def test_files_of_others_cannot_be_used_where_uploads_are_private() -> None:

@@ -1,8 +1,7 @@
-"""Faults of a task's life, of its webhooks and its files, and the clock and counters around them."""
+"""Faults of a task's life, of its webhooks and of its files."""
 
 import asyncio
 import hashlib
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,18 +9,16 @@ from typing import Any
 import aiohttp
 import pytest
 
-from makegood.outcome import Failed
+from makegood.outcome import Failed, NotFound, Unfinished
 from makegood_adapters.runninghub.simulator import (
-    Account,
     Faults,
     Match,
     Pace,
-    RealClock,
     Rule,
     Task,
     VirtualClock,
 )
-from tests.adapters.simulated_site import FAST, KEY, UPSCALER, Site, open_site, png
+from tests.adapters.simulated_site import KEY, UPSCALER, Site, open_site, png
 
 NODES = [{"nodeId": "1", "fieldName": "prompt", "fieldValue": "a red square"}]
 SLOW = Pace(queued_seconds=30, running_seconds=600, cancel_seconds=5, webhook_retry_seconds=60)
@@ -85,6 +82,25 @@ async def test_a_text_is_inline_on_v2_and_a_file_on_v1(site: Site) -> None:
     assert item["fileType"] == "txt"
     async with site.session.get(item["fileUrl"]) as reply:
         assert await reply.text() == "a red square"
+
+
+@pytest.mark.parametrize(("fail", "state"), [(None, "SUCCESS"), ("refused", "FAILED")])
+async def test_a_task_is_over_before_its_create_reply(slow: Site, fail: Any, state: str) -> None:
+    slow.sim.add(Rule(faults=Faults(at_once=True, fail=fail), times=2))
+    run = {"apiKey": KEY, "nodeInfoList": NODES}
+    if fail is None:
+        name = await slow.provider.upload("a.png", png())
+        run["nodeInfoList"] = [{"nodeId": "1", "fieldName": "image", "fieldValue": name}]
+    v1 = await slow.post("/task/openapi/ai-app/run", webappId=UPSCALER, **run)
+    v2 = await slow.post(f"/openapi/v2/run/ai-app/{UPSCALER}", **run)
+    assert (v1["data"]["taskStatus"], v2["status"]) == (state, state)
+
+
+async def test_one_task_is_unknown_for_a_while(slow: Site) -> None:
+    task = await begin(slow, unseen_seconds=5)
+    assert isinstance(await slow.provider.query(task.id), NotFound)
+    await slow.sim.advance(5)
+    assert isinstance(await slow.provider.query(task.id), Unfinished)
 
 
 async def test_success_wins_over_a_cancel_request(slow: Site) -> None:
@@ -223,6 +239,16 @@ async def test_only_the_next_download_goes_wrong(site: Site) -> None:
     assert site.sim.counters.calls["download"] == 2
 
 
+async def test_a_download_is_refused_for_now(site: Site) -> None:
+    task = await site.run()
+    faults = Faults(reply_status=429, retry_after_seconds=2)
+    site.sim.add(Rule(match=Match(call="download"), faults=faults))
+    url = f"{site.sim.url}/output/{task.results[0].name}"
+    async with site.session.get(url) as reply:
+        assert (reply.status, reply.headers["Retry-After"]) == (429, "2")
+    assert (await download(site, task))[1] == task.results[0].data
+
+
 async def test_a_slow_file(slow: Site) -> None:
     task = await begin(slow, queued_seconds=0, running_seconds=1, file_seconds=40)
     await slow.sim.advance(1)
@@ -249,120 +275,6 @@ async def test_the_next_upload_of_a_file_fails(site: Site) -> None:
     assert (await upload(png(), "/task/openapi/upload"))["code"] == 0
     site.sim.add(Rule(match=Match(call="upload"), faults=Faults(refuse="808")))
     assert (await upload(png(), "/openapi/v2/media/upload/binary"))["code"] == 1013
-
-
-# Accounts and counters
-
-
-async def test_out_of_coins_out_of_money() -> None:
-    keys = {KEY: Account(limit=3, coins=2), "other": Account(type="SHARED", money=0)}
-    async with open_site(keys=keys) as site:
-        await site.run()
-        status = await site.post("/uc/openapi/accountStatus", apiKey=KEY)
-        assert (status["data"]["remainCoins"], status["data"]["apiType"]) == ("1", "NORMAL")
-        site.sim.add(Rule(faults=Faults(hold="running")))
-        await site.submit()
-        assert (await site.submit()).code == "416"  # the live task will cost the last one
-        told = await site.post(
-            "/task/openapi/ai-app/run", apiKey="other", webappId=UPSCALER, nodeInfoList=NODES
-        )
-        assert told["code"] == 812
-        status = await site.post("/uc/openapi/accountStatus", apiKey="other")
-        assert (status["data"]["remainMoney"], status["data"]["apiType"]) == ("0", "SHARED")
-        assert site.sim.refusals == {"416": 1, "812": 1}
-
-
-async def test_keys_of_one_owner_share_limit_and_tasks() -> None:
-    keys = {KEY: Account(limit=1, owner="us"), "other": Account(limit=9, owner="us")}
-    async with open_site(keys=keys) as site:
-        site.sim.add(Rule(faults=Faults(hold="running")))
-        task_id = (await site.submit()).task_id
-        run = {"webappId": UPSCALER, "nodeInfoList": NODES}
-        assert (await site.post("/task/openapi/ai-app/run", apiKey="other", **run))["code"] == 421
-        assert (await site.post("/openapi/v2/query", apiKey="other", taskId=task_id))["errorCode"] == ""
-
-
-async def test_a_wallet_key_is_refused_in_the_body() -> None:
-    async with open_site(keys={KEY: Account(bearer_only=True)}) as site:
-        bearer = {"Authorization": f"Bearer {KEY}"}
-        url = site.sim.url + "/uc/openapi/accountStatus"
-        codes = []
-        for body in ({"apiKey": KEY}, {}):
-            async with site.session.post(url, json=body, headers=bearer) as reply:
-                codes.append((await reply.json())["code"])
-        assert codes == [401, 0]
-
-
-async def test_counters_tell_what_a_client_cost(site: Site) -> None:
-    image = png()
-    await site.run(image)
-    await site.run(image, webhook=site.receiver.url)
-    await site.run(png(colour="blue"))
-    site.sim.add(Rule(faults=Faults(refuse="1003")))
-    await site.submit()
-    counters = site.sim.counters
-    assert (counters.creates, counters.tasks, counters.duplicates) == (4, 3, 1)
-    assert (counters.coins, counters.webhooks, counters.live_max[KEY]) == (3, 1, 1)
-    async with site.session.get(site.sim.url + "/admin/counters") as reply:
-        text = await reply.text()
-    told = json.loads(text)
-    assert told["refusals"] == {"1003": 1}
-    assert told["accounts"] == [
-        {"key": f"1 (…{KEY[-4:]})", "limit": 3, "live_max": 1},
-        {"key": "2 (…ther)", "limit": 1, "live_max": 0},
-    ]
-    assert KEY not in text
-    assert told["calls"]["create"] == 4
-
-
-# The clock
-
-
-async def test_another_process_moves_virtual_time(slow: Site) -> None:
-    task = await begin(slow)
-    assert "now" in await slow.post("/admin/advance", seconds=630)
-    assert task.state.value == "SUCCESS"
-    assert (await slow.post("/admin/advance", seconds=-1))["error"].endswith(".")
-
-
-async def test_real_time_cannot_be_moved(site: Site) -> None:
-    with pytest.raises(ValueError, match="virtual clock"):
-        await site.sim.advance(1)
-    assert "virtual clock" in (await site.post("/admin/advance", seconds=1))["error"]
-
-
-async def test_scaled_time_shortens_every_wait() -> None:
-    pace = Pace(queued_seconds=3600, running_seconds=3600, cancel_seconds=0, speed=1_000_000)
-    async with open_site(pace=pace) as site:
-        task = await site.run()
-        assert task.finished_at is not None
-        assert task.finished_at - task.created_at >= timedelta(hours=2)
-        assert task.coins >= 720
-    with pytest.raises(ValueError, match="speed"):
-        RealClock(0)
-
-
-async def test_the_usual_clock_is_the_real_one() -> None:
-    async with open_site(pace=FAST) as site:
-        await site.run()
-        with pytest.raises(ValueError, match="virtual clock"):
-            await site.sim.advance(0)
-
-
-async def test_stages_vary_by_the_spread_and_the_seed() -> None:
-    async def seconds(seed: int, spread: float) -> float:
-        pace = Pace(queued_seconds=0, running_seconds=100, spread=spread)
-        async with open_site(pace=pace, clock=VirtualClock(), seed=seed) as site:
-            task = site.sim.task((await site.submit()).task_id)
-            await site.sim.advance(200)
-            assert task.started_at is not None
-            assert task.finished_at is not None
-            return (task.finished_at - task.started_at).total_seconds()
-
-    assert await seconds(1, 0) == 100
-    first = await seconds(1, 0.5)
-    assert first == await seconds(1, 0.5) != await seconds(2, 0.5)
-    assert 50 <= first <= 150
 
 
 async def test_repetitions_of_a_webhook_are_counted_and_timed() -> None:

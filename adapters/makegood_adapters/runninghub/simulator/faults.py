@@ -50,8 +50,9 @@ class Faults:
     `transient` gives that failure the code 1015 instead of 805, `fail_code` any other, and
     `failed_reason` overrules the site's habit. `no_outputs` succeeds with an empty result, `text`
     with a text instead of a file. `queued_seconds` and `running_seconds` replace the pace; `hold`
-    stops the task in a stage until it is released. `cancel` is what becomes of a cancel request
-    that was accepted, `cancel_seconds` how long it takes.
+    stops the task in a stage until it is released; `at_once` ends it before the create reply, which
+    tells so. `unseen_seconds` overrules how long reads do not know it. `cancel` is what becomes of
+    a cancel request that was accepted, `cancel_seconds` how long it takes.
 
     **The webhook.** `webhooks` is how often it is delivered, 0 for never; `webhook_before_reply`
     finishes the task at once and holds the create reply until the webhook was tried;
@@ -80,6 +81,8 @@ class Faults:
     queued_seconds: Seconds | None = None
     running_seconds: Seconds | None = None
     hold: Stage | None = None
+    at_once: bool = False
+    unseen_seconds: Seconds | None = None
     cancel: Literal["success_wins", "ignored"] | None = None
     cancel_seconds: Seconds | None = None
     webhooks: Annotated[int, Field(ge=0)] = 1

@@ -24,7 +24,8 @@ class Habits:
     the same. `status_object` wraps the reply of v1 status as resellers do. `failed_reason` and
     `cancelled_reason` are what comes with code 805 for a failure and for a cancelled task.
     `traceback` is a list or a text on v2. `numbers` is the type of durations and bills.
-    `unknown_code` is v2's code for a task that does not exist. `upload_code` and `upload_name` are
+    `unknown_code` is v2's code for a task that does not exist, `cancel_unknown_code` that of
+    cancelling one. `upload_code` and `upload_name` are
     how v2 tells a stored file.
 
     **Rules.** `first_state` is the state in which a task is accepted; RUNNING skips the queue.
@@ -48,6 +49,7 @@ class Habits:
     traceback: Literal["list", "text"] = "list"
     numbers: Literal["text", "number"] = "text"
     unknown_code: Literal["1004", "1007"] = "1004"
+    cancel_unknown_code: Literal["807", "423"] = "807"
     upload_code: Literal[0, 200] = 0
     upload_name: Literal["fileName", "filename"] = "fileName"
     first_state: Literal["CREATE", "QUEUED", "RUNNING"] = "QUEUED"

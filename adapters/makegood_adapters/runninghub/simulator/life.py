@@ -106,7 +106,7 @@ class Lives:
     ) -> None:
         spread = self._setting.pace.spread
         varied = usual * (1 + chance.uniform(-spread, spread))
-        if not task.faults.webhook_before_reply:
+        if not (task.faults.webhook_before_reply or task.faults.at_once):
             await self._unless_hurried(task, self._clock.sleep(varied if wanted is None else wanted))
         if task.faults.hold == stage:
             async with at_rest(self._clock):

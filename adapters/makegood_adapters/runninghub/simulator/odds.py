@@ -49,6 +49,8 @@ class Odds:
     task_empty: Chance = 0.0
     task_text: Chance = 0.0
     task_slow: Chance = 0.0
+    task_at_once: Chance = 0.0
+    task_unseen: Chance = 0.0
     cancel_too_late: Chance = 0.0
     cancel_ignored: Chance = 0.0
     cancel_slow: Chance = 0.0
@@ -133,6 +135,8 @@ _TASK: Final[Mapping[str, tuple[Faults, ...]]] = {
     "task_empty": (Faults(no_outputs=True),),
     "task_text": (Faults(text="a red square"),),
     "task_slow": (Faults(queued_seconds=1), Faults(running_seconds=1)),
+    "task_at_once": (Faults(at_once=True), Faults(at_once=True, fail="The prompt was refused.")),
+    "task_unseen": (Faults(unseen_seconds=1),),
 }
 _CANCEL: Final[Mapping[str, tuple[Faults, ...]]] = {
     "cancel_too_late": (Faults(cancel="success_wins"),),
@@ -179,6 +183,7 @@ _SLOW: Final = (
     "reply_seconds",
     "queued_seconds",
     "running_seconds",
+    "unseen_seconds",
     "cancel_seconds",
     "webhook_delay_seconds",
     "file_seconds",

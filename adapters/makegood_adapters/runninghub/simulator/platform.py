@@ -144,7 +144,8 @@ class Platform:
         if task is None or self.account_of(task.key) != self.account_of(key):
             return None
         age = (self.clock.now() - task.created_at).total_seconds()
-        return None if age < self.habits.unseen_seconds else task
+        told = task.faults.unseen_seconds
+        return None if age < (self.habits.unseen_seconds if told is None else told) else task
 
     # Files
 

@@ -12,6 +12,7 @@ from makegood_adapters.runninghub.simulator.clock import at_work
 from makegood_adapters.runninghub.simulator.door import Answer, Door, Incoming, Route
 from makegood_adapters.runninghub.simulator.faults import Faults
 from makegood_adapters.runninghub.simulator.platform import Platform, Refused, Upload
+from makegood_adapters.runninghub.simulator.replies import send
 from makegood_adapters.runninghub.simulator.wire import Wire
 
 _MIB: Final = 1024 * 1024
@@ -93,6 +94,8 @@ class FileRoutes:
             raise web.HTTPNotFound
         now = self._platform.clock.now()
         told = self._platform.faults_of("download", None, task)
+        if told.breaks_reply:
+            return await send(request, self._platform.clock, self._wire, "v1", None, told)
         faults = faults.with_faults(told)
         await self._platform.clock.sleep(faults.file_seconds)
         old = begun_at is not None and (now - begun_at).total_seconds() >= self._platform.habits.url_seconds

@@ -77,6 +77,9 @@ class TaskRoutes:
         task = self._platform.create(
             call.key, api, kind, app, nodes, webhook_url=webhook, personal_queue=personal
         )
+        if task.faults.at_once:
+            async with at_rest(self._platform.clock):
+                await self._platform.wait_for(lambda: task.over, _REPLY_HELD_SECONDS)
         # The reply tells the state at acceptance, also where it is held back.
         body = (wire_v1.created if api == "v1" else wire_v2.created)(self._wire, task)
         if task.faults.webhook_before_reply:
@@ -99,7 +102,7 @@ class TaskRoutes:
         raise Refused(self._platform.habits.unknown_code)
 
     async def _cancel(self, call: Incoming) -> Answer:
-        task = _task_of(call)
+        task = _task_of(call, self._platform.habits.cancel_unknown_code)
         if task.over:
             raise Refused("817")
         self._platform.lives.cancel(task)
@@ -121,13 +124,13 @@ class TaskRoutes:
         raise Refused("1")
 
 
-def _task_of(call: Incoming) -> Task:
-    """Return the task of a v1 call. Raises Refused."""
+def _task_of(call: Incoming, unknown: str = "807") -> Task:
+    """Return the task of a v1 call. Raises Refused, with the code *unknown* if there is none."""
     told = str(call.body.get("taskId"))
     if not told.isdecimal() or int(told) == 0:
         raise Refused("301", "taskId must be positive")
     if call.task is None:
-        raise Refused("807")
+        raise Refused(unknown)
     return call.task
 
 
