@@ -1,10 +1,11 @@
 """`makegood simulate`: RunningHub on this machine, with a line for whatever happens to a task."""
 
 import asyncio
+import functools
 import json
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -101,20 +102,24 @@ async def simulate(
         speed=speed,
     )
     simulator = Simulator(keys=keys, port=port, pace=pace, habits=habits, odds=chances, site=site, seed=seed)
+    opening = functools.partial(_opening, site=site, keys=keys, odds=chances, seed=seed)
+    await _run(simulator, opening)
+
+
+async def _run(simulator: Simulator, opening: Callable[[str], Iterable[str | Text]]) -> None:
+    """Run it and tell of it until Ctrl-C; *opening* takes its address."""
     console = Console(highlight=False)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with simulator:
-        for told in _opening(simulator.url, site, keys, chances, seed):
+        for told in opening(simulator.url):
             console.print(told, soft_wrap=True)
         journal = Journal(simulator)
-        telling = asyncio.create_task(_tell(journal, simulator, console), name="journal")
-        try:
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(_tell(journal, simulator, console), name="journal")
             await stopping.wait()
-        finally:
             telling.cancel()
-            await asyncio.wait({telling})
         for news in journal.news():
             console.print(news, soft_wrap=True)
         for line in _closing(simulator.counters):
