@@ -2,13 +2,17 @@
 
 import ast
 import itertools
+import json
 import random
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from makegood.errors import MakegoodError
 from makegood.outcome import Accepted, Rejected, Uncertain
@@ -16,6 +20,19 @@ from makegood_adapters.runninghub.simulator import Account, Faults, Habits, Matc
 from makegood_adapters.runninghub.simulator.odds import GROUPS, Draw
 from tests.adapters.simulated_site import KEY, open_site, png
 
+
+def _value(hint: Any) -> Any:
+    """Return a value, other than the default, that a field of this type may have."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)[-1]
+    if get_origin(hint) in (Union, UnionType):
+        return _value(get_args(hint)[0])
+    return {bool: True, str: "421", int: 201, float: 2.5}[hint]
+
+
+VALUES = {
+    (kind, name): _value(hint) for kind in (Faults, Match) for name, hint in get_type_hints(kind).items()
+}
 CHANCES = [known.name for known in fields(Odds) if known.name != "slow_seconds"]
 CALLS: dict[str, Any] = {"read": "query", "upload": "upload", "file": "download"}
 
@@ -136,6 +153,20 @@ def test_settings_travel_as_json() -> None:
     assert Habits.from_json({"ids": "number"}) == Habits(ids="number")
     assert Account.from_json({"limit": 2, "coins": 5}) == Account(limit=2, coins=5)
     assert Pace.from_json({"speed": 10}) == Pace(speed=10)
+
+
+@given(data=st.data())
+def test_a_rule_comes_back_from_json_as_it_went(data: st.DataObject) -> None:
+    """A rule that one process makes is the rule that another one gets."""
+
+    def some(kind: type[Faults] | type[Match], names: list[str]) -> Any:
+        chosen = data.draw(st.sets(st.sampled_from(names)))
+        return kind(**{name: VALUES[kind, name] for name in chosen})
+
+    faults = some(Faults, [known.name for known in fields(Faults)])
+    match = some(Match, [known.name for known in fields(Match)])
+    rule = Rule(faults=faults, match=match, times=data.draw(st.sampled_from([1, 7, None])))
+    assert Rule.from_json(json.loads(json.dumps(asdict(rule)))) == rule
 
 
 # Every knob has a test
