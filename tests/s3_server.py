@@ -6,12 +6,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, TypedDict
 
-import boto3
+import boto3  # type: ignore[import-untyped]  # it comes with the server, for this file alone
 from moto.server import ThreadedMotoServer
 
-KEYS = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "made-up"}
+from makegood_adapters.s3 import S3Blobs
+
+
+class Keys(TypedDict):
+    """What any client shows; the server takes every key."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+KEYS = Keys(access_key_id="AKIAIOSFODNN7EXAMPLE", secret_access_key="made-up")
 _numbers = count(1)
 
 
@@ -23,9 +33,9 @@ class Bucket:
     endpoint: str
     client: Any
 
-    @property
-    def access(self) -> dict[str, str]:
-        return {"endpoint": self.endpoint, **KEYS}
+    def blobs(self, prefix: str = "") -> S3Blobs:
+        """Return the bucket as a place for files of ours."""
+        return S3Blobs(self.name, prefix=prefix, endpoint=self.endpoint, tries_seconds=5, **KEYS)
 
     def names(self) -> list[str]:
         """Return the keys of all objects, and those of uploads that have begun and not ended."""

@@ -142,7 +142,8 @@ async def test_a_swept_file_that_was_not_locked_yet_is_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between its creation and its lock another start may come and remove it."""
-    lock, swept = fcntl.flock, []
+    lock = fcntl.flock
+    swept: list[list[str]] = []
 
     def late(file: Any, operation: int) -> None:
         if not swept and operation == fcntl.LOCK_EX:

@@ -10,7 +10,6 @@ from makegood.ports import Blobs
 from makegood.testing.contract import BlobsContract
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.memory import MemoryBlobs
-from makegood_adapters.s3 import S3Blobs
 from tests.s3_server import Bucket, a_bucket
 
 
@@ -35,15 +34,12 @@ class TestFolder(BlobsContract):
 
 
 class TestBucket(BlobsContract):
-    @pytest.fixture
-    def bucket(self) -> Iterator[Bucket]:
-        with a_bucket() as made:
-            yield made
+    bucket: Bucket
 
     @pytest.fixture
-    def blobs(self, bucket: Bucket) -> Blobs:
-        self.bucket = bucket
-        return S3Blobs(bucket.name, prefix="some/where", **bucket.access)
+    def blobs(self) -> Iterator[Blobs]:
+        with a_bucket() as self.bucket:
+            yield self.bucket.blobs("some/where")
 
     async def kept(self, blobs: Blobs) -> list[str]:
         names = await asyncio.to_thread(self.bucket.names)
