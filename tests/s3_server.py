@@ -37,6 +37,16 @@ class Bucket:
         """Return the bucket as a place for files of ours."""
         return S3Blobs(self.name, prefix=prefix, endpoint=self.endpoint, tries_seconds=5, **KEYS)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a program of its own needs to reach it."""
+        return {
+            "S3_BUCKET": self.name,
+            "S3_ENDPOINT": self.endpoint,
+            "AWS_ACCESS_KEY_ID": KEYS["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": KEYS["secret_access_key"],
+        }
+
     def names(self) -> list[str]:
         """Return the keys of all objects, and those of uploads that have begun and not ended."""
         objects = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
