@@ -214,16 +214,18 @@ class TestFetchedAgain:
     async def test_each_file_of_a_result_has_the_whole_time(self, world: World) -> None:
         """A second worker must not begin while the first is still at the second file."""
         job = await done(world, Output(A, "png"), Output(B, "png"))
-        world.provider.gate("fetch").opened.set()
-        gate = world.provider.gate("fetch")
-        await world.clock.advance(0)
+        first, second = world.provider.gate("fetch"), world.provider.gate("fetch")
+        most = world.settings.fetch_timeout_seconds - 1
         await world.collector.turn()
-        await gate.reached.wait()
+        await first.reached.wait()
+        await world.clock.advance(most)
+        first.opened.set()
+        await second.reached.wait()
+        await world.clock.advance(most)
         other = Collector(world.context)
-        await world.clock.advance(world.settings.fetch_timeout_seconds)
         await other.turn()
         assert other.crew.room == world.settings.batch_max
-        gate.opened.set()
+        second.opened.set()
         await world.collector.crew.drain(30)
         await world.ended(job, "completed", captured=PRICE)
         assert world.provider.count("fetch") == 2
