@@ -8,7 +8,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,8 +21,9 @@ from makegood.buckets import KINDS
 from makegood.lifecycle import BaseJob
 from makegood.machine.projections import mermaid
 from makegood.settings import Settings
-from makegood_adapters.config import AccountConfig, ServiceConfig
+from makegood_adapters.config import AccountConfig, S3Config, ServiceConfig, load_config
 from makegood_adapters.runninghub.simulator import Simulator
+from tests.s3_server import a_bucket
 
 HOUSE = Path(__file__).resolve().parent.parent
 PAGES = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "docs").rglob("*.md"))]
@@ -31,6 +32,7 @@ LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>[^)#]+)(?:#[^)]*)?\)")
 
 
 NAMED = re.compile(r"# (\w+\.py)\n")
+NAMES_A_TOOL = re.compile(r"^name = ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def programs() -> list[Program]:
         for i, (kind, text) in enumerate(blocks):
             if kind == "python":
                 after = blocks[i + 1] if i + 1 < len(blocks) else ("", "")
-                tool = next((t for k, t in reversed(blocks[:i]) if k == "toml"), None)
+                tools = (t for k, t in reversed(blocks[:i]) if k == "toml" and NAMES_A_TOOL.search(t))
+                tool = next(tools, None)
                 if named := NAMED.match(text):
                     files = {**files, named[1]: text}
                 sql = [t for k, t in blocks[:i] if k == "sql"]
@@ -82,9 +85,15 @@ async def test_every_program_runs_and_prints_what_the_page_says(
         tools.mkdir()
         name = str(tomllib.loads(program.tool)["name"])
         (tools / f"{name}.toml").write_text(program.tool)
-    async with Simulator(keys={"a-key": 3}) as simulator, as_owner(database, program.sql) as dsn:
+    async with (
+        Simulator(keys={"a-key": 3}) as simulator,
+        as_owner(database, program.sql) as dsn,
+        AsyncExitStack() as stack,
+    ):
+        bucket = stack.enter_context(a_bucket()).environment if "S3_BUCKET" in program.code else {}
         environment = {
             **os.environ,
+            **bucket,
             "DATABASE_URL": dsn,
             "RUNNINGHUB_URL": simulator.url,
             "RUNNINGHUB_KEY": "a-key",
@@ -115,6 +124,15 @@ async def as_owner(database: str, sql: list[str]) -> AsyncIterator[str]:
         for row in await owner.fetch("select rolname from pg_roles where rolname = any($1)", made):
             await owner.execute(f"drop owned by {row['rolname']} cascade; drop role {row['rolname']}")
         await owner.close()
+
+
+def test_the_bucket_of_a_page_is_a_configuration(tmp_path: Path) -> None:
+    text = (HOUSE / "docs" / "how-to" / "keep-files.md").read_text("utf-8")
+    [shown] = [body for kind, body in BLOCK.findall(text) if kind == "toml"]
+    path = tmp_path / "makegood.toml"
+    path.write_text(f'database_url = "postgresql://localhost/none"\n{shown}')
+    config = load_config(path)
+    assert (config.blobs, config.s3.region) == ("s3://studio/makegood", "eu-central-1")
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if "```sql" in p.read_text("utf-8")], ids=lambda p: p.stem)
@@ -191,6 +209,8 @@ def test_the_configuration_file_names_every_key_with_its_default() -> None:
         assert re.search(rf"^\s*(# )?\[*{key}\b", text, re.MULTILINE), f"{key} is not explained"
         if key in given and key not in ("database_url", "engine", "deadlines"):
             assert str(given[key]) == str(info.default), key
+    for key in S3Config.model_fields:
+        assert re.search(rf"^# {key} =", text, re.MULTILINE), f"s3.{key} is not explained"
     for key in AccountConfig.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"accounts.{key} is not explained"
     for field in fields(Settings):

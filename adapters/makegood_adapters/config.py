@@ -1,9 +1,18 @@
 """Configuration of the service: config/makegood.toml, overridden by MAKEGOOD_* in the environment."""
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -42,6 +51,26 @@ class AccountConfig(BaseModel):
     calls_per_second: float | None = Field(default=None, gt=0)
 
 
+class S3Config(BaseModel):
+    """Where the bucket of `blobs = "s3://…"` is. Without keys: the AWS_* variables or the machine's role."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def both_or_neither(self) -> Self:
+        """Refuse half a key, and an address that is none."""
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key belong together; give both or neither")
+        if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError(f"endpoint {self.endpoint!r} must begin with http:// or https://")
+        return self
+
+
 class ServiceConfig(BaseSettings):
     """Every key of the service; config/makegood.toml explains each.
 
@@ -59,13 +88,29 @@ class ServiceConfig(BaseSettings):
     wakeups_database_url: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    blobs: Path = Path("makegood-files")
+    blobs: str = "makegood-files"
+    s3: S3Config = S3Config()
     tools: Path | None = None
     deadlines: dict[str, float] = Field(default_factory=dict)
     finish_queued: Literal["settle", "record"] = "settle"
     public_key: SecretStr | None = None
     accounts: list[AccountConfig] = Field(default_factory=list)
     engine: Settings = Settings()
+
+    @field_validator("blobs", mode="before")
+    @classmethod
+    def is_a_place(cls, blobs: object) -> object:
+        """Take a path as text, and refuse an address of what is no bucket."""
+        text = str(blobs) if isinstance(blobs, Path) else blobs
+        if (
+            isinstance(text, str)
+            and "://" in text
+            and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,62}(/.*)?", text)
+        ):
+            raise ValueError(f"{text!r} is neither a folder nor a bucket like s3://bucket/prefix")
+        if text == "":
+            raise ValueError("name a folder or a bucket like s3://bucket/prefix")
+        return text
 
     @field_validator("accounts")
     @classmethod

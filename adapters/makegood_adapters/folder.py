@@ -1,17 +1,17 @@
 """Files of ours in a folder, each named by the SHA-256 of its content."""
 
 import asyncio
-import hashlib
+import fcntl
 import os
-import re
 import tempfile
 from collections.abc import AsyncIterable
 from pathlib import Path
+from typing import IO, Any
 
 from makegood.errors import MakegoodError
+from makegood_adapters.addressed import is_key, key_of, through, write
 
-_KEY = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
-_EXTENSION = re.compile(r"[a-z0-9]{1,8}")
+_PART = ".part-"
 
 
 class FolderError(MakegoodError):
@@ -22,18 +22,23 @@ class FolderBlobs:
     """`makegood.ports.Blobs` below *root*, which is created when the first file comes.
 
     A file appears whole or not at all, and is on the disk before its key is returned: what a key
-    stands for is paid for.
+    stands for is paid for. Until then it is a part file, which its writer holds locked.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def prepare(self) -> None:
-        """Make the folder and try to write into it. Raises FolderError with a sentence."""
+        """Make the folder, try to write into it, and remove the part files of writers that were killed.
+
+        Raises FolderError with a sentence.
+        """
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._root):
-                pass
+            with tempfile.TemporaryFile(dir=self._root) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for part in self._root.glob(f"{_PART}*"):
+                _remove_if_left(part)
         except OSError as error:
             raise FolderError(
                 f"Files cannot be kept in {self._root}: {error.strerror}. "
@@ -41,47 +46,79 @@ class FolderBlobs:
             ) from None
 
     async def put(self, content: bytes | AsyncIterable[bytes], name: str) -> str:
-        """Keep *content* and return its key; *name* only lends its extension."""
-        data = content if isinstance(content, bytes) else b"".join([piece async for piece in content])
-        return await asyncio.to_thread(self._put, data, name)
+        """Keep *content* and return its key; *name* only lends its extension.
+
+        Whatever its size, about a mebibyte of it is in memory. Nothing is left when the pieces raise or the
+        task is cancelled, except that a file which was whole by then may stay.
+        """
+        part = _Part(self._root)
+        try:
+            await through(part.open)
+            key = key_of(await write(content, part.file), name)
+            await through(part.become, self._root / key)
+        finally:
+            part.discard()
+        return key
 
     async def get(self, key: str) -> bytes | None:
         """Return the content; None also for anything that is not a key of ours, such as a path."""
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             return None
         return await asyncio.to_thread(_read, self.path(key))
 
     def path(self, key: str) -> Path:
         """Return where the file of *key* is or would be; ValueError for what is not a key."""
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise ValueError(f"{key!r} is not the key of a file")
         return self._root / key
 
-    def _put(self, data: bytes, name: str) -> str:
-        extension = Path(name).suffix[1:].lower()
-        if not _EXTENSION.fullmatch(extension):
-            extension = "bin"
-        key = f"{hashlib.sha256(data).hexdigest()}.{extension}"
-        target = self._root / key
+
+class _Part:
+    """A file that is not whole yet, in the same folder: a rename is atomic within one file system."""
+
+    file: IO[Any]
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path: Path | None = None
+
+    def open(self) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+        while self._path is None:
+            handle, name = tempfile.mkstemp(prefix=_PART, dir=self._root)
+            self.file = os.fdopen(handle, "wb", buffering=0)
+            fcntl.flock(self.file, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:  # else somebody who sweeps was faster than the lock
+                self._path = Path(name)
+            else:
+                self.file.close()
+
+    def become(self, target: Path) -> None:
+        """Be the file *target*, durably; one that is there has the same content and stays."""
+        assert self._path is not None
+        os.fsync(self.file.fileno())
         if not target.exists():
-            self._root.mkdir(parents=True, exist_ok=True)
-            _write_whole(target, data)
-        return key
+            self._path.replace(target)
+            self._path = None
+        _sync_folder(self._root)
+
+    def discard(self) -> None:
+        """Leave nothing of what has not become a file."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+        if hasattr(self, "file"):
+            self.file.close()
 
 
-def _write_whole(target: Path, data: bytes) -> None:
-    # In the same folder, since a rename is atomic only within one file system.
-    handle, part = tempfile.mkstemp(prefix=".part-", dir=target.parent)
+def _remove_if_left(part: Path) -> None:
+    """Remove *part* if its writer is dead: a lock ends with the process that held it."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).replace(target)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink(missing_ok=True)
+    except (FileNotFoundError, BlockingIOError):
+        return  # it has become a file, or is about to
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from makegood import Catalog, Engine, MakegoodError
 from makegood_adapters.accounts import open_accounts
+from makegood_adapters.blobs import open_blobs
 from makegood_adapters.config import ServiceConfig
-from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, health_route, hook_routes, runner
 from makegood_adapters.plugins import Plugins, load_plugins
 from makegood_adapters.postgres.store import PostgresStore
@@ -53,8 +53,7 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
                 transaction_pooler=pooled,
             )
         )
-        blobs = FolderBlobs(config.blobs)
-        blobs.prepare()
+        blobs = await open_blobs(config)
         plugins = load_plugins()
         providers = await stack.enter_async_context(open_accounts(config.accounts, plugins))
         wakeups = None  # those of the engine's own, inside this process

@@ -20,6 +20,7 @@ MakegoodError
 ├── WebhookRefused        a webhook is not signed as its provider signs; nothing was kept
 ├── ProviderRefused       the provider will never take this, however often it is asked
 └── ProviderUnavailable   the provider gave no usable answer to a question; nothing was changed
+    └── ResultTooLarge    a result is larger than may be brought home; asking again is no use
 """
 
 from collections.abc import Iterable, Sequence
@@ -143,6 +144,14 @@ class OutcomeUnknown(StoreError):
 
 class ProviderUnavailable(MakegoodError):
     """A question to the provider has no usable answer; it may be asked again."""
+
+
+class ResultTooLarge(ProviderUnavailable):
+    """A result file has more than `size_max` bytes: it will not fit, however often it is fetched."""
+
+    def __init__(self, size_max: int) -> None:
+        self.size_max = size_max
+        super().__init__(f"The result is larger than {size_max:,} bytes, the most that is brought home.")
 
 
 class AccountElsewhere(MakegoodError):

@@ -38,6 +38,11 @@ class Settings:
     """A task unknown to the provider counts as lost only when it is older than this."""
     fetch_timeout_seconds: float = 120.0
     """Longest download of one result file."""
+    fetch_again_seconds: float = 2.0
+    """First pause after a download that failed; further pauses are a quarter to a half of the time that
+    the result has waited, so they grow and are spread, whichever process takes the next try."""
+    fetch_again_max_seconds: float = 600.0
+    """Longest such pause; RunningHub keeps results for a day."""
     output_bytes_max: int = 500_000_000
     """Largest result file that is brought home."""
     defer_seconds: float = 2.0

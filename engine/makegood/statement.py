@@ -23,6 +23,7 @@ FAILURES = {
     "rejected": "provider refused the job",
     "no_output": "provider delivered no result",
     "result": "result could not be fetched in time",
+    "too_large": "result was too large",
     "timeout": "not finished in time",
     "input": "input could not be used",
     "client_report": "reported as failed before it began",

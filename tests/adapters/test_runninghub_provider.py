@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from makegood.errors import ProviderUnavailable
+from makegood.errors import ProviderUnavailable, ResultTooLarge
 from makegood.outcome import (
     Answer,
     Cancelled,
@@ -263,6 +263,27 @@ async def test_half_a_result_is_none(script: Script, provider: RunningHub, answe
     with pytest.raises(ProviderUnavailable) as caught:
         await content(provider, f"{script.url}/a.png?signature=s3cret", 3)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nPNGS",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nPNGS",
+    ],
+)
+async def test_a_result_over_the_limit_will_never_fit(
+    script: Script, provider: RunningHub, answer: bytes
+) -> None:
+    script.answer = answer
+    with pytest.raises(ResultTooLarge, match="larger than 3 bytes"):
+        await content(provider, f"{script.url}/a.png", 3)
+
+
+async def test_a_refused_address_is_told_to_have_expired(script: Script, provider: RunningHub) -> None:
+    script.answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nPNG"
+    with pytest.raises(ProviderUnavailable, match="HTTP 403, as for an address that has expired"):
+        await content(provider, f"{script.url}/a.png", 3)
 
 
 async def test_a_large_result_comes_in_pieces(script: Script, provider: RunningHub) -> None:

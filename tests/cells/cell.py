@@ -13,7 +13,7 @@ from tests.scenarios.stage import FAST, HEIGHT, PATIENCE_SECONDS, ROOMY, WIDTH, 
 
 PRICE = 60
 STARTING = RUNNING = 600  # seconds; the upscaler's file says so
-FETCH = 86_400
+FETCH = 7_200  # of every type that says nothing; well before the watchdog gives results up, after a day
 DRAINING = 1_000
 
 Deadline = Literal["starting", "running", "fetch"]

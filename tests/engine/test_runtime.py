@@ -15,7 +15,7 @@ from makegood.outcome import (
     Succeeded,
     Unfinished,
 )
-from makegood.testing.provider import PNG
+from makegood.testing.provider import PNG, PNG_END
 from tests.engine.world import PRICE, RUNNING, Upscale, World, a_world
 
 RUNS, WAITS = Unfinished(running=True), Unfinished(running=False)
@@ -35,7 +35,7 @@ class TestResult:
         assert ended.output is not None
         [file] = ended.output["files"]
         assert (file["kind"], file["node"]) == ("png", "9")
-        assert await world.blobs.get(file["key"]) == PNG + b"https://provider.example/1.png"
+        assert await world.blobs.get(file["key"]) == PNG + b"https://provider.example/1.png" + PNG_END
 
     async def test_a_result_of_several_files_is_brought_home_whole(self, world: World) -> None:
         outputs = tuple(Output(f"https://provider.example/{n}.png", "png") for n in range(3))

@@ -10,6 +10,7 @@ import pytest
 
 import makegood
 from makegood import BaseJob, Completion, Failure, InsufficientCredits, InvalidRequest, Job
+from makegood.errors import ResultTooLarge
 from makegood.job import JournalLine
 from makegood.outcome import Cancelled, Failed, NotFound, Output, Rejected, Retry, Succeeded, Unfinished
 from makegood.statement import ENGINE, FAILURES, Entry, EntryKind
@@ -49,6 +50,14 @@ async def _unfetched(world: World) -> Job:
     world.provider.fail("fetch", times=1_000)
     await world.ask()
     await world.clock.advance(Upscale.fetch_deadline.total_seconds())
+    await world.ask()
+    return job
+
+
+async def _too_large(world: World) -> Job:
+    job = await world.running(Upscale, DONE)
+    [output] = DONE.outputs
+    world.provider.contents[output.url] = (ResultTooLarge(world.settings.output_bytes_max),)
     await world.ask()
     return job
 
@@ -115,6 +124,7 @@ RETURNS: dict[str, Callable[[World], Awaitable[Job]]] = {
     "provider refused the job": _refused,
     "provider delivered no result": _without_result,
     "result could not be fetched in time": _unfetched,
+    "result was too large": _too_large,
     "input could not be used": _input_refused,
     "reported as failed before it began": _reported,
     "cancelled by you": _cancelled_by_owner,

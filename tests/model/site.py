@@ -27,6 +27,7 @@ from makegood.outcome import (
     Uncertain,
     Unfinished,
 )
+from makegood.testing.provider import PNG, PNG_END
 
 
 class WorkerKilled(BaseException):
@@ -172,7 +173,7 @@ class Site:
     async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """See `Provider.fetch`."""
         self._called("fetch")
-        yield output.url.encode()
+        yield PNG + output.url.encode() + PNG_END
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
         """See `Provider.confirm_binding`."""

@@ -155,6 +155,11 @@ class MemoryAttempts:
             row.next_fetch_at = self._tables.later(again_seconds)
         return [row.attempt for row in rows]
 
+    async def fetch_after(self, attempt: Attempt, seconds: float) -> None:
+        """Let nobody fetch the attempt's result until then."""
+        if (row := self._row(attempt)) and row.next_fetch_at:
+            row.next_fetch_at = self._tables.later(seconds)
+
     async def spent(self, limit: int) -> list[Attempt]:
         """Return open attempts whose time to drain is over, longest first."""
         over = [

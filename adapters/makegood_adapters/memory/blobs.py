@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import AsyncIterable
-from pathlib import PurePath
+
+from makegood_adapters.addressed import key_of
 
 
 class MemoryBlobs:
@@ -14,8 +15,7 @@ class MemoryBlobs:
     async def put(self, content: bytes | AsyncIterable[bytes], name: str) -> str:
         """Keep *content* and return its key; *name* only lends its extension."""
         data = content if isinstance(content, bytes) else b"".join([piece async for piece in content])
-        extension = PurePath(name).suffix.lower() or ".bin"
-        key = f"{hashlib.sha256(data).hexdigest()}{extension}"
+        key = key_of(hashlib.sha256(data).hexdigest(), name)
         self._files[key] = data
         return key
 

@@ -194,6 +194,10 @@ class PostgresAttempts:
         """See `Attempts.to_fetch`."""
         return await self._take("to_fetch", accounts, limit, again_seconds)
 
+    async def fetch_after(self, attempt: Attempt, seconds: float) -> None:
+        """See `Attempts.fetch_after`."""
+        await self._run("fetch_after", attempt.job_id, attempt.number, seconds)
+
     async def spent(self, limit: int) -> list[Attempt]:
         """See `Attempts.spent`."""
         return await self._take("spent", limit)

@@ -56,7 +56,7 @@ def status(job: Job) -> str:
 
 
 def _output_url(job: Job, file_url: Callable[[str], str]) -> str | None:
-    files: Sequence[Mapping[str, str]] = (job.output or {}).get("files", ())
+    files: Sequence[Mapping[str, Any]] = (job.output or {}).get("files", ())
     for kinds in (_VIDEO, _IMAGE):
         for file in files:
             if file.get("kind") in kinds:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from makegood.errors import ProviderUnavailable
+from makegood.errors import ProviderUnavailable, ResultTooLarge
 
 BASE_URL: Final = "https://api.replicate.com"
 
@@ -122,10 +122,9 @@ class ReplicateClient:
     async def download(self, url: str, size_max: int) -> AsyncGenerator[bytes, None]:
         """Give a result file of at most *size_max* bytes in pieces; the key is not sent to its host.
 
-        Raises ProviderUnavailable when it is missing, empty, cut off or larger.
+        Raises ResultTooLarge when it is larger, ProviderUnavailable when it is missing, empty or cut off.
         """
         size = 0
-        too_large = f"it is larger than {size_max} bytes"
         try:
             async with self._session.get(
                 url,
@@ -136,11 +135,11 @@ class ReplicateClient:
                 if response.status != 200:
                     raise self._no_file(f"HTTP {response.status}")
                 if (response.content_length or 0) > size_max:
-                    raise self._no_file(too_large)
+                    raise ResultTooLarge(size_max)
                 async for piece in response.content.iter_chunked(_PIECE_BYTES):
                     size += len(piece)
                     if size > size_max:
-                        raise self._no_file(too_large)
+                        raise ResultTooLarge(size_max)
                     yield piece
         except TimeoutError:
             raise self._no_file(f"it is not complete within {self._transfer.total} s") from None

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from makegood.errors import ProviderRefused, ProviderUnavailable
+from makegood.errors import ProviderRefused, ProviderUnavailable, ResultTooLarge
 from makegood.outcome import (
     JSON,
     Accepted,
@@ -131,7 +131,7 @@ class Replicate:
         elif len(content := output.text.encode()) <= size_max:
             yield content
         else:
-            raise ProviderUnavailable(f"The result is larger than {size_max} bytes.")
+            raise ResultTooLarge(size_max)
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
         """Confirm nothing: Replicate does not tell a prediction's webhook; its signature stands for it."""

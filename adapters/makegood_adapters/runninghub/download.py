@@ -5,7 +5,7 @@ from typing import Final
 
 import aiohttp
 
-from makegood.errors import ProviderUnavailable
+from makegood.errors import ProviderUnavailable, ResultTooLarge
 
 _PIECE_BYTES: Final = 64 * 1024
 _REDIRECTS_MAX: Final = 3
@@ -16,9 +16,9 @@ async def download(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the file in pieces of at most 64 KiB, *size_max* bytes in all; no key is sent.
 
-    Raises ProviderUnavailable when it is missing, empty or larger, and in the midst when it turns out to
-    be cut off. Only http and https are followed. RunningHub keeps results for 24 hours; afterwards its
-    storage answers 403.
+    Raises ResultTooLarge when it is larger, and ProviderUnavailable when it is missing or empty, and in the
+    midst when it turns out to be cut off. Only http and https are followed. RunningHub keeps results for 24
+    hours; afterwards its storage answers 403.
     """
     try:
         # Compressed content could grow past the limit, and hides a cut.
@@ -27,14 +27,15 @@ async def download(
             url, timeout=bounds, max_redirects=_REDIRECTS_MAX, headers=headers, middlewares=()
         ) as response:
             if response.status != 200:
-                raise _unavailable(f"HTTP {response.status}")
+                expired = ", as for an address that has expired" if response.status in (403, 410) else ""
+                raise _unavailable(f"HTTP {response.status}{expired}")
             if (response.content_length or 0) > size_max:
-                raise _too_large(size_max)
+                raise ResultTooLarge(size_max)
             size = 0
             async for piece in response.content.iter_chunked(_PIECE_BYTES):
                 size += len(piece)
                 if size > size_max:
-                    raise _too_large(size_max)
+                    raise ResultTooLarge(size_max)
                 yield piece
             if size == 0:
                 raise _unavailable("it is empty")
@@ -46,10 +47,6 @@ async def download(
         # Only the type: the text may hold a signed address, which is as good as a password. aiohttp
         # raises here for a body shorter than its announced length, too.
         raise _unavailable(f"the download broke off ({type(error).__name__})") from None
-
-
-def _too_large(size_max: int) -> ProviderUnavailable:
-    return _unavailable(f"it is larger than {size_max:,} bytes")
 
 
 def _unavailable(why: str) -> ProviderUnavailable:

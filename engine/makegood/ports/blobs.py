@@ -9,7 +9,8 @@ class Blobs(Protocol):
 
     async def put(self, content: bytes | AsyncIterable[bytes], name: str) -> str:
         """Keep *content*, whole or in pieces, and return its key; *name* only lends its extension. What
-        the pieces raise is raised, and nothing is kept."""
+        the pieces raise is raised, and nothing is kept; the same content is kept once, however often it
+        comes."""
 
     async def get(self, key: str) -> bytes | None:
         """Return the content, None if there is no such file."""

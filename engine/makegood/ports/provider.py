@@ -40,7 +40,7 @@ class Provider(Protocol):
 
     def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """Download one result file in pieces. Raises ProviderUnavailable, also in the midst, when it is
-        missing, cut off or larger than *size_max* bytes."""
+        missing, empty or cut off, and ResultTooLarge when it has more than *size_max* bytes."""
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:
         """Ask the provider whether *task_id* was created with the webhook token of this hash."""

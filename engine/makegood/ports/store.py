@@ -246,6 +246,9 @@ class Attempts(Protocol):
     async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
         """Return attempts that succeeded while their job still waits for the result, as `due`."""
 
+    async def fetch_after(self, attempt: Attempt, seconds: float) -> None:
+        """Let nobody fetch the attempt's result until *seconds* from now."""
+
     async def spent(self, limit: int) -> list[Attempt]:
         """Return open attempts that have held their slot for longer than they may after their job
         was over."""

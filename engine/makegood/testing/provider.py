@@ -3,10 +3,10 @@
 import asyncio
 import hashlib
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from makegood.errors import ProviderUnavailable, WebhookRefused
+from makegood.errors import ProviderUnavailable, ResultTooLarge, WebhookRefused
 from makegood.outcome import (
     JSON,
     Accepted,
@@ -27,6 +27,8 @@ from makegood.outcome import (
 
 SIGNATURE = "scripted-signature"
 PNG = b"\x89PNG\r\n\x1a\n"
+#: With what every PNG ends.
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def signed(raw: bytes) -> dict[str, str]:
@@ -65,7 +67,8 @@ class ScriptedProvider:
 
     `plan` says what comes instead, `fail` lets calls go unanswered, `gate` holds one back. `calls`
     lists what was asked, as (method, file name, task id or address); `tasks` what exists, by id; `room` is
-    what it says of the account.
+    what it says of the account. `contents` says in which pieces a result comes, by its address; an
+    exception among them is raised.
     """
 
     def __init__(self, features: Features | None = None) -> None:
@@ -73,6 +76,7 @@ class ScriptedProvider:
         self.room = Capacity()
         self.calls: list[tuple[str, str]] = []
         self.tasks: dict[str, Task] = {}
+        self.contents: dict[str, Sequence[bytes | Exception]] = {}
         self._plans: deque[tuple[Submission | Exception | None, tuple[Answer | Exception, ...]]] = deque()
         self._failing: Counter[str] = Counter()
         self._gates: dict[str, deque[Gate]] = {}
@@ -149,12 +153,14 @@ class ScriptedProvider:
         return self.room
 
     async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
-        """See `Provider.fetch`; the content is a PNG's first bytes and the address."""
+        """See `Provider.fetch`; what `contents` does not say is a PNG around its address."""
         await self._called("fetch", output.url)
-        pieces = (PNG, output.url.encode())
-        if sum(map(len, pieces)) > size_max:
-            raise ProviderUnavailable(f"the result is larger than {size_max} bytes")
+        pieces = self.contents.get(output.url, (PNG, output.url.encode(), PNG_END))
+        if sum(len(piece) for piece in pieces if isinstance(piece, bytes)) > size_max:
+            raise ResultTooLarge(size_max)
         for piece in pieces:
+            if isinstance(piece, Exception):
+                raise piece
             yield piece
 
     async def confirm_binding(self, task_id: str, token_hash: bytes) -> bool:

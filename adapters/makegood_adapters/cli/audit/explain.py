@@ -27,7 +27,7 @@ _VERDICTS = {
     Verdict.FAILED: "the provider failed",
     Verdict.CANCELLED: "the provider cancelled it",
     Verdict.ABSENT: "the provider does not know it",
-    Verdict.DEADLINE: "our deadline for it passed",
+    Verdict.DEADLINE: "we gave it up",
     Verdict.ADMINISTRATOR: "an administrator decided",
 }
 
@@ -36,6 +36,8 @@ _SOURCES = {
     "query": "the provider's answer to us",
     "watchdog": "our own clock",
     "fetch deadline": "our own clock",
+    "size limit": "our limit for results: no later download would fit",
+    "no result": "what the provider listed: none of it is a result",
 }
 
 

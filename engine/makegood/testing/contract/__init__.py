@@ -1,4 +1,4 @@
-"""The contracts of `makegood.ports`: what each store, provider and Wakeups must do, as tests for any."""
+"""The contracts of `makegood.ports`: what each of their implementations must do, as tests."""
 
 from collections.abc import AsyncIterator
 
@@ -7,6 +7,7 @@ import pytest_asyncio
 from makegood.ports import Store
 from makegood.testing.contract.attempts import AttemptsContract
 from makegood.testing.contract.audit import AuditContract
+from makegood.testing.contract.blobs import BlobsContract
 from makegood.testing.contract.buckets import BucketsContract
 from makegood.testing.contract.deadlines import DeadlinesContract
 from makegood.testing.contract.ends import EndsContract
@@ -21,7 +22,7 @@ from makegood.testing.contract.statements import StatementsContract
 from makegood.testing.contract.wakeups import WakeupsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
-__all__ = ["Counterpart", "ProviderContract", "StoreContract", "WakeupsContract"]
+__all__ = ["BlobsContract", "Counterpart", "ProviderContract", "StoreContract", "WakeupsContract"]
 
 
 class StoreContract(

@@ -213,6 +213,18 @@ class AttemptsContract:
         await drive.advance(601)
         assert await drive.store.attempts.to_fetch(accounts(job.pool), 10, 600) == []
 
+    async def test_a_result_is_fetched_no_sooner_than_said(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("running")
+        running = await drive.attempt(job)
+        await drive.store.attempts.fetch_after(running, 60)
+        succeeded = await drive.record(job, Verdict.SUCCEEDED)
+        await drive.store.attempts.fetch_after(succeeded, 3_600)
+        await drive.advance(3_000)
+        assert await drive.store.attempts.to_fetch(accounts(job.pool), 10, 600) == []
+        await drive.store.attempts.fetch_after(succeeded, 0)
+        assert await drive.store.attempts.to_fetch(accounts(job.pool), 10, 600) == [succeeded]
+
     async def test_a_late_result_is_not_fetched(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("running")
