@@ -24,6 +24,7 @@ from makegood_adapters.runninghub.account import Balance, read_balance, read_que
 from makegood_adapters.runninghub.client import RunningHubClient
 from makegood_adapters.runninghub.codes import NO_SUCH_ROUTE, Endpoint, Meaning, interpret
 from makegood_adapters.runninghub.exchange import Exchange, NoReply, Reply
+from makegood_adapters.runninghub.inspection import Inspection
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.reading import Reading, lost_an_input
 from makegood_adapters.runninghub.replies import Wording, code_of, object_of, state_of
@@ -74,6 +75,7 @@ class RunningHub:
         self._wording = Wording(client.clean, client.base_url)
         self._reading = Reading(self._wording, client.storable)
         self._uploads = Uploads(clock)
+        self.inspection = Inspection(client, self._patience, self._wording)
 
     def __repr__(self) -> str:
         return f"RunningHub({self._client!r})"
