@@ -1,1 +1,1 @@
-"""The command `makegood doctor`: does what is configured work, seen from this machine?"""
+"""The command `makegood doctor`, which looks whether what is configured works, seen from this machine."""
