@@ -22,7 +22,7 @@ from makegood_adapters.http import application, runner
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
 from makegood_adapters.runninghub.patience import Patience
-from makegood_adapters.runninghub.simulator import Pace, Simulator
+from makegood_adapters.runninghub.simulator import Faults, Pace, Rule, Simulator
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from tests.adapters.scripted_runninghub import KEY, PAGE, Script, reply, serve_script
 
@@ -149,6 +149,25 @@ async def test_one_paid_run(doctor: Doctor, ours: str, tmp_path: Path, simulator
     assert "✓ webhook: RunningHub reached webhook_base_url from outside" in told.out
     assert told.status == 0
     assert len(simulator.tasks) == 1
+
+
+async def test_a_run_that_takes_too_long_is_cancelled(
+    doctor: Doctor, tmp_path: Path, simulator: Simulator
+) -> None:
+    simulator.add(Rule(faults=Faults(hold="running")))
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "cat.png")
+    told = await doctor("--provider", "--run", "upscaler", "--image", "cat.png", "--seconds", "1")
+    assert "✗ task: not over within 1 s: it runs; asked to be cancelled: requested" in told.out
+    assert told.status == 1
+    await simulator.wait_for(lambda: simulator.tasks[0].state == "CANCEL")
+
+
+async def test_a_refused_run_is_told(doctor: Doctor, tmp_path: Path, simulator: Simulator) -> None:
+    simulator.add(Rule(faults=Faults(refuse="416")))
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "cat.png")
+    told = await doctor("--provider", "--run", "upscaler", "--image", "cat.png")
+    assert "✗ create: 416 TASK_CREATE_FAILED_BY_NOT_ENOUGH_WALLET" in told.out
+    assert told.status == 1
 
 
 async def test_without_run_nothing_is_created(doctor: Doctor, simulator: Simulator) -> None:

@@ -30,7 +30,7 @@ from makegood_adapters.runninghub.reading import Reading, lost_an_input
 from makegood_adapters.runninghub.replies import Wording, code_of, object_of, state_of
 from makegood_adapters.runninghub.request import Api, read_request
 from makegood_adapters.runninghub.submission import judge
-from makegood_adapters.runninghub.uploads import Uploads
+from makegood_adapters.runninghub.uploads import Uploads, key_of
 from makegood_adapters.runninghub.webhook import parse_hint, task_id_of
 
 #: v1 says 30 MB; the limit of v2 is not documented.
@@ -90,10 +90,11 @@ class RunningHub:
             raise ProviderRefused(
                 f"The input file has {len(data):,} bytes; RunningHub takes at most {UPLOAD_BYTES_MAX:,}."
             )
-        stored = self._uploads.find(name, data)
+        key = await key_of(name, data)
+        stored = self._uploads.find(key)
         if stored is None:
             stored = await self._upload(name, data)
-            self._uploads.keep(name, data, stored)
+            self._uploads.keep(key, stored)
         return stored
 
     async def _upload(self, name: str, data: bytes) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from makegood import BaseJob
 from makegood.errors import InvalidRequest, ProviderRefused, ProviderUnavailable
-from makegood.outcome import Accepted, Answer, Output, Rejected, Succeeded, Unfinished
+from makegood.outcome import Accepted, Answer, NotFound, Output, Rejected, Succeeded, Unfinished
 from makegood_adapters.cli.doctor.findings import Findings
 from makegood_adapters.runninghub import RunningHub
 
@@ -83,19 +83,28 @@ async def run(
 
 async def _wait(provider: RunningHub, task_id: str, seconds: float, found: Findings) -> Answer | None:
     """Ask until the task is over; one that takes too long is cancelled, so that it costs no more."""
+    last = "it has not ended"
     try:
         async with asyncio.timeout(seconds):
             while True:
-                answer = await provider.query(task_id)
-                if not isinstance(answer, Unfinished):
-                    return answer
+                try:
+                    answer = await provider.query(task_id)
+                    if not isinstance(answer, Unfinished | NotFound):
+                        return answer
+                    last = "RunningHub does not know it" if isinstance(answer, NotFound) else "it runs"
+                except ProviderUnavailable as error:
+                    last = str(error)
                 await asyncio.sleep(min(3.0, seconds / 20))
-    except ProviderUnavailable as error:
-        found.wrong(f"task: {error}")
     except TimeoutError:
-        reply = await provider.cancel(task_id)
-        found.wrong(f"task: not over within {seconds:g} s; cancelled ({reply})")
+        found.wrong(f"task: not over within {seconds:g} s: {last}; {await _cancelled(provider, task_id)}")
     return None
+
+
+async def _cancelled(provider: RunningHub, task_id: str) -> str:
+    try:
+        return f"asked to be cancelled: {await provider.cancel(task_id)}"
+    except ProviderUnavailable as error:
+        return f"it may go on and cost, for it could not be cancelled: {error}"
 
 
 async def _fetch(provider: RunningHub, answer: Succeeded, found: Findings) -> None:
