@@ -9,7 +9,7 @@ from makegood.outcome import JSON
 from makegood_adapters.runninghub.simulator import Simulator
 from tests.scenarios.stage import FAST, KEY, POOL, free_port, picture, staged
 
-APP = "poster"
+APP = "2018000000000000000"
 REFUSALS = 3
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from stamina.instrumentation import set_on_retry_hooks
 
 from makegood.errors import MakegoodError
 from makegood_adapters.cli.audit.command import audit
@@ -15,6 +16,7 @@ from makegood_adapters.cli.bench.command import bench
 from makegood_adapters.cli.chaos.command import chaos
 from makegood_adapters.cli.check import check
 from makegood_adapters.cli.diff import diff
+from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
 from makegood_adapters.cli.schema import schema
 from makegood_adapters.cli.simulate import simulate
@@ -31,10 +33,13 @@ app.command(bench)
 app.command(chaos)
 app.command(audit)
 app.command(simulate)
+app.command(doctor)
 
 
 def run() -> None:
     """Run the command line of this process."""
+    # The library's own lines say that something is asked again, not what and why; ours do.
+    set_on_retry_hooks([])
     try:
         app()
     except MakegoodError as error:

@@ -1,6 +1,7 @@
 """Repeat questions to RunningHub, within bounds; a create call never comes here."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Final
@@ -11,6 +12,8 @@ from aiolimiter import AsyncLimiter
 from makegood_adapters.runninghub.codes import Endpoint, interpret
 from makegood_adapters.runninghub.exchange import Exchange, NoReply
 from makegood_adapters.runninghub.replies import code_of, state_of
+
+_log = logging.getLogger(__name__)
 
 #: HTTP statuses that the same question will get again.
 _SETTLED: Final = frozenset({301, 302, 303, 307, 308, 400, 404, 405, 411, 413, 414, 415})
@@ -77,6 +80,7 @@ class Patience:
         """Tell stamina whether, or after how many seconds, to ask again."""
         if not isinstance(error, _AskAgain):
             return False
+        _log.debug("RunningHub: no answer, to be asked again: %s", error)
         wish = getattr(error.exchange, "retry_after_seconds", None)
         return True if wish is None else wish <= self._wish_seconds_max and max(wish, self._first_seconds)
 
@@ -85,7 +89,8 @@ class _AskAgain(Exception):
     """The exchange was no answer, and the next one may be."""
 
     def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange.problem or "no answer")
+        code = "" if isinstance(exchange, NoReply) or exchange.body is None else code_of(exchange.body)
+        super().__init__(exchange.problem or f"code {code}")
         self.exchange = exchange
 
 

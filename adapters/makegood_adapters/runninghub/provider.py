@@ -24,12 +24,13 @@ from makegood_adapters.runninghub.account import Balance, read_balance, read_que
 from makegood_adapters.runninghub.client import RunningHubClient
 from makegood_adapters.runninghub.codes import NO_SUCH_ROUTE, Endpoint, Meaning, interpret
 from makegood_adapters.runninghub.exchange import Exchange, NoReply, Reply
+from makegood_adapters.runninghub.inspection import Inspection
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.reading import Reading, lost_an_input
 from makegood_adapters.runninghub.replies import Wording, code_of, object_of, state_of
 from makegood_adapters.runninghub.request import Api, read_request
 from makegood_adapters.runninghub.submission import judge
-from makegood_adapters.runninghub.uploads import Uploads
+from makegood_adapters.runninghub.uploads import Uploads, key_of
 from makegood_adapters.runninghub.webhook import parse_hint, task_id_of
 
 #: v1 says 30 MB; the limit of v2 is not documented.
@@ -74,6 +75,7 @@ class RunningHub:
         self._wording = Wording(client.clean, client.base_url)
         self._reading = Reading(self._wording, client.storable)
         self._uploads = Uploads(clock)
+        self.inspection = Inspection(client, self._patience, self._wording)
 
     def __repr__(self) -> str:
         return f"RunningHub({self._client!r})"
@@ -88,10 +90,11 @@ class RunningHub:
             raise ProviderRefused(
                 f"The input file has {len(data):,} bytes; RunningHub takes at most {UPLOAD_BYTES_MAX:,}."
             )
-        stored = self._uploads.find(name, data)
+        key = await key_of(name, data)
+        stored = self._uploads.find(key)
         if stored is None:
             stored = await self._upload(name, data)
-            self._uploads.keep(name, data, stored)
+            self._uploads.keep(key, stored)
         return stored
 
     async def _upload(self, name: str, data: bytes) -> str:

@@ -1,5 +1,6 @@
 """What this process has lately uploaded to an account, so that the next try of a job need not again."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,21 +13,29 @@ KEPT_SECONDS: Final = 3600.0
 _FILES_MAX: Final = 1000
 
 
+Key = tuple[bytes, str]
+
+
+async def key_of(name: str, data: bytes) -> Key:
+    """Return what a file is known by, its content and extension; a large one would hold up the loop."""
+    digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
+    return digest, PurePosixPath(name).suffix.lower()
+
+
 class Uploads:
     """Names at RunningHub by content and extension; *clock* counts seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known: OrderedDict[tuple[bytes, str], tuple[float, str]] = OrderedDict()
+        self._known: OrderedDict[Key, tuple[float, str]] = OrderedDict()
 
-    def find(self, name: str, data: bytes) -> str | None:
-        """Return the name at RunningHub of these bytes, None if they must be uploaded."""
-        at, stored = self._known.get(_key(name, data), (0.0, None))
+    def find(self, key: Key) -> str | None:
+        """Return the name at RunningHub of this file, None if it must be uploaded."""
+        at, stored = self._known.get(key, (0.0, None))
         return stored if stored is not None and self._clock() - at < KEPT_SECONDS else None
 
-    def keep(self, name: str, data: bytes, stored: str) -> None:
+    def keep(self, key: Key, stored: str) -> None:
         """Remember what an upload returned; the oldest of many is forgotten."""
-        key = _key(name, data)
         self._known[key] = (self._clock(), stored)
         self._known.move_to_end(key)
         while len(self._known) > _FILES_MAX:
@@ -35,7 +44,3 @@ class Uploads:
     def forget(self) -> None:
         """Upload everything anew, since RunningHub has lost a file."""
         self._known.clear()
-
-
-def _key(name: str, data: bytes) -> tuple[bytes, str]:
-    return hashlib.sha256(data).digest(), PurePosixPath(name).suffix.lower()

@@ -1,0 +1,1 @@
+"""The command `makegood doctor`, which looks whether what is configured works, seen from this machine."""
