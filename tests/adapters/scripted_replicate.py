@@ -16,8 +16,10 @@ import aiohttp
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
+from makegood.testing.provider import PNG_END
+
 KEY = "r8_the-token-of-the-script"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64)) + PNG_END
 _OVER = ("succeeded", "failed", "canceled", "aborted")
 
 
