@@ -31,7 +31,7 @@ async def restless(world: World) -> None:
 
 
 class TestRoom:
-    async def test_c9_a_full_account_rests_and_counts_as_smaller(self, world: World) -> None:
+    async def test_p7_a_full_account_rests_and_counts_as_smaller(self, world: World) -> None:
         await world.running()
         world.provider.plan(FULL)
         job = await world.opened()

@@ -48,7 +48,7 @@ async def test_f10_an_input_is_uploaded_to_the_account_that_runs_its_job(
         assert [use.healthy for use in await engine.occupancy()] == [True, True]
 
 
-async def test_p7_a_job_goes_to_the_other_site_when_one_account_is_out_of_money(
+async def test_a_job_goes_to_the_other_site_when_one_account_is_out_of_money(
     database: str, tmp_path: Path
 ) -> None:
     async with two_sites(database, tmp_path) as (stage, other, engine):

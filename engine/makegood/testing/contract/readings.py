@@ -5,7 +5,7 @@
 import asyncio
 
 from makegood.job import Attempt, Job, Verdict
-from makegood.testing.drive import LEASE_SECONDS, Drive, accounts, token_hash
+from makegood.testing.drive import LEASE_SECONDS, PLAIN, Drive, accounts, edge_of, fact, token_hash
 
 # Far apart: real time may pass as well.
 GAP_SECONDS, SETTLE_SECONDS, STEP_SECONDS = 200.0, 500.0, 100.0
@@ -199,7 +199,8 @@ class LateContract:
     async def _closed(self, drive: Drive, verdict: Verdict) -> Attempt:
         await drive.grant()
         job = await drive.submit(await drive.to("starting"))
-        await drive.event(job, "fail", verdict)
+        evidence = fact(job, verdict, task_id=None)
+        await drive.apply(job, edge_of(PLAIN, "starting", "fail"), evidence=evidence)
         return await drive.attempt(job)
 
     async def _late(self, drive: Drive, attempt: Attempt) -> list[Attempt]:
