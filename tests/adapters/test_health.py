@@ -11,7 +11,6 @@ from makegood.errors import StoreUnavailable
 from makegood.outcome import Capacity
 from makegood.testing.clock import FakeClock
 from makegood.testing.drive import Plain
-from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.http import application, health_route
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from tests.adapters.queue_manager.scene import Page, served
@@ -24,10 +23,8 @@ def store() -> MemoryStore:
 
 @pytest_asyncio.fixture
 async def page(store: MemoryStore) -> AsyncIterator[Page]:
-    accounts = {ProviderAccount(name="main", pool="studio", capacity=3): ScriptedProvider()}
-    async with Engine(
-        store, Catalog([Plain]), blobs=MemoryBlobs(), providers=accounts, run_loops=False
-    ) as engine:
+    await store.attempts.register(ProviderAccount(name="main", pool="studio", capacity=3))
+    async with Engine(store, Catalog([Plain]), blobs=MemoryBlobs(), run_loops=False) as engine:
         app = application()
         app.add_routes([health_route(engine)])
         async with served(app) as opened:
