@@ -56,6 +56,7 @@ async def open_accounts(
                 pool=account.pool,
                 capacity=account.capacity,
                 draining_seconds=account.draining_seconds,
+                exclusive=account.exclusive,
             )
             try:
                 providers[known] = await stack.enter_async_context(opened)

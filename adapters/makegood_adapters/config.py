@@ -41,7 +41,8 @@ class AccountConfig(BaseModel):
     name: str
     provider: str = "runninghub"
     pool: str = "runninghub"
-    capacity: int = Field(default=1, ge=0)
+    capacity: int | None = Field(default=None, ge=0)
+    exclusive: bool = False
     base_url: str = "https://www.runninghub.cn"
     api_key: SecretStr
     draining_seconds: float = Field(default=7200.0, gt=0)

@@ -59,7 +59,9 @@ from makegood.runtime import (
     Poller,
     Relay,
     Submitter,
+    Surveyor,
     Watchdog,
+    introduce,
     run_all,
 )
 from makegood.settings import Settings
@@ -112,6 +114,7 @@ class Engine(Accounting):
                 self._poller,
                 self._collector,
                 Watchdog(self._context),
+                Surveyor(self._context),
                 Relay(self._context),
             )
             if run_loops
@@ -132,8 +135,7 @@ class Engine(Accounting):
                 self.catalog.refuse(job_type, why)
                 log.error("no new jobs of %s@%s are taken: %s", job_type.name, job_type.version, why)
         if self._loops:
-            for account in self._context.providers:
-                await self._store.attempts.register(account)
+            await introduce(self._context)
             work = run_all(self._loops, self._wakeups, self.settings, self._stopping, self.health)
             self._running = asyncio.create_task(work, name="makegood engine")
         return self

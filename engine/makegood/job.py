@@ -288,20 +288,32 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccount:
-    """An account at a provider: `capacity` is how many tasks it may hold at one time.
+    """An account at a provider: `capacity` is how many tasks it may hold at one time, None: as many as the
+    provider tells, and 1 until it has.
 
-    `draining_seconds` bounds how long an attempt may hold its slot after its job is over.
+    `draining_seconds` bounds how long an attempt may hold its slot after its job is over. `exclusive`: nobody
+    else uses this key, so the provider's count of its tasks can prove that a lost submission made none.
     """
 
     name: str
     pool: str
-    capacity: int
+    capacity: int | None = None
     draining_seconds: float = 7200.0
+    exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupancy:
-    """Slots of one provider account; `draining` are open attempts whose job is already over."""
+    """Slots of one provider account, and how it is doing.
+
+    `draining` are open attempts whose job is already over. `capacity` is what counts; `configured`, `told`
+    and `learned` are what it was made of, None where there is none. `in_use` is how many tasks the provider
+    counted at `told_at`, `differs_since` since when that is not the number of open attempts. `problem` says
+    why the account cannot be used, `failures` how many surveys in a row went unanswered. `abandoned` attempts
+    held their slot to the last moment: a person should look at the provider whether their tasks still run;
+    `late` ones turned out to have a task when they were closed already. Both until an administrator's
+    evidence is recorded.
+    """
 
     account: str
     pool: str
@@ -309,3 +321,21 @@ class Occupancy:
     open: int
     draining: int
     waiting: int
+    configured: int | None = None
+    told: int | None = None
+    learned: int | None = None
+    in_use: int | None = None
+    told_at: datetime | None = None
+    differs_since: datetime | None = None
+    rests_until: datetime | None = None
+    problem: str | None = None
+    problem_since: datetime | None = None
+    failures: int = 0
+    last_error: str | None = None
+    abandoned: int = 0
+    late: int = 0
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is known against the account; a single survey may go unanswered."""
+        return self.problem is None and self.failures < 3

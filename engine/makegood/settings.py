@@ -50,6 +50,22 @@ class Settings:
     job; it doubles each time."""
     defer_max_seconds: float = 60.0
     """Longest such pause."""
+    capacity_grow_seconds: float = 30.0
+    """Shortest time in which a capacity that was learned from refusals grows by one."""
+    account_refusals_max: int = 3
+    """So many refusals of an account's key in a row make it unfit, though each may pass."""
+    unfit_seconds: float = 300.0
+    """First rest of an account that cannot be used, without money for instance; it doubles each time."""
+    unfit_max_seconds: float = 3600.0
+    """Longest such rest."""
+    survey_interval_seconds: float = 60.0
+    """Pause between two questions to the provider how an account is doing."""
+    count_gap_seconds: float = 10.0
+    """Longest time between two counts of an exclusive account's tasks that prove a submission to be lost."""
+    count_after_seconds: float = 60.0
+    """Such counts go on until so long after the longest create call."""
+    count_differs_seconds: float = 600.0
+    """How long the provider may count other tasks of an exclusive account than we do before it is told."""
     hook_tries_max: int = 100
     """How often a hook that raises is told of one transition, once a minute, before it is given up."""
     grace_seconds: float = GRACE_SECONDS

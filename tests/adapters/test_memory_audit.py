@@ -88,8 +88,8 @@ def _lost(scene: Scene) -> None:
 
 
 def _capacity(scene: Scene) -> None:
-    [(name, account)] = scene.tables.accounts.items()
-    scene.tables.accounts[name] = replace(account, capacity=1)
+    [row] = scene.tables.accounts.values()
+    row.account = replace(row.account, capacity=1)
 
 
 def _tasks(scene: Scene) -> None:

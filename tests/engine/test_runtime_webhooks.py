@@ -1,7 +1,9 @@
 """Webhooks: hints that may come early, late, twice, forged or never, and that find a lost task again."""
 
+import pytest
+
 from makegood.job import Phase
-from makegood.outcome import Failed, Output, Succeeded, Unfinished
+from makegood.outcome import Failed, Features, NotFound, Output, Signature, Succeeded, Unfinished
 from tests.engine.world import PRICE, Upscale, World
 
 RUNS, FLAKY = Unfinished(running=True), Failed("errno 116", transient=True)
@@ -51,6 +53,45 @@ class TestUncertain:
         assert (await world.job(job)).state == "starting"
         await world.ask()
         await world.ended(job, "completed", captured=PRICE)
+
+    async def test_a_task_that_the_provider_does_not_know_yet_is_not_adopted(self, world: World) -> None:
+        job = await world.uncertain(NotFound(), NotFound(), DONE)
+        await world.webhook(job, "task-1")
+        for _ in range(2):
+            await world.ask()
+            assert ((await world.job(job)).state, (await world.attempt(job)).task_id) == ("starting", None)
+        await world.ask()
+        await world.ended(job, "completed", captured=PRICE)
+
+    async def test_a_task_about_which_there_is_no_answer_is_not_adopted(self, world: World) -> None:
+        job = await world.uncertain(DONE)
+        await world.webhook(job, "task-1")
+        world.provider.fail("query")
+        await world.ask()
+        assert (await world.attempt(job)).task_id is None
+        await world.ask()
+        await world.ended(job, "completed", captured=PRICE)
+
+    @pytest.mark.parametrize("signature", [Signature.STANDARD, Signature.ED25519])
+    async def test_a_signed_webhook_needs_no_confirmation_but_an_answer(
+        self, world: World, signature: Signature
+    ) -> None:
+        await world.instead(Features(signature=signature), capacity=2)
+        job = await world.uncertain(NotFound(), DONE)
+        await world.webhook(job, "task-1")
+        await world.ask()
+        assert (await world.attempt(job)).task_id is None
+        await world.ask()
+        await world.ended(job, "completed", captured=PRICE)
+        assert world.provider.count("confirm_binding") == 0
+
+    async def test_who_neither_signs_nor_tells_the_webhook_is_not_believed(self, world: World) -> None:
+        await world.instead(Features(), capacity=2)
+        job = await world.uncertain(DONE)
+        await world.webhook(job, "task-1")
+        await world.ask()
+        assert (await world.job(job)).state == "starting"
+        assert world.provider.count("confirm_binding") == world.provider.count("query") == 0
 
 
 class TestWebhook:

@@ -19,12 +19,13 @@ from makegood import (
     Job,
     JobInput,
     JobMoney,
+    Occupancy,
     ProviderAccount,
     Settings,
     Transition,
 )
 from makegood.mover import Mover
-from makegood.outcome import Answer, Rejected, Retry, Uncertain, Unfinished
+from makegood.outcome import Answer, Features, Rejected, Retry, Uncertain, Unfinished
 from makegood.runtime import (
     Collector,
     Context,
@@ -34,6 +35,7 @@ from makegood.runtime import (
     Poller,
     Relay,
     Submitter,
+    Surveyor,
     Watchdog,
 )
 from makegood.testing.clock import FakeClock
@@ -132,6 +134,7 @@ class World:
         self.provider = ScriptedProvider()
         self.catalog, self.wakeups, self.settings = Catalog(types), LocalWakeups(), settings
         self.account = ProviderAccount(name="gpu-1", pool=Upscale.pool, capacity=capacity)
+        self.providers = {self.account: self.provider}
         self.engine = Engine(
             self.store,
             self.catalog,
@@ -146,7 +149,7 @@ class World:
             self.store,
             self.catalog,
             self.mover,
-            {self.account: self.provider},
+            self.providers,
             self.blobs,
             self.wakeups,
             settings,
@@ -154,6 +157,20 @@ class World:
         self.dispatcher, self.submitter = Dispatcher(self.context), Submitter(self.context)
         self.poller, self.collector = Poller(self.context), Collector(self.context)
         self.watchdog, self.relay = Watchdog(self.context), Relay(self.context)
+        self.surveyor = Surveyor(self.context)
+
+    async def beside(self, name: str, features: Features | None = None, **given: Any) -> ScriptedProvider:
+        """Give this process another account, with a provider of its own, and return that."""
+        account, provider = ProviderAccount(name=name, pool=Upscale.pool, **given), ScriptedProvider(features)
+        self.providers[account] = provider
+        await self.store.attempts.register(account)
+        return provider
+
+    async def instead(self, features: Features, **given: Any) -> None:
+        """Let the account be another one."""
+        self.providers.clear()
+        self.provider = await self.beside(self.account.name, features, **given)
+        [self.account] = self.providers
 
     async def pending(self, job_type: type[BaseJob] = Upscale, **input: Any) -> Job:
         return await self.engine.submit(job_type, "ada", input)
@@ -236,6 +253,11 @@ class World:
         not_before = (await self.job(job)).not_before
         assert not_before is not None
         return (not_before - self.clock()).total_seconds()
+
+    async def use(self, name: str = "gpu-1") -> Occupancy:
+        """Return how an account is doing."""
+        [use] = [use for use in await self.engine.occupancy() if use.account == name]
+        return use
 
     async def slots(self) -> tuple[int, int]:
         """Return how many slots are taken, and how many of them by jobs that are over."""

@@ -41,6 +41,8 @@ class Create(StrEnum):
     REFUSED = "refused for good"
     BUSY = "refused for now"
     FULL = "refused because the account is full"
+    KEY = "refused because the key failed in passing"
+    BROKE = "refused because the account has no money"
     UNKNOWN_TASK = "answer unusable, but there is a task"
     UNKNOWN_NONE = "answer unusable, and there is no task"
     LOST_TASK = "no answer, but there is a task"
@@ -63,6 +65,7 @@ class Fate(StrEnum):
 
 
 ENDS = frozenset(Fate) - {Fate.WAITING, Fate.RUNNING}
+_REFUSED = {Create.REFUSED, Create.BUSY, Create.FULL, Create.KEY, Create.BROKE}
 _MAKE_A_TASK = {Create.ACCEPTED, Create.UNKNOWN_TASK, Create.LOST_TASK, Create.KILLED_AFTER}
 
 
@@ -117,7 +120,7 @@ class Site:
         task = Task(f"task-{len(self.tasks) + 1}", token_hash)
         if plan in _MAKE_A_TASK:
             self.tasks[task.id] = task
-        elif plan in {Create.REFUSED, Create.BUSY, Create.FULL}:
+        elif plan in _REFUSED:
             self.refused.add(token_hash)
         match plan:
             case Create.ACCEPTED:
@@ -128,6 +131,10 @@ class Site:
                 return Rejected("421", "busy", Retry.LATER)
             case Create.FULL:
                 return Rejected("421", "full", Retry.LATER, cause=Cause.ROOM)
+            case Create.KEY:
+                return Rejected("-1", "key", Retry.LATER, cause=Cause.ACCOUNT)
+            case Create.BROKE:
+                return Rejected("416", "no money", Retry.NEVER, cause=Cause.ACCOUNT)
             case Create.UNKNOWN_TASK | Create.UNKNOWN_NONE:
                 return Uncertain("the answer could not be read")
             case Create.LOST_TASK | Create.LOST_NONE:

@@ -34,7 +34,8 @@ from tests.model.site import Site, WorkerKilled
 POOL, ACCOUNT = "gpu", "gpu-1"
 LEASE_SECONDS = 300.0
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-SETTINGS = Settings(webhook_base_url="https://makegood.example")
+# An account without money may be tried again within a story.
+SETTINGS = Settings(webhook_base_url="https://makegood.example", unfit_seconds=20, unfit_max_seconds=60)
 # A step that hangs has failed; nothing waits this long on purpose.
 PATIENCE_SECONDS = 60.0
 

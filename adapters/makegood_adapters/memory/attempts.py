@@ -1,57 +1,40 @@
 """Attempts in memory, and so slots: opened only here, closed only by evidence or by their job."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from makegood.errors import InsufficientCredits
-from makegood.job import Attempt, Evidence, Occupancy, Phase, ProviderAccount, Verdict
+from makegood.job import Attempt, Evidence, Phase, Verdict
 from makegood.ports import Change
 from makegood_adapters.memory import moves
+from makegood_adapters.memory.accounts import MemoryAccounts
 from makegood_adapters.memory.evidence import record
-from makegood_adapters.memory.tables import AttemptRow, JobRow, Tables
+from makegood_adapters.memory.tables import AttemptRow, JobRow
 
+#: Ends after which nobody has seen the provider's task be over.
+_MAY_HAVE_A_TASK = (None, Verdict.REJECTED, Verdict.ABSENT)
 _MAY_BE_ASKED = (Phase.ACCEPTED, Phase.UNCERTAIN)
 
 
-class MemoryAttempts:
+class MemoryAttempts(MemoryAccounts):
     """The port `Attempts`."""
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    async def register(self, account: ProviderAccount) -> None:
-        """Add the account or change its pool and capacity."""
-        known = self._tables.accounts.get(account.name)
-        if known and known.capacity != account.capacity:
-            used = [row.attempt for row in self._tables.open_at(account.name)]
-            self._tables.kept[account.name] = frozenset((a.job_id, a.number) for a in used)
-        self._tables.accounts[account.name] = account
-
-    async def rest(self, account: str, first_seconds: float, seconds_max: float) -> None:
-        """Let a full account rest, longer each time in a row."""
-        until, rests = self._tables.rests.get(account, (None, 0))
-        if until is None or self._tables.passed(until):
-            seconds = min(first_seconds * 2 ** min(rests, 20), seconds_max)
-            self._tables.rests[account] = (self._tables.later(seconds), rests + 1)
-
-    async def occupancy(self) -> list[Occupancy]:
-        """Return use and capacity of every account, by name."""
-        return [self._use(account) for _, account in sorted(self._tables.accounts.items())]
-
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
-        """Move waiting jobs to free slots, the emptiest account first."""
+        """Move waiting jobs to free slots, the emptiest account first; of equals any."""
         free = {
-            name: account.capacity - len(self._tables.open_at(name))
-            for name, account in sorted(self._tables.accounts.items())
-            if account.pool == pool and name in accounts and not self._rests(name)
+            name: row.capacity - len(self._tables.open_at(name))
+            for name, row in self._tables.accounts.items()
+            if row.account.pool == pool and name in accounts and self._rest_of(row) is None
         }
         opened: list[Attempt] = []
         for row in self._tables.queue(pool):
-            name = max(free, key=lambda n: free[n], default=None)
-            if name is None or free[name] <= 0 or len(opened) >= limit:
+            most = max(free.values(), default=0)
+            if most <= 0 or len(opened) >= limit:
                 break
+            name = random.choice([account for account, left in free.items() if left == most])
             ready = row.job.not_before is None or self._tables.passed(row.job.not_before)
             if ready and row.job.cancel_requested_at is None:
                 new = self._open(row, name)
@@ -61,7 +44,10 @@ class MemoryAttempts:
 
     async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
         """Lease opened attempts that nobody works on, each with the next epoch."""
-        free = [row for row in self._tables.attempts_at(accounts) if self._claimable(row)]
+        free: list[AttemptRow] = []
+        for row in self._tables.attempts_at(accounts):
+            if self._claimable(row) and not self._waits_its_turn(row, free):
+                free.append(row)
         for row in free[: max(limit, 0)]:
             row.attempt = replace(row.attempt, epoch=row.attempt.epoch + 1)
             row.lease_until = self._tables.later(lease_seconds)
@@ -160,6 +146,25 @@ class MemoryAttempts:
         if (row := self._row(attempt)) and row.next_fetch_at:
             row.next_fetch_at = self._tables.later(seconds)
 
+    async def late(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
+        """Return closed attempts about which a webhook tells more than is known."""
+        found: dict[tuple[UUID, int], AttemptRow] = {}
+        for hint_row in self._tables.hints:
+            hint = hint_row.hint
+            row = self._tables.attempts[hint.job_id, hint.attempt]
+            if hint_row.read or hint.source != "webhook" or row.open or row.attempt.account not in accounts:
+                continue
+            if hint.task_id is None or (
+                hint.task_id == row.attempt.task_id and row.attempt.verdict not in _MAY_HAVE_A_TASK
+            ):
+                hint_row.read = True
+            elif row.next_ask_at is None or self._tables.passed(row.next_ask_at):
+                found[hint.job_id, hint.attempt] = row
+        rows = list(found.values())[: max(limit, 0)]
+        for row in rows:
+            row.next_ask_at = self._tables.later(again_seconds)
+        return [row.attempt for row in rows]
+
     async def spent(self, limit: int) -> list[Attempt]:
         """Return open attempts whose time to drain is over, longest first."""
         over = [
@@ -168,22 +173,6 @@ class MemoryAttempts:
             if row.open and row.attempt.draining_until and self._tables.passed(row.attempt.draining_until)
         ]
         return [row.attempt for row in _earliest(over, limit)]
-
-    def _use(self, account: ProviderAccount) -> Occupancy:
-        open_ = self._tables.open_at(account.name)
-        over = [row for row in open_ if self._tables.jobs[row.attempt.job_id].job.finished_at]
-        return Occupancy(
-            account=account.name,
-            pool=account.pool,
-            capacity=account.capacity,
-            open=len(open_),
-            draining=len(over),
-            waiting=len(self._tables.queue(account.pool)),
-        )
-
-    def _rests(self, account: str) -> bool:
-        until, _ = self._tables.rests.get(account, (None, 0))
-        return until is not None and not self._tables.passed(until)
 
     def _open(self, row: JobRow, account: str) -> list[Attempt]:
         edge = next(e for e in row.spec.leaving(row.job.state) if row.spec.opens_attempt(e))
@@ -238,6 +227,19 @@ class MemoryAttempts:
 
     def _claimable(self, row: AttemptRow) -> bool:
         return row.attempt.phase is Phase.OPENED and not self._leased(row) and self._needed(row)
+
+    def _waits_its_turn(self, row: AttemptRow, taken: Sequence[AttemptRow]) -> bool:
+        """Whether another attempt of an exclusive account is on its way to the provider, or just *taken*."""
+        name = row.attempt.account
+        if not self._tables.accounts[name].account.exclusive:
+            return False
+        on_its_way = [
+            other
+            for other in self._tables.open_at(name)
+            if other.attempt.phase is Phase.SUBMITTING
+            or (other.attempt.phase is Phase.OPENED and self._leased(other))
+        ]
+        return bool(on_its_way) or any(other.attempt.account == name for other in taken)
 
     def _to_uncertain(self, row: AttemptRow) -> None:
         row.attempt = replace(row.attempt, phase=Phase.UNCERTAIN)

@@ -254,11 +254,10 @@ def _outbox(tables: Tables) -> Iterator[Violation]:
 
 
 def _slots(tables: Tables) -> Iterator[Violation]:
-    for name, account in tables.accounts.items():
+    for name, row in tables.accounts.items():
         used = tables.open_at(name)
-        kept = tables.kept.get(name, frozenset())
-        opened_since = any((a.attempt.job_id, a.attempt.number) not in kept for a in used)
-        if len(used) > account.capacity and opened_since:
+        opened_since = any((a.attempt.job_id, a.attempt.number) not in row.kept for a in used)
+        if len(used) > row.capacity and opened_since:
             yield Violation(code="account_slots", subject=name)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from makegood.errors import GuardFailed, StoreError, UnknownJob
 from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Job, Phase, Verdict
 from makegood.machine import Edge, Money, Spec
+from makegood_adapters.memory.accounts import accepts
 from makegood_adapters.memory.tables import AttemptRow, Tables
 
 #: Verdicts that the provider has no part in.
@@ -49,7 +50,8 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
         task_id = attempt.task_id or evidence.task_id
         row.attempt = replace(attempt, phase=phase, task_id=task_id, accepted_at=now)
         row.next_ask_at = now
-        tables.rests.pop(attempt.account, None)
+        if row.open:
+            accepts(tables, attempt)
     elif evidence.verdict in FINAL_VERDICTS:
         row.attempt = replace(
             attempt,

@@ -144,7 +144,7 @@ def _leave_attempt(tables: Tables, row: JobRow) -> None:
     if row.in_slot or last is None or not last.open:
         return
     if last.attempt.intent_at is not None and row.job.finished_at is not None:
-        seconds = tables.accounts[last.attempt.account].draining_seconds
+        seconds = tables.accounts[last.attempt.account].account.draining_seconds
         last.attempt = replace(last.attempt, draining_until=tables.later(seconds))
     else:
         last.attempt = replace(last.attempt, phase=Phase.CLOSED, closed_at=tables.now())

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -40,6 +41,44 @@ class JobRow:
 
 
 @dataclass(slots=True)
+class AccountRow:
+    """A provider account with what was told, learned and found out about it."""
+
+    account: ProviderAccount
+    grow_seconds: float
+    next_survey_at: datetime
+    told: int | None = None
+    learned: int | None = None
+    learned_at: datetime | None = None
+    rests_until: datetime | None = None
+    rests: int = 0
+    refusals: int = 0
+    problem: str | None = None
+    problem_since: datetime | None = None
+    unfits: int = 0
+    in_use: int | None = None
+    told_at: datetime | None = None
+    differs_since: datetime | None = None
+    failures: int = 0
+    last_error: str | None = None
+    #: The attempts that were open when the capacity changed last: they may be too many.
+    kept: frozenset[tuple[UUID, int]] = frozenset()
+
+    @property
+    def limit(self) -> int:
+        """How many slots the account has, before anything was learned of it."""
+        if self.account.capacity is not None:
+            return self.account.capacity
+        return 1 if self.told is None else self.told
+
+    @property
+    def capacity(self) -> int:
+        """How many slots the account has."""
+        learned = self.limit if self.learned is None else min(self.limit, self.learned)
+        return min(learned, 1) if self.problem else learned
+
+
+@dataclass(slots=True)
 class AttemptRow:
     """An attempt with its lease, its next turns and the evidence about it."""
 
@@ -47,6 +86,9 @@ class AttemptRow:
     lease_until: datetime | None = None
     next_ask_at: datetime | None = None
     next_fetch_at: datetime | None = None
+    counted_at: datetime | None = None
+    counted_late_at: datetime | None = None
+    count_void: bool = False
     evidence: dict[Verdict, Evidence] = field(default_factory=dict)
 
     @property
@@ -124,10 +166,7 @@ class Tables:
     history: dict[UUID, list[Transition]] = field(default_factory=dict)
     operations: set[UUID] = field(default_factory=set)
     attempts: dict[tuple[UUID, int], AttemptRow] = field(default_factory=dict)
-    accounts: dict[str, ProviderAccount] = field(default_factory=dict)
-    #: The attempts that were open when the capacity of their account changed last: they may be too many.
-    kept: dict[str, frozenset[tuple[UUID, int]]] = field(default_factory=dict)
-    rests: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    accounts: dict[str, AccountRow] = field(default_factory=dict)
     wallets: dict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
     holds: dict[UUID, list[Hold]] = field(default_factory=lambda: defaultdict(list))
     hints: list[HintRow] = field(default_factory=list)
@@ -154,6 +193,15 @@ class Tables:
     def open_at(self, account: str) -> list[AttemptRow]:
         """Return the attempts that hold a slot of *account*."""
         return [a for a in self.attempts.values() if a.open and a.attempt.account == account]
+
+    @contextmanager
+    def resizing(self, row: AccountRow) -> Iterator[None]:
+        """Remember which attempts were open if the account's capacity changes."""
+        before = row.capacity
+        yield
+        if row.capacity != before:
+            used = [a.attempt for a in self.open_at(row.account.name)]
+            row.kept = frozenset((a.job_id, a.number) for a in used)
 
     def attempts_at(self, accounts: Collection[str]) -> Iterator[AttemptRow]:
         """Yield the attempts at these accounts, oldest first."""

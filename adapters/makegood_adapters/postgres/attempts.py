@@ -1,14 +1,16 @@
 """Attempts, and so slots, in Postgres."""
 
+import random
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Occupancy, ProviderAccount
+from makegood.job import FINAL_VERDICTS, Attempt, Evidence
+from makegood_adapters.postgres.accounts import PostgresAccounts, read_attempts
 from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
-from makegood_adapters.postgres.rows import as_json, to_attempt, to_evidence, to_occupancy
+from makegood_adapters.postgres.rows import as_json, to_attempt, to_evidence
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -78,23 +80,12 @@ _INTEND: Kind[_Intent, bool] = Kind(
 )
 
 
-class PostgresAttempts:
+class PostgresAttempts(PostgresAccounts):
     """Implements `makegood.ports.Attempts`."""
 
     def __init__(self, database: Database, commits: GroupCommit) -> None:
-        self._database, self._commits = database, commits
-
-    async def register(self, account: ProviderAccount) -> None:
-        """See `Attempts.register`."""
-        await self._run("register", account.name, account.pool, account.capacity, account.draining_seconds)
-
-    async def rest(self, account: str, first_seconds: float, seconds_max: float) -> None:
-        """See `Attempts.rest`."""
-        await self._run("rest", account, first_seconds, seconds_max)
-
-    async def occupancy(self) -> list[Occupancy]:
-        """See `Attempts.occupancy`."""
-        return [to_occupancy(r) for r in await self._database.fetch(statement("attempts/occupancy"))]
+        super().__init__(database)
+        self._commits = commits
 
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
         """See `Attempts.dispatch`."""
@@ -117,13 +108,19 @@ class PostgresAttempts:
             ids = [job_id for job_id in ids if job_id in taken]
             operations = [uuid4() for _ in ids]
             await connection.execute(statement("attempts/dispatch"), ids, operations)
-            return await _read(connection, list(zip(ids, numbers, strict=True)))
+            return await read_attempts(connection, list(zip(ids, numbers, strict=True)))
 
         return await self._database.transact(work)
 
     async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
         """See `Attempts.claim`."""
-        return await self._take("claim", accounts, limit, lease_seconds)
+
+        async def work(connection: asyncpg.Connection) -> list[Attempt]:
+            await connection.execute(statement("attempts/lock_exclusive"), accounts)
+            rows = await connection.fetch(statement("attempts/claim"), accounts, limit, lease_seconds)
+            return await read_attempts(connection, [(row["job_id"], row["number"]) for row in rows])
+
+        return await self._database.transact(work)
 
     async def give_back(self, attempt: Attempt) -> None:
         """See `Attempts.give_back`."""
@@ -198,6 +195,10 @@ class PostgresAttempts:
         """See `Attempts.fetch_after`."""
         await self._run("fetch_after", attempt.job_id, attempt.number, seconds)
 
+    async def late(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
+        """See `Attempts.late`."""
+        return await self._take("late", accounts, limit, again_seconds)
+
     async def spent(self, limit: int) -> list[Attempt]:
         """See `Attempts.spent`."""
         return await self._take("spent", limit)
@@ -211,26 +212,17 @@ class PostgresAttempts:
     async def _take(self, name: str, *arguments: object) -> list[Attempt]:
         async def work(connection: asyncpg.Connection) -> list[Attempt]:
             rows = await connection.fetch(statement(f"attempts/{name}"), *arguments)
-            return await _read(connection, [(row["job_id"], row["number"]) for row in rows])
+            return await read_attempts(connection, [(row["job_id"], row["number"]) for row in rows])
 
         return await self._database.transact(work)
 
 
-async def _read(connection: asyncpg.Connection, keys: Sequence[tuple[UUID, int]]) -> list[Attempt]:
-    if not keys:
-        return []
-    ids, numbers = [key[0] for key in keys], [key[1] for key in keys]
-    rows = await connection.fetch(statement("attempts/get"), ids, numbers)
-    return [to_attempt(row) for row in rows]
-
-
 def _spread(free: dict[str, int], limit: int) -> list[str]:
-    """Return an account for each of at most *limit* new attempts, the emptiest first."""
+    """Return an account for each of at most *limit* new attempts, the emptiest first, any of those that are
+    equally empty."""
     slots: list[str] = []
-    while len(slots) < limit:
-        name = max(free, key=lambda account: free[account], default=None)
-        if name is None or free[name] <= 0:
-            break
+    while len(slots) < limit and (most := max(free.values(), default=0)) > 0:
+        name = random.choice([account for account, left in free.items() if left == most])
         free[name] -= 1
         slots.append(name)
     return slots

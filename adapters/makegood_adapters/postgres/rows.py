@@ -208,7 +208,7 @@ def to_money(row: Record) -> JobMoney:
 
 
 def to_occupancy(row: Record) -> Occupancy:
-    """Build an Occupancy from a row of `attempts/occupancy`."""
+    """Build an Occupancy from a row of `accounts/occupancy`."""
     return Occupancy(
         account=row["name"],
         pool=row["pool"],
@@ -216,6 +216,19 @@ def to_occupancy(row: Record) -> Occupancy:
         open=row["open"],
         draining=row["draining"],
         waiting=row["waiting"],
+        configured=row["configured"],
+        told=row["told"],
+        learned=row["learned"],
+        in_use=row["in_use"],
+        told_at=row["told_at"],
+        differs_since=row["differs_since"],
+        rests_until=row["rests_until"],
+        problem=row["problem"],
+        problem_since=row["problem_since"],
+        failures=row["failures"],
+        last_error=row["last_error"],
+        abandoned=row["abandoned"],
+        late=row["late"],
     )
 
 

@@ -1,5 +1,6 @@
 """What the engine asks of the world: small Protocols, one sentence a method."""
 
+from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
 from makegood.ports.provider import Provider
 from makegood.ports.store import (
@@ -19,9 +20,11 @@ from makegood.ports.store import (
 from makegood.ports.wakeups import Bell, Wakeups
 
 __all__ = [
+    "GROW_SECONDS",
     "ORPHAN_SECONDS",
     "REPORTS_MAX",
     "RESULT_SECONDS",
+    "Accounts",
     "Attempts",
     "Bell",
     "Blobs",
@@ -32,6 +35,7 @@ __all__ = [
     "Ledger",
     "Outbox",
     "Provider",
+    "Reading",
     "Store",
     "StoredHint",
     "Wakeups",

@@ -19,13 +19,12 @@ from makegood.job import (
     JobMoney,
     JournalLine,
     NewJob,
-    Occupancy,
-    ProviderAccount,
     Transition,
     Wallet,
 )
 from makegood.machine import Spec
 from makegood.outcome import JSON
+from makegood.ports.accounts import Accounts
 
 REPORTS_MAX = 20
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
@@ -190,25 +189,16 @@ class Ledger(Protocol):
         """Take what remains out of buckets past their expiry; return how many buckets."""
 
 
-class Attempts(Protocol):
+class Attempts(Accounts, Protocol):
     """Attempts, and so slots: occupancy of an account is the number of its open attempts."""
-
-    async def register(self, account: ProviderAccount) -> None:
-        """Add the account or change its pool and capacity."""
-
-    async def rest(self, account: str, first_seconds: float, seconds_max: float) -> None:
-        """Dispatch nothing to the account for *first_seconds*, twice as long each time in a row up to
-        *seconds_max*; a task that it accepts ends the row."""
-
-    async def occupancy(self) -> list[Occupancy]:
-        """Return use and capacity of every account."""
 
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
         """Move waiting jobs of the pool, in queue order, to free slots of these accounts, each with
         a new attempt."""
 
     async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
-        """Take over opened attempts that nobody works on, with the next epoch and a lease."""
+        """Take over opened attempts that nobody works on, with the next epoch and a lease. Of an exclusive
+        account one at a time, and none while another is leased or being submitted."""
 
     async def give_back(self, attempt: Attempt) -> None:
         """End this worker's lease on an opened attempt, so that another may take it at once."""
@@ -248,6 +238,11 @@ class Attempts(Protocol):
 
     async def fetch_after(self, attempt: Attempt, seconds: float) -> None:
         """Let nobody fetch the attempt's result until *seconds* from now."""
+
+    async def late(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
+        """Return closed attempts about which an unread webhook tells more than is known: another task than
+        theirs, or one although there should be none; each comes again *again_seconds* later. Other webhooks
+        about closed attempts are marked as dealt with."""
 
     async def spent(self, limit: int) -> list[Attempt]:
         """Return open attempts that have held their slot for longer than they may after their job

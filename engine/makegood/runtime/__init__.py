@@ -7,6 +7,7 @@ from makegood.runtime.loop import Crew, Health, Loop, run_all
 from makegood.runtime.poller import Poller
 from makegood.runtime.relay import Relay
 from makegood.runtime.submitter import Submitter
+from makegood.runtime.surveyor import Surveyor, introduce
 from makegood.runtime.wakeups import LocalWakeups
 from makegood.runtime.watchdog import Watchdog
 
@@ -21,6 +22,8 @@ __all__ = [
     "Poller",
     "Relay",
     "Submitter",
+    "Surveyor",
     "Watchdog",
+    "introduce",
     "run_all",
 ]

@@ -9,17 +9,10 @@ from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import FETCH
-from makegood.outcome import (
-    Answer,
-    Cancelled,
-    CancelReply,
-    Failed,
-    NotFound,
-    Signature,
-    Succeeded,
-    Unfinished,
-)
+from makegood.outcome import Answer, Cancelled, CancelReply, Failed, NotFound, Succeeded, Unfinished
+from makegood.runtime.binding import Binding
 from makegood.runtime.context import Context
+from makegood.runtime.counting import Counting
 
 log = logging.getLogger("makegood.inquiry")
 
@@ -29,6 +22,7 @@ class Inquiry:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._binding, self._counting = Binding(context), Counting(context)
 
     async def ask(self, attempt: Attempt) -> None:
         """Learn what has become of *attempt* and bring its job up to it.
@@ -41,21 +35,32 @@ class Inquiry:
         except TimeoutError:
             raise ProviderUnavailable("the provider did not answer in time") from None
 
+    async def late(self, attempt: Attempt) -> None:
+        """Look into webhooks about *attempt* that came when it was closed; see `Binding.late`."""
+        try:
+            async with asyncio.timeout(self._context.settings.ask_timeout_seconds):
+                await self._binding.late(attempt)
+        except (ProviderUnavailable, TimeoutError) as error:
+            log.warning("a late webhook of job %s cannot be looked into yet: %r", attempt.job_id, error)
+
     async def _ask(self, attempt: Attempt) -> None:
         store = self._context.store
         job = await store.jobs.get(attempt.job_id)
         if job is None:
             return
         self._context.mover.remember(job)
-        task_id = attempt.task_id or await self._bind(job, attempt)
-        if task_id is None:
-            return
-        if attempt.task_id is not None:
+        provider, task_id, answer = self._context.provider(attempt.account), attempt.task_id, None
+        if task_id is not None:
             job = await self._begun(job, attempt)
+        elif bound := await self._binding.find(job, attempt):
+            task_id, answer = bound
+        else:
+            await self._counting.look(attempt)
+            return
         hints = await store.hints.unread(attempt)
         too_late = await self._pass_cancel_on(job, attempt, task_id)
-        provider = self._context.provider(attempt.account)
-        answer = await provider.query(task_id)
+        if answer is None or (isinstance(answer, Unfinished) and _is_unwanted(job, attempt)):
+            answer = await provider.query(task_id)
         if isinstance(answer, Succeeded) and not answer.outputs:
             answer = await provider.query(task_id)  # a result may be listed a moment late
         if isinstance(answer, Cancelled) and too_late:
@@ -77,40 +82,21 @@ class Inquiry:
             return job
         return begun or await self._context.store.jobs.get(job.id) or job
 
-    async def _bind(self, job: Job, attempt: Attempt) -> str | None:
-        """Find the task of an attempt whose create reply was lost: a webhook with its token names
-        it, and the provider confirms that the task was created with that token, or has signed the message,
-        without which it would not have been kept."""
-        store = self._context.store
-        provider = self._context.provider(attempt.account)
-        for hint in await store.hints.unread(attempt):
-            if hint.source != "webhook" or not hint.task_id or not attempt.token_hash:
-                continue
-            signed = provider.features.signature is not Signature.NONE
-            if not (signed or await provider.confirm_binding(hint.task_id, attempt.token_hash)):
-                log.warning("a webhook for job %s names a task that is not its own", job.id)
-                await store.hints.read([hint])
-                continue
-            evidence = attempt.evidence(Verdict.ACCEPTED, "webhook", task_id=hint.task_id)
-            await self._follow(job, "begin", evidence=evidence)
-            return hint.task_id
-        return None
-
     async def _pass_cancel_on(self, job: Job, attempt: Attempt, task_id: str) -> bool:
         """Cancel at the provider what was asked to be cancelled, or is no longer wanted; return whether the
         task was over before: then it was not we who cancelled it.
 
         That it was sent is written first: a cancellation that nobody knows of would be priced wrongly.
         """
-        unwanted = job.finished_at is not None or job.attempt != attempt.number
-        if attempt.cancel_answered or not (unwanted or job.cancel_requested_at):
+        provider = self._context.provider(attempt.account)
+        if attempt.cancel_answered or not (_is_unwanted(job, attempt) and provider.features.cancels):
             return attempt.cancel_late
         await self._context.store.attempts.sent_cancel(attempt)
         try:
             async with asyncio.timeout(
                 self._context.settings.ask_timeout_seconds / 2
             ):  # the rest is the query's
-                reply = await self._context.provider(attempt.account).cancel(task_id)
+                reply = await provider.cancel(task_id)
         except (ProviderUnavailable, TimeoutError) as error:  # what the query says counts all the same
             log.warning("the cancel of job %s has no usable answer: %r", job.id, error)
             return False
@@ -195,3 +181,9 @@ class Inquiry:
             evidence=evidence,
             ran=ran,
         )
+
+
+def _is_unwanted(job: Job, attempt: Attempt) -> bool:
+    """Whether nobody waits for the attempt's result any more, or its owner has asked to cancel."""
+    over = job.finished_at is not None or job.attempt != attempt.number
+    return over or job.cancel_requested_at is not None

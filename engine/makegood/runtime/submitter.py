@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import logging
-import random
 import secrets
 from dataclasses import replace
 from typing import assert_never
@@ -12,10 +11,11 @@ from makegood.errors import ProviderRefused, ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL, SUBMIT
-from makegood.outcome import Accepted, Cause, Rejected, Retry, Submission, Uncertain
+from makegood.outcome import Accepted, Rejected, Submission, Uncertain
 from makegood.ports import Provider
 from makegood.runtime.context import Context
 from makegood.runtime.loop import Crew, survivable
+from makegood.runtime.refusals import Refusals
 
 log = logging.getLogger("makegood.submitter")
 
@@ -32,7 +32,7 @@ class Submitter:
     topic = SUBMIT
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self._context, self._refusals = context, Refusals(context)
         self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(SUBMIT))
 
     async def turn(self) -> bool:
@@ -96,14 +96,14 @@ class Submitter:
             return None
         except (ProviderUnavailable, TimeoutError) as error:
             log.warning("inputs of job %s could not be uploaded: %s", job.id, error)
-            await self._rest(attempt.account)
+            await self._refusals.rest(attempt.account)
             await self._follow(job, "defer")
             return None
         except BaseException as error:  # whatever it was, the slot must not be held by it
             if not survivable(error):
                 raise
             log.exception("inputs of job %s could not be read", job.id)
-            await self._follow(job, "defer", defer_seconds=self._pause(job))
+            await self._follow(job, "defer", defer_seconds=self._refusals.pause(job))
             return None
         return names
 
@@ -115,12 +115,6 @@ class Submitter:
                 return await provider.submit(job.request, files, webhook)
         except TimeoutError:
             return Uncertain("the create call was not answered in time")
-
-    def _pause(self, job: Job) -> float:
-        """Return how long the job waits before it is offered again: longer each time, and not all at once."""
-        settings = self._context.settings
-        doubled = settings.defer_seconds * 2.0 ** min(job.attempt - job.reruns - 1, 16)
-        return min(doubled, settings.defer_max_seconds) * random.uniform(0.75, 1.0)
 
     async def _record_for_sure(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
         """Record, again while anything goes wrong: an accepted task's id is known only here. It is kept by
@@ -155,42 +149,12 @@ class Submitter:
                 await self._follow(job, "begin", evidence=_accepted(attempt, outcome))
                 self._context.wakeups.wake(POLL)
             case Rejected():
-                await self._rejected(job, attempt, outcome)
+                await self._refusals.take(job, attempt, outcome)
             case Uncertain(reason=reason):
                 log.warning("submission of job %s is uncertain: %s", job.id, reason)
                 await self._context.store.attempts.doubt(attempt, reason)
             case _:
                 assert_never(outcome)
-
-    async def _rejected(self, job: Job, attempt: Attempt, outcome: Rejected) -> None:
-        detail = {"code": outcome.code, "message": outcome.message}
-        evidence = attempt.evidence(Verdict.REJECTED, "submission", detail=detail)
-        now = await self._context.store.jobs.get(job.id)
-        if now is not None and now.cancel_requested_at:
-            await self._follow(job, "cancel", evidence=evidence)
-        elif outcome.retry is Retry.LATER:
-            await self._later(job, attempt, outcome, evidence)
-        else:
-            failure = Failure(
-                category="rejected",
-                message="The provider refused the job.",
-                detail=detail,
-            )
-            await self._follow(job, "fail", failure, evidence=evidence)
-
-    async def _later(self, job: Job, attempt: Attempt, outcome: Rejected, evidence: Evidence) -> None:
-        """Put the job back: a full account rests and its jobs keep their order, else the job waits alone."""
-        wish = outcome.after_seconds or 0.0
-        if outcome.cause is not Cause.REQUEST:
-            await self._rest(attempt.account, wish)
-            await self._follow(job, "defer", evidence=evidence)
-        else:
-            await self._follow(job, "defer", evidence=evidence, defer_seconds=max(self._pause(job), wish))
-
-    async def _rest(self, account: str, wish_seconds: float = 0.0) -> None:
-        settings = self._context.settings
-        first, longest = settings.defer_seconds, settings.defer_max_seconds
-        await self._context.store.attempts.rest(account, max(first, wish_seconds), max(longest, wish_seconds))
 
     async def _follow(
         self,

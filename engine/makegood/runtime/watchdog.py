@@ -31,7 +31,7 @@ class Watchdog:
         self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(self.topic))
 
     async def turn(self) -> bool:
-        """Deal with overdue jobs, spent attempts and expired credits, each for itself.
+        """Deal with overdue jobs, late webhooks, spent attempts and expired credits, each for itself.
 
         Jobs about which the provider has to be asked are ended beside the others, which do not wait.
         """
@@ -44,6 +44,10 @@ class Watchdog:
                     self.crew.start(ending, f"end {job.id}")
                 else:
                     await ending
+        if self._context.accounts and self.crew.room:
+            late = await store.attempts.late(self._context.accounts, self.crew.room, _AGAIN_SECONDS)
+            for attempt in late:
+                self.crew.start(self._inquiry.late(attempt), f"late {attempt.job_id}/{attempt.number}")
         for attempt in await store.attempts.spent(batch):
             await _alone(self._give_up(attempt), f"spent attempt {attempt.job_id}/{attempt.number}")
         await store.ledger.expire(batch)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
-from makegood.job import Attempt, Evidence, Job, NewJob, ProviderAccount, Verdict
+from makegood.job import Attempt, Evidence, Job, NewJob, Occupancy, ProviderAccount, Verdict
 from makegood.lifecycle import BaseJob
 from makegood.machine import Edge, Event, Money, Spec, State
 from makegood.ports import Change, Store
@@ -17,6 +17,7 @@ Advance = Callable[[float], Awaitable[None]]
 
 PRICE = 100
 LEASE_SECONDS = 300.0
+GROW_SECONDS = 100.0
 
 # What a usual provider would have said before an edge is taken, most usual first.
 _USUAL = (Verdict.ACCEPTED, Verdict.SUCCEEDED, Verdict.FAILED, Verdict.CANCELLED)
@@ -136,17 +137,18 @@ class Drive:
         self.specs = {spec.name: spec for spec in specs}
         self._pools, self._made = pools, 0
 
-    async def pool(self, capacity: int = 10) -> str:
-        """Make a pool with one account of *capacity* and return its name."""
+    async def pool(self, capacity: int | None = 10, **given: Any) -> str:
+        """Make a pool with one account of *capacity* and return its name; *given* goes to the account."""
         self._made += 1
         name = f"{self._pools}-{self._made}"
-        await self.resize(name, capacity)
+        await self.resize(name, capacity, **given)
         return name
 
-    async def resize(self, pool: str, capacity: int) -> None:
+    async def resize(self, pool: str, capacity: int | None, **given: Any) -> None:
         """Give the pool's account another capacity."""
         [name] = accounts(pool)
-        await self.store.attempts.register(ProviderAccount(name=name, pool=pool, capacity=capacity))
+        account = ProviderAccount(name=name, pool=pool, capacity=capacity, **given)
+        await self.store.attempts.register(account, GROW_SECONDS)
 
     async def grant(self, amount: int = 1_000, *, owner: str = "ada", **given: Any) -> None:
         """Issue a bucket that never expires; *given* replaces kind, source_ref, priority, expires_at."""
@@ -250,7 +252,12 @@ class Drive:
         assert found is not None
         return found
 
+    async def use(self, pool: str) -> Occupancy:
+        """Return the occupancy of the pool's account."""
+        [use] = [o for o in await self.store.attempts.occupancy() if [o.account] == accounts(pool)]
+        return use
+
     async def slots(self, pool: str) -> tuple[int, int]:
         """Return (open, draining) of the pool's account."""
-        [use] = [o for o in await self.store.attempts.occupancy() if [o.account] == accounts(pool)]
+        use = await self.use(pool)
         return use.open, use.draining

@@ -43,7 +43,7 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "attempts/get": (rows.to_attempt, Attempt, set()),
     "attempts/keep_evidence": (rows.to_attempt, Attempt, set()),
     "attempts/evidence": (rows.to_evidence, Evidence, set()),
-    "attempts/occupancy": (rows.to_occupancy, Occupancy, set()),
+    "accounts/occupancy": (rows.to_occupancy, Occupancy, set()),
     "audit/violations": (rows.to_violation, Violation, {"found"}),
     "audit/totals": (rows.to_totals, Totals, {"owners"}),
     "hints/unread": (rows.to_hint, StoredHint, set()),

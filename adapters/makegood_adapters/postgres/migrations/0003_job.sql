@@ -3,11 +3,28 @@
 create table makegood.provider_account (
   name             text primary key check (name <> ''),
   pool             text not null check (pool <> ''),
-  capacity         integer not null check (capacity >= 0),
-  draining_seconds double precision not null default 7200 check (draining_seconds > 0),
+  configured       integer check (configured >= 0),      -- null: what the provider tells
+  told             integer check (told >= 0),
+  learned          integer check (learned > 0),          -- from refusals; null: nothing
+  capacity         integer not null,                     -- what follows, and since when: written by the trigger
   capacity_since   timestamptz not null default makegood.now(),
+  exclusive        boolean not null default false,       -- its submissions are made one at a time
+  draining_seconds double precision not null default 7200 check (draining_seconds > 0),
+  grow_seconds     double precision not null default 30 check (grow_seconds > 0),
+  learned_at       timestamptz,
   rests_until      timestamptz,
-  rests            integer not null default 0
+  rests            integer not null default 0,           -- in a row, as are the next and `unfits`
+  refusals         integer not null default 0,           -- of those, because of the account itself
+  problem          text,                                 -- why it is unfit; null: it is fit
+  problem_since    timestamptz,
+  unfits           integer not null default 0,
+  next_survey_at   timestamptz not null default makegood.now(),  -- long ago: no worker has this account
+  in_use           integer,                              -- tasks, as the provider counts them
+  told_at          timestamptz,
+  differs_since    timestamptz,                          -- since when that is not what we count
+  failures         integer not null default 0,           -- surveys in a row without an answer
+  last_error       text,
+  check ((problem is null) = (problem_since is null))
 );
 create index provider_account_pool on makegood.provider_account (pool, name);
 
@@ -84,6 +101,9 @@ create table makegood.attempt (
   cancel_answered boolean not null default false,
   cancel_late    boolean not null default false,
   draining_until timestamptz,
+  counted_at      timestamptz,                   -- when the last clean count began that may prove it has no task
+  counted_late_at timestamptz,                   -- the first one after the slowest create call
+  count_void      boolean not null default false, -- a count was not clean, or came too late: it proves nothing
   primary key (job_id, number),
   unique (account, task_id),
   check ((phase = 'closed') = (closed_at is not null)),
@@ -107,6 +127,9 @@ create table makegood.evidence (
   unique (job_id, attempt, verdict),
   foreign key (job_id, attempt) references makegood.attempt
 );
+
+create index evidence_alarm on makegood.evidence (source, job_id, attempt)
+  where source in ('draining deadline', 'late webhook');
 
 create table makegood.hold (  -- one reservation per (job, bucket), settled at most once
   job_id    uuid not null,  -- no foreign keys, for the reason that `journal` has none
@@ -161,6 +184,21 @@ create table makegood.inbox (
   read_at     timestamptz,
   unique (job_id, attempt, source, digest)
 );
+create index inbox_unread on makegood.inbox (inbox_id) where read_at is null and source = 'webhook';
+
+-- Who changes what is configured, told, learned or known against an account changes its slots.
+create function makegood.account_capacity() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.capacity := least(coalesce(new.configured, new.told, 1), new.learned,
+                        case when new.problem is not null then 1 end);
+  if tg_op = 'UPDATE' then
+    new.capacity_since := case when new.capacity = old.capacity then old.capacity_since else makegood.now() end;
+  end if;
+  return new;
+end $$;
+create trigger has_slots before insert or update on makegood.provider_account
+  for each row execute function makegood.account_capacity();
 
 -- A slot is an open attempt: one more is refused when the account is full, whoever inserts it.
 create function makegood.attempt_opens() returns trigger

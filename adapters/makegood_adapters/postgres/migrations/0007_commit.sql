@@ -14,6 +14,8 @@
 create function makegood.keep_evidence(p_facts jsonb, p_only uuid[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  takers text[];
 begin
   perform 1 from makegood.attempt a
     join jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer)
@@ -28,7 +30,8 @@ begin
     where (not f.final or a.verdict is null or a.verdict = f.verdict)
       and (p_only is null or f.job_id = any(p_only))
     on conflict (job_id, attempt, verdict) do nothing;
-  update makegood.attempt a
+  with brought as (
+    update makegood.attempt a
     set task_id = coalesce(a.task_id, f.task_id),
         accepted_at = case when f.verdict = 'accepted' then coalesce(a.accepted_at, makegood.now())
                            else a.accepted_at end,
@@ -49,11 +52,26 @@ begin
     where a.job_id = f.job_id and a.number = f.attempt
       and (f.final and a.closed_at is null or f.verdict = 'accepted' and a.accepted_at is null
            or f.task_id is not null and a.task_id is null)
-      and (p_only is null or f.job_id = any(p_only));
-  update makegood.provider_account p set rests = 0, rests_until = null  -- who accepts is not full
-    from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text)
-    join makegood.attempt a on a.job_id = f.job_id and a.number = f.attempt
-    where f.verdict = 'accepted' and p.name = a.account and p.rests > 0;
+      and (p_only is null or f.job_id = any(p_only))
+    returning a.account, a.intent_at, a.closed_at, f.verdict
+  )
+  select array_agg(distinct b.account) into takers
+    from brought b join makegood.provider_account p on p.name = b.account
+    where b.verdict = 'accepted' and b.closed_at is null
+      and (p.rests > 0 or p.refusals > 0 or p.problem is not null or p.learned is not null)
+      and (p.problem_since is null or b.intent_at > p.problem_since);  -- not who was sent before it
+  if takers is null then
+    return;
+  end if;
+  update makegood.provider_account  -- who accepts is not full, and can be used
+    set rests = 0, refusals = 0, rests_until = null, problem = null, problem_since = null, unfits = 0
+    where name = any(takers) and (rests > 0 or refusals > 0 or problem is not null);
+  update makegood.provider_account p  -- and has perhaps more room than was learned
+    set learned_at = makegood.now(),
+        learned = case when p.learned + 1 < coalesce(p.configured, p.told, 1) then p.learned + 1 end
+    where p.name = any(takers) and p.learned_at <= makegood.now() - make_interval(secs => p.grow_seconds)
+      and p.learned <= (select count(*) from makegood.attempt a
+                        where a.account = p.name and a.closed_at is null);
 end $$;
 
 -- Keep facts and return the attempts as they then are. Called by Attempts.record.

@@ -23,7 +23,8 @@ select kind, privilege, object from (values
   (array['worker', 'api'], 'select', 'table makegood.attempt'),
   (array['readonly'], 'select (job_id, number, account, phase, epoch, lease_until, task_id, ran, asked, '
     'opened_at, intent_at, accepted_at, closed_at, verdict, outputs, next_ask_at, next_fetch_at, '
-    'cancel_sent_at, cancel_answered, cancel_late, draining_until)', 'table makegood.attempt'),
+    'cancel_sent_at, cancel_answered, cancel_late, draining_until, counted_at, counted_late_at, count_void)',
+    'table makegood.attempt'),
 
   (array['worker', 'api'], 'insert (job_id, owner_id, type, type_version, pool, state, price, input, '
     'request, files, key, priority, attempts_max, retry_of, actor, input_digest)', 'table makegood.job'),
@@ -38,12 +39,15 @@ select kind, privilege, object from (values
 
   (array['worker'], 'insert (job_id, number, account), update (phase, epoch, lease_until, token_hash, '
     'task_id, ran, asked, intent_at, accepted_at, closed_at, verdict, outputs, next_fetch_at, '
-    'cancel_sent_at, cancel_answered, cancel_late)', 'table makegood.attempt'),
+    'cancel_sent_at, cancel_answered, cancel_late, counted_at, counted_late_at, count_void)',
+    'table makegood.attempt'),
   (array['worker'], 'insert (job_id, attempt, verdict, source, task_id, detail)',
     'table makegood.evidence'),
   (array['worker'], 'update (delivered, leased_until, tries, done_at)', 'table makegood.outbox'),
-  (array['worker'], 'insert (name, pool, capacity, draining_seconds), update (pool, capacity, '
-    'draining_seconds, capacity_since, rests_until, rests)', 'table makegood.provider_account'),
+  (array['worker'], 'insert (name, pool, configured, draining_seconds, exclusive, grow_seconds), '
+    'update (pool, configured, draining_seconds, exclusive, grow_seconds, told, learned, learned_at, '
+    'rests_until, rests, refusals, problem, problem_since, unfits, next_survey_at, in_use, told_at, '
+    'differs_since, failures, last_error)', 'table makegood.provider_account'),
 
   (array['worker'], 'insert (grace_seconds), update (grace_seconds)', 'table makegood.ledger_rule'),
   (array['worker'], 'insert (type, version, digest)', 'table makegood.machine'),

@@ -9,6 +9,7 @@ from makegood.testing.contract.attempts import AttemptsContract
 from makegood.testing.contract.audit import AuditContract
 from makegood.testing.contract.blobs import BlobsContract
 from makegood.testing.contract.buckets import BucketsContract
+from makegood.testing.contract.capacities import CapacitiesContract, UnfitContract
 from makegood.testing.contract.deadlines import DeadlinesContract
 from makegood.testing.contract.ends import EndsContract
 from makegood.testing.contract.evidence import EvidenceContract
@@ -16,6 +17,7 @@ from makegood.testing.contract.jobs import JobsContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
 from makegood.testing.contract.provider import Counterpart, ProviderContract
+from makegood.testing.contract.readings import LateContract, ReadingsContract
 from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
@@ -35,6 +37,10 @@ class StoreContract(
     EvidenceContract,
     SlotsContract,
     RestsContract,
+    CapacitiesContract,
+    UnfitContract,
+    ReadingsContract,
+    LateContract,
     AttemptsContract,
     MessagesContract,
     AuditContract,

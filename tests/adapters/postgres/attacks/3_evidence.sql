@@ -68,7 +68,7 @@ UPDATE makegood.job SET state = 'starting', attempt = 1 WHERE job_id = '{queued}
 COMMIT;
 
 -- HRRR give a provider account more slots
-UPDATE makegood.provider_account SET capacity = 99;
+UPDATE makegood.provider_account SET configured = 99;
 
 -- HHRR put a message of the provider into the inbox
 INSERT INTO makegood.inbox (job_id, attempt, source, digest, body) VALUES ('{running}', 1, 'webhook',

@@ -1,0 +1,109 @@
+"""What follows from a create call that was refused: who waits, the job, its account, or nobody any more."""
+
+import logging
+import random
+from typing import assert_never
+
+from makegood.job import Attempt, Evidence, Job, Verdict
+from makegood.lifecycle import Failure
+from makegood.outcome import Cause, Rejected, Retry
+from makegood.runtime.context import Context
+
+log = logging.getLogger("makegood.refusals")
+
+_ACTOR = "submitter"
+
+
+class Refusals:
+    """Puts a refused job back or ends it, and lets its account rest, shrink or be unfit."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def take(self, job: Job, attempt: Attempt, refusal: Rejected) -> None:
+        """Record that *refusal* made no task, and act on what it is about."""
+        detail = {"code": refusal.code, "message": refusal.message}
+        evidence = attempt.evidence(Verdict.REJECTED, "submission", detail=detail)
+        cause = refusal.cause
+        # Whatever becomes of the job: what was learned of the account is true for all.
+        if cause is Cause.ACCOUNT and not await self._may_be_used_again(attempt.account, refusal):
+            await self._go_elsewhere(job, attempt, refusal, evidence)
+        elif cause is not Cause.ACCOUNT and refusal.retry is Retry.NEVER:
+            message = "The provider refused the job."
+            await self._end(job, Failure(category="rejected", message=message, detail=detail), evidence)
+        else:
+            await self._later(job, attempt, refusal, evidence)
+
+    async def rest(self, account: str, wish_seconds: float = 0.0, *, refused: bool = False) -> int:
+        """Let the account rest, at least as long as the provider wishes; see `Accounts.rest`."""
+        settings = self._context.settings
+        first = max(settings.defer_seconds, wish_seconds)
+        longest = max(settings.defer_max_seconds, wish_seconds)
+        return await self._context.store.attempts.rest(account, first, longest, refused=refused)
+
+    def pause(self, job: Job) -> float:
+        """Return how long the job waits before it is offered again: longer each time, and not all at once."""
+        settings = self._context.settings
+        doubled = settings.defer_seconds * 2.0 ** min(job.attempt - job.reruns - 1, 16)
+        return min(doubled, settings.defer_max_seconds) * random.uniform(0.75, 1.0)
+
+    async def _later(self, job: Job, attempt: Attempt, refusal: Rejected, evidence: Evidence) -> None:
+        """Put the job back: where its account waits, its jobs keep their order, else the job waits alone."""
+        wish = refusal.after_seconds or 0.0
+        match refusal.cause:
+            case Cause.REQUEST:
+                await self._defer(job, evidence, max(self.pause(job), wish))
+            case Cause.PACE:
+                await self.rest(attempt.account, wish)
+                await self._defer(job, evidence)
+            case Cause.ROOM:  # closed before it is counted: of many refused at once the last one counts right
+                await self.rest(attempt.account, wish)
+                await self._defer(job, evidence)
+                await self._context.store.attempts.shrink(attempt)
+            case Cause.ACCOUNT:
+                await self._defer(job, evidence)
+            case _:
+                assert_never(refusal.cause)
+
+    async def _may_be_used_again(self, account: str, refusal: Rejected) -> bool:
+        """Let an account whose key was refused in passing rest, unless it was so too often in a row."""
+        if refusal.retry is Retry.NEVER:
+            return False
+        times = await self.rest(account, refusal.after_seconds or 0.0, refused=True)
+        return times < self._context.settings.account_refusals_max
+
+    async def _go_elsewhere(self, job: Job, attempt: Attempt, refusal: Rejected, evidence: Evidence) -> None:
+        """Take the account for unfit, and the job to another one of its pool if there is one that is fit."""
+        settings = self._context.settings
+        problem = f"{refusal.code}: {refusal.message}"
+        log.error("provider account %s cannot be used: %s", attempt.account, problem)
+        another = await self._context.store.attempts.unfit(
+            attempt.account, problem, settings.unfit_seconds, settings.unfit_max_seconds
+        )
+        if another:
+            await self._defer(job, evidence)
+        else:
+            message = "The provider cannot take jobs at the moment."
+            detail = {"code": refusal.code, "message": refusal.message}
+            await self._end(job, Failure(category="provider", message=message, detail=detail), evidence)
+
+    async def _defer(self, job: Job, evidence: Evidence, defer_seconds: float | None = None) -> None:
+        mover = self._context.mover
+        if await self._cancelled(job, evidence):
+            return
+        await mover.follow(job.id, "defer", actor=_ACTOR, evidence=evidence, defer_seconds=defer_seconds)
+
+    async def _end(self, job: Job, failure: Failure, evidence: Evidence) -> None:
+        if await self._cancelled(job, evidence):
+            return
+        await self._context.mover.follow(
+            job.id, "fail", failure, actor=_ACTOR, reason=failure.message, evidence=evidence
+        )
+
+    async def _cancelled(self, job: Job, evidence: Evidence) -> bool:
+        """Cancel a job whose owner has asked for it meanwhile; return whether there is nothing more to do."""
+        now = await self._context.store.jobs.get(job.id)
+        if now is None or not now.cancel_requested_at:
+            return False
+        await self._context.mover.follow(job.id, "cancel", actor=_ACTOR, evidence=evidence)
+        return True

@@ -1,0 +1,92 @@
+"""Ask each provider now and then how its account is doing: how many tasks it may have, and has."""
+
+import asyncio
+import logging
+import random
+from dataclasses import replace
+
+from makegood.errors import ProviderRefused, ProviderUnavailable
+from makegood.job import Occupancy
+from makegood.mover import DISPATCH
+from makegood.outcome import Capacity
+from makegood.runtime.context import Context
+from makegood.runtime.loop import Crew
+
+log = logging.getLogger("makegood.surveyor")
+
+
+class Surveyor:
+    """What a provider tells of an account is kept where all workers see it; one of them asks at a time.
+
+    That a provider counts other tasks than we do moves nothing; it is only told.
+    """
+
+    name = "surveyor"
+    topic = "surveyor"
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(self.topic))
+        self._said: set[tuple[str, object]] = set()
+
+    async def turn(self) -> bool:
+        """Start a question about each account whose turn it is."""
+        context = self._context
+        if not (context.accounts and self.crew.room):
+            return False
+        pause = context.settings.survey_interval_seconds * random.uniform(0.8, 1.2)
+        for name in await context.store.attempts.to_survey(context.accounts, pause):
+            features = context.provider(name).features
+            if features.tells_limit or features.counts_tasks:
+                self.crew.start(self._survey(name), f"survey {name}")
+        return False
+
+    async def _survey(self, name: str) -> None:
+        context = self._context
+        try:
+            async with asyncio.timeout(context.settings.ask_timeout_seconds):
+                told = await context.provider(name).capacity()
+        except (ProviderUnavailable, ProviderRefused, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+            log.warning("the provider tells nothing of account %s: %s", name, why)
+            await context.store.attempts.unanswered(name, why)
+            return
+        await context.store.attempts.surveyed(name, told)
+        context.wakeups.wake(DISPATCH)
+        await self._compare(name, told)
+
+    async def _compare(self, name: str, told: Capacity) -> None:
+        """Tell, once, that the provider has another limit or another count than we have."""
+        context = self._context
+        use = next(use for use in await context.store.attempts.occupancy() if use.account == name)
+        if told.limit is not None and use.configured not in (None, told.limit):
+            text = "provider account %s is configured for %s tasks at a time, its provider says %s"
+            self._say_once(name, told.limit, text, name, use.configured, told.limit)
+        if self._is_exclusive(name) and await self._differs_for_long(use):
+            text = "the provider counts %s tasks of account %s, which is used by us alone; we count %s"
+            self._say_once(name, use.differs_since, text, told.in_use, name, use.open)
+
+    async def _differs_for_long(self, use: Occupancy) -> bool:
+        if use.differs_since is None:
+            return False
+        now = await self._context.store.now()
+        return (now - use.differs_since).total_seconds() >= self._context.settings.count_differs_seconds
+
+    def _is_exclusive(self, name: str) -> bool:
+        return any(account.exclusive for account in self._context.providers if account.name == name)
+
+    def _say_once(self, name: str, about: object, text: str, *values: object) -> None:
+        if (name, about) not in self._said:
+            self._said.add((name, about))
+            log.warning(text, *values)
+
+
+async def introduce(context: Context) -> None:
+    """Make the accounts of this process known to the store."""
+    for account, provider in context.providers.items():
+        # Without a count by the provider nothing can be proved: then submissions need no turns.
+        alone = account.exclusive and provider.features.counts_tasks
+        if account.exclusive and not alone:
+            log.warning("exclusive has no effect: the provider of %s does not count tasks", account.name)
+        known = replace(account, exclusive=alone)
+        await context.store.attempts.register(known, context.settings.capacity_grow_seconds)
