@@ -4,6 +4,7 @@ from makegood.catalog import Catalog
 from makegood.engine import Engine
 from makegood.errors import (
     AccountElsewhere,
+    AccountRefused,
     Conflict,
     DeclarationError,
     GuardFailed,
@@ -44,6 +45,7 @@ from makegood.statement import Entry, EntryKind, Statement
 
 __all__ = [
     "AccountElsewhere",
+    "AccountRefused",
     "Attempt",
     "BaseJob",
     "Bucket",

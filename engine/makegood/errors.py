@@ -20,6 +20,7 @@ MakegoodError
 ├── WebhookRefused        a webhook is not signed as its provider signs; nothing was kept
 ├── ProviderRefused       the provider will never take this, however often it is asked
 └── ProviderUnavailable   the provider gave no usable answer to a question; nothing was changed
+    ├── AccountRefused    it answered that the account itself cannot be used
     └── ResultTooLarge    a result is larger than may be brought home; asking again is no use
 """
 
@@ -144,6 +145,17 @@ class OutcomeUnknown(StoreError):
 
 class ProviderUnavailable(MakegoodError):
     """A question to the provider has no usable answer; it may be asked again."""
+
+
+class AccountRefused(ProviderUnavailable):
+    """The provider refuses the account itself, its key, money or membership, and no job is at fault.
+
+    `code` is the provider's; `lasting` tells that only a person can change it.
+    """
+
+    def __init__(self, message: str, code: str, *, lasting: bool) -> None:
+        self.code, self.lasting = code, lasting
+        super().__init__(message)
 
 
 class ResultTooLarge(ProviderUnavailable):

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from makegood.errors import ProviderRefused, ProviderUnavailable
+from makegood.errors import AccountRefused, ProviderRefused, ProviderUnavailable
 from makegood.outcome import Capacity, Rejected
 from makegood_adapters.runninghub import RunningHub, RunningHubClient
 from makegood_adapters.runninghub.account import Balance
@@ -121,6 +121,19 @@ async def test_a_file_that_is_refused_is_not_brought_again(
     with pytest.raises(ProviderRefused, match=f"does not take the input file of 1 bytes: {code} .*no"):
         await provider.upload("a.png", b"x")
     assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "lasting"), [(-1, False), (401, False), (811, False), (802, True), (1002, True), (812, True)]
+)
+async def test_an_upload_tells_that_the_account_is_refused(
+    script: Script, provider: RunningHub, code: int, lasting: bool
+) -> None:
+    script.reply({"code": code, "message": f"no {KEY}"})
+    with pytest.raises(AccountRefused, match=f"took no upload: {code} ") as refused:
+        await provider.upload("a.png", b"x")
+    assert (refused.value.code, refused.value.lasting) == (str(code), lasting)
+    assert KEY not in str(refused.value)
 
 
 @pytest.mark.parametrize("mode", ["both", "body", "bearer"])

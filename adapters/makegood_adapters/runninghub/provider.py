@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Final
 
-from makegood.errors import ProviderRefused, ProviderUnavailable
+from makegood.errors import AccountRefused, ProviderRefused, ProviderUnavailable, ResultTooLarge
 from makegood.outcome import (
     JSON,
     Answer,
     CancelReply,
     Capacity,
+    Cause,
     Features,
     Hint,
     Output,
@@ -84,7 +85,7 @@ class RunningHub:
         """Upload *data* and return its name at RunningHub, the same for the same bytes.
 
         Raises ProviderRefused for a file that RunningHub does not take, before sending when it is too
-        large, else ProviderUnavailable.
+        large, AccountRefused when it is the account that is refused, else ProviderUnavailable.
         """
         if len(data) > UPLOAD_BYTES_MAX:
             raise ProviderRefused(
@@ -116,6 +117,9 @@ class RunningHub:
         if read.meaning is Meaning.NEVER:
             text = f"The provider does not take the input file of {len(data):,} bytes: {said}"
             raise ProviderRefused(self._client.clean(text))
+        if read.cause is Cause.ACCOUNT:
+            lasting = interpret(Endpoint.SUBMIT, read.code).meaning is Meaning.NEVER
+            raise AccountRefused(f"RunningHub took no upload: {said}", read.code, lasting=lasting)
         raise self._wording.unavailable("took no upload", said)
 
     async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
@@ -186,12 +190,12 @@ class RunningHub:
     async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """Download one result in pieces; a text that came with the answer is its own.
 
-        Raises ProviderUnavailable, also in the midst.
+        Raises ResultTooLarge and ProviderUnavailable, both also in the midst.
         """
         if output.text is not None:
             text = output.text.encode()
             if len(text) > size_max:
-                raise ProviderUnavailable(f"The result is a text of more than {size_max:,} bytes.")
+                raise ResultTooLarge(size_max)
             yield text
             return
         async with aclosing(self._client.download(output.url, size_max)) as pieces:

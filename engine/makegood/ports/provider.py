@@ -24,7 +24,8 @@ class Provider(Protocol):
 
     async def upload(self, name: str, data: bytes) -> str:
         """Bring an input file to the account that will run the job and return its name there; the same
-        bytes may be brought again. Raises ProviderRefused for good, before sending where that is known."""
+        bytes may be brought again. Raises ProviderRefused for good, before sending where that is known, and
+        AccountRefused, a kind of ProviderUnavailable, where the account is refused and not the file."""
 
     async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
         """Make the create call exactly once; never raises for what the network did."""
