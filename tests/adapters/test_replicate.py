@@ -14,6 +14,8 @@ from tests.adapters.scripted_replicate import PNG, Create, Forgery
 from tests.scenarios.stage import patience
 
 CREATE = "POST /v1/predictions"
+#: The smallest file that is whole: a header that says how long it is.
+WEBP = b"RIFF\x04\0\0\0WEBP"
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ class TestLife:
 
     async def test_several_results_and_a_text_are_all_brought_home(self, site: Site) -> None:
         job, prediction = await site.started()
-        site.replicate.results["b.webp"] = b"RIFF"
+        site.replicate.results["b.webp"] = WEBP
         output = {"images": [site.replicate.result(), site.replicate.result("b.webp")], "seed": "7"}
         await site.replicate.finish(prediction, output=output)
         job = await site.ended(job, "completed", captured=PRICE)
@@ -62,7 +64,7 @@ class TestLife:
             ("webp", "images"),
             ("txt", "seed"),
         ]
-        assert [await site.result(job, place) for place in range(3)] == [PNG, b"RIFF", b"7"]
+        assert [await site.result(job, place) for place in range(3)] == [PNG, WEBP, b"7"]
 
     async def test_without_a_webhook_the_poll_finds_the_result(self) -> None:
         async with at_replicate(MemoryStore(), webhook_base_url=None, poll_interval_seconds=0.05) as site:

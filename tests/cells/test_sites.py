@@ -34,6 +34,7 @@ async def another_one_follows(stage: Stage, job: Job) -> None:
     """Order one more job once this one has a task."""
     await stage.task_exists()
     await stage.order()
+    await stage.task_exists(2)
 
 
 CELLS = [
@@ -108,8 +109,32 @@ CELLS = [
             creates=0,
             tasks=0,
         )
-        for code in ("401", "802", "806", "1002")
+        for code in ("802", "806", "1002")
     ],
+    Cell(
+        what="a key of the other site, which says 401, as it sometimes says of a good key",
+        habits=Habits(foreign_key_code="401"),
+        foreign_key=True,
+        rest_seconds=400,
+        rests=2,
+        state="failed",
+        category="provider",
+        attempts=3,
+        creates=0,
+        tasks=0,
+    ),
+    *[
+        Cell(
+            what=f"cancelled before the site knows the task, {code}",
+            rules=(Rule(faults=Faults(hold="queued", unseen_seconds=0.5)),),
+            habits=Habits(cancel_unknown_code=code),
+            act=cancelling("queued"),
+            state="cancelled",
+            paid=False,
+        )
+        for code in ("807", "423")
+    ],
+    Cell(what="a task that is over before the create reply", rules=(Rule(faults=Faults(at_once=True)),)),
 ]
 
 

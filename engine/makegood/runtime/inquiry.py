@@ -101,6 +101,8 @@ class Inquiry:
             log.warning("the cancel of job %s has no usable answer: %r", job.id, error)
             return False
         late = attempt.cancel_sent_at is None and reply is not CancelReply.REQUESTED
+        if reply is CancelReply.NOT_FOUND:  # perhaps not yet: it is asked again as long as the query knows it
+            return late
         await self._context.store.attempts.cancel_answered(attempt, late=late)
         return late
 

@@ -20,10 +20,13 @@ class Refusals:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def take(self, job: Job, attempt: Attempt, refusal: Rejected) -> None:
-        """Record that *refusal* made no task, and act on what it is about."""
+    async def take(self, job: Job, attempt: Attempt, refusal: Rejected, *, sent: bool = True) -> None:
+        """Record that *refusal* made no task, and act on what it is about.
+
+        An attempt of which nothing was sent yet, whose upload was refused, needs no evidence for that.
+        """
         detail = {"code": refusal.code, "message": refusal.message}
-        evidence = attempt.evidence(Verdict.REJECTED, "submission", detail=detail)
+        evidence = attempt.evidence(Verdict.REJECTED, "submission", detail=detail) if sent else None
         cause = refusal.cause
         # Whatever becomes of the job: what was learned of the account is true for all.
         if cause is Cause.ACCOUNT and not await self._may_be_used_again(attempt.account, refusal):
@@ -47,7 +50,7 @@ class Refusals:
         doubled = settings.defer_seconds * 2.0 ** min(job.attempt - job.reruns - 1, 16)
         return min(doubled, settings.defer_max_seconds) * random.uniform(0.75, 1.0)
 
-    async def _later(self, job: Job, attempt: Attempt, refusal: Rejected, evidence: Evidence) -> None:
+    async def _later(self, job: Job, attempt: Attempt, refusal: Rejected, evidence: Evidence | None) -> None:
         """Put the job back: where its account waits, its jobs keep their order, else the job waits alone."""
         wish = refusal.after_seconds or 0.0
         match refusal.cause:
@@ -72,8 +75,10 @@ class Refusals:
         times = await self.rest(account, refusal.after_seconds or 0.0, refused=True)
         return times < self._context.settings.account_refusals_max
 
-    async def _go_elsewhere(self, job: Job, attempt: Attempt, refusal: Rejected, evidence: Evidence) -> None:
-        """Take the account for unfit, and the job to another one of its pool if there is one that is fit."""
+    async def _go_elsewhere(
+        self, job: Job, attempt: Attempt, refusal: Rejected, evidence: Evidence | None
+    ) -> None:
+        """Take the account for unfit, and the job to another one of its pool that is fit, if there is one."""
         settings = self._context.settings
         problem = f"{refusal.code}: {refusal.message}"
         log.error("provider account %s cannot be used: %s", attempt.account, problem)
@@ -87,20 +92,20 @@ class Refusals:
             detail = {"code": refusal.code, "message": refusal.message}
             await self._end(job, Failure(category="provider", message=message, detail=detail), evidence)
 
-    async def _defer(self, job: Job, evidence: Evidence, defer_seconds: float | None = None) -> None:
+    async def _defer(self, job: Job, evidence: Evidence | None, defer_seconds: float | None = None) -> None:
         mover = self._context.mover
         if await self._cancelled(job, evidence):
             return
         await mover.follow(job.id, "defer", actor=_ACTOR, evidence=evidence, defer_seconds=defer_seconds)
 
-    async def _end(self, job: Job, failure: Failure, evidence: Evidence) -> None:
+    async def _end(self, job: Job, failure: Failure, evidence: Evidence | None) -> None:
         if await self._cancelled(job, evidence):
             return
         await self._context.mover.follow(
             job.id, "fail", failure, actor=_ACTOR, reason=failure.message, evidence=evidence
         )
 
-    async def _cancelled(self, job: Job, evidence: Evidence) -> bool:
+    async def _cancelled(self, job: Job, evidence: Evidence | None) -> bool:
         """Cancel a job whose owner has asked for it meanwhile; return whether there is nothing more to do."""
         now = await self._context.store.jobs.get(job.id)
         if now is None or not now.cancel_requested_at:

@@ -7,11 +7,11 @@ import secrets
 from dataclasses import replace
 from typing import assert_never
 
-from makegood.errors import ProviderRefused, ProviderUnavailable
+from makegood.errors import AccountRefused, ProviderRefused, ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL, SUBMIT
-from makegood.outcome import Accepted, Rejected, Submission, Uncertain
+from makegood.outcome import Accepted, Cause, Rejected, Retry, Submission, Uncertain
 from makegood.ports import Provider
 from makegood.runtime.context import Context
 from makegood.runtime.loop import Crew, survivable
@@ -93,6 +93,11 @@ class Submitter:
                     names[field] = await provider.upload(key, data)
         except ProviderRefused as error:
             await self._follow(job, "fail", Failure(category="input", message=str(error)))
+            return None
+        except AccountRefused as error:
+            retry = Retry.NEVER if error.lasting else Retry.LATER
+            refusal = Rejected(error.code, str(error), retry, cause=Cause.ACCOUNT)
+            await self._refusals.take(job, attempt, refusal, sent=False)
             return None
         except (ProviderUnavailable, TimeoutError) as error:
             log.warning("inputs of job %s could not be uploaded: %s", job.id, error)
