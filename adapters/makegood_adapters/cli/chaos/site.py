@@ -21,12 +21,21 @@ _HABITS = Habits(cancel_word="CANCELED", webhook_on_cancel=True, unseen_seconds=
 _SLOW_SECONDS = 1.5
 #: The site takes more than our slots, so that only the engine keeps to them.
 _ROOMIER = 4
+_EXCLUSIVE_SLOTS = 3
 
 
 def keys_of(plan: Plan) -> dict[str, int]:
-    """Return the API keys of the run, and how many slots of ours each has."""
-    share, rest = divmod(plan.slots, plan.accounts)
-    return {f"chaos-key-{number}": share + (number < rest) for number in range(plan.accounts)}
+    """Return the API keys of the run, and how many slots of ours each has.
+
+    The first is exclusive and small, as such accounts are: counting its tasks takes a moment without change.
+    """
+    left, found = plan.slots, {}
+    for number in range(plan.accounts):
+        share = left // (plan.accounts - number)
+        slots = min(share, _EXCLUSIVE_SLOTS) if number == 0 and plan.accounts > 1 else share
+        found[f"chaos-key-{number}"] = slots
+        left -= slots
+    return found
 
 
 def simulator_of(plan: Plan) -> Simulator:
