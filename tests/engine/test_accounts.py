@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from makegood import JobMoney
+from makegood.errors import AccountRefused
 from makegood.outcome import (
     Capacity,
     Cause,
@@ -14,6 +15,7 @@ from makegood.outcome import (
     Retry,
     Unfinished,
 )
+from makegood.testing.provider import ScriptedProvider
 from tests.engine.world import PRICE, Upscale, World, a_world
 
 FULL = Rejected("421", "TASK_QUEUE_MAXED", Retry.LATER, cause=Cause.ROOM)
@@ -183,6 +185,51 @@ class TestUnfit:
         await world.submitter.crew.drain(30)
         await world.ended(job, "cancelled")
         assert (await world.use()).rests_until is not None  # what was learned is true all the same
+
+
+class Locked(ScriptedProvider):
+    """Takes no file, because of the key."""
+
+    lasting = True
+
+    async def upload(self, name: str, data: bytes) -> str:
+        await super().upload(name, data)
+        raise AccountRefused("APIKEY_UNAUTHORIZED", "802", lasting=self.lasting)
+
+
+class TestUpload:
+    """A file that is refused because of the account is refused as a create call would be."""
+
+    async def test_a_key_that_takes_no_file_makes_the_account_unfit(self, world: World) -> None:
+        world.providers[world.account] = locked = Locked()
+        job = await world.opened(image=await world.with_image())
+        await world.work(world.submitter)
+        failed = await world.ended(job, "failed")
+        assert failed.error is not None
+        assert (failed.error["category"], locked.count("submit")) == ("provider", 0)
+        assert await world.store.attempts.evidence(job.id) == []
+        assert (await world.use()).problem == "802: APIKEY_UNAUTHORIZED"
+
+    async def test_a_key_that_takes_no_file_in_passing_rests(self, world: World) -> None:
+        world.providers[world.account] = locked = Locked()
+        locked.lasting = False
+        job = await world.queued(image=await world.with_image())
+        for _ in range(3):
+            assert (await world.job(job)).state == "queued"
+            await world.start()
+            await world.clock.advance(world.settings.defer_max_seconds)
+        await world.ended(job, "failed")
+        assert (locked.count("upload"), locked.count("submit")) == (3, 0)
+
+    async def test_the_job_goes_to_an_account_that_takes_its_file(self, world: World) -> None:
+        world.providers[world.account] = Locked()
+        job = await world.opened(image=await world.with_image())
+        await world.beside("gpu-2", capacity=1)
+        await world.work(world.submitter)
+        assert (await world.job(job)).state == "queued"
+        await world.start()
+        await world.ask()
+        await world.ended(job, "completed", captured=PRICE)
 
 
 class TestSpread:

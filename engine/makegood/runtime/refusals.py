@@ -59,8 +59,11 @@ class Refusals:
             case Cause.PACE:
                 await self.rest(attempt.account, wish)
                 await self._defer(job, evidence)
-            case Cause.ROOM:  # closed before it is counted: of many refused at once the last one counts right
+            case Cause.ROOM:
                 await self.rest(attempt.account, wish)
+                # Before, so that the slot is not given away at once; and when it is closed, since of many
+                # that are refused at one moment only the last one counts right.
+                await self._context.store.attempts.shrink(attempt)
                 await self._defer(job, evidence)
                 await self._context.store.attempts.shrink(attempt)
             case Cause.ACCOUNT:
