@@ -83,7 +83,8 @@ class Refusals:
     ) -> None:
         """Take the account for unfit, and the job to another one of its pool that is fit, if there is one."""
         settings = self._context.settings
-        problem = f"{refusal.code}: {refusal.message}"
+        told = refusal.message.startswith(refusal.code)
+        problem = refusal.message if told else f"{refusal.code}: {refusal.message}"
         log.error("provider account %s cannot be used: %s", attempt.account, problem)
         another = await self._context.store.attempts.unfit(
             attempt.account, problem, settings.unfit_seconds, settings.unfit_max_seconds
