@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from makegood import ProviderRefused, ProviderUnavailable
+from makegood import ProviderRefused, ProviderUnavailable, ResultTooLarge
 from makegood.outcome import (
     Accepted,
     Cancelled,
@@ -101,8 +101,10 @@ class Atelier:
                     yield piece
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderUnavailable(f"the result broke off: {type(error).__name__}") from None
-        if not 0 < size <= size_max or reply.status != 200:
-            raise ProviderUnavailable(f"no result of at most {size_max} bytes: HTTP {reply.status}")
+        if size > size_max:
+            raise ResultTooLarge(size_max)
+        if not size or reply.status != 200:
+            raise ProviderUnavailable(f"no result: HTTP {reply.status}")
 
     async def confirm_binding(self, task_id, token_hash):
         _, body = await self._ask("GET", f"/tasks/{task_id}")

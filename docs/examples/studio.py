@@ -3,7 +3,7 @@
 
 from aiohttp import web
 
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100) + b"IEND\xaeB`\x82"  # begins and ends as a PNG does
 
 
 class Studio:

@@ -37,10 +37,9 @@ def test_everything_goes_wrong_at_once_and_the_books_agree(tmp_path: Path, postg
     assert figures["states"]["completed"] == figures["valid_files"] > 0
     assert figures["held"] == 0
     assert figures["captured"] == 60 * figures["valid_files"] + 60 * figures["paid_cancellations"]
-    assert all(
-        0 < most <= allowed for most, allowed in zip(figures["live_max"], figures["allowed"], strict=True)
-    )
+    assert all(most <= allowed for most, allowed in zip(figures["live_max"], figures["allowed"], strict=True))
     assert sum(figures["allowed"]) == 120
+    assert any(figures["live_max"])
     assert figures["attempts_sent"] >= figures["creates"] >= figures["tasks"] >= figures["valid_files"]
     assert list(tmp_path.iterdir()) == []
 
