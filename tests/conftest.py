@@ -56,7 +56,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     broken: dict[str, None] = {}  # a test may fail and then break its teardown too
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, ()):
-            counted = [(name, value) for name, value in report.user_properties if name.startswith(_COUNTED)]
+            kept = getattr(report, "user_properties", ())  # a file that cannot be collected has none
+            counted = [(name, value) for name, value in kept if name.startswith(_COUNTED)]
             if outcome != "passed" and counted:
                 broken[report.nodeid] = None
             if report.when == "call":

@@ -48,6 +48,7 @@ class Findings:
     files: int = 0
     paid_cancellations: int = 0
     tasks: int = 0
+    again: int = 0
     attempts: int = 0
     sent: int = 0
     wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -87,6 +88,11 @@ async def hold_against_each_other(
     found.released = sum(account.released for account in buckets.values())
     found.held = sum(account.held for account in buckets.values())
     by_job = _check_tasks(tasks, attempts, found)
+    found.again = len(tasks) - len(by_job)
+    if found.again > (reruns := found.events.get("rerun", 0)):
+        found.wrong["task again"].append(
+            f"{found.again} for jobs that had one, and {reruns} were to run again"
+        )
     for job in jobs.values():
         _check_file(job, by_job[job["id"]], blobs, found)
     return found

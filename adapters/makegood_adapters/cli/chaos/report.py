@@ -131,6 +131,7 @@ def _sections(result: Result) -> list[tuple[str, Mapping[str, int | str]]]:
             {
                 "create calls": result.creates,
                 "tasks created": found.tasks,
+                "of them for a job that had one": found.again,
                 "tasks at one time": ", ".join(
                     f"{most} of {allowed}"
                     for most, allowed in zip(result.live_max, result.allowed, strict=True)
@@ -161,6 +162,7 @@ def as_json(result: Result) -> str:
         "valid_files": found.files,
         "paid_cancellations": found.paid_cancellations,
         "tasks": found.tasks,
+        "tasks_again": found.again,
         "attempts": found.attempts,
         "creates": result.creates,
         "attempts_sent": found.sent,
