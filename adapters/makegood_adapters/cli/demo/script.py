@@ -77,7 +77,7 @@ def write(jobs: int, seed: int) -> Script:
         range(2, max(3, jobs // 2 + 1)), k=min(len(PROVIDER_FAULTS), max(0, jobs // 2 - 1))
     )
     arrivals = dict(zip(sorted(places), PROVIDER_FAULTS, strict=False))
-    queued = range(min(8, jobs), jobs + 1)  # these surely wait
+    queued = range(min(8, jobs), jobs + 1) if jobs > SLOTS else range(0)  # these surely wait
     waiting = chance.sample(queued, k=min(3, len(queued)))
     own = dict(zip(waiting, (Mishap.CANCEL, Mishap.OTHER_PROGRAM, Mishap.LYING_BROWSER), strict=False))
     parts = tuple(_part(number, chance, own.get(number)) for number in range(1, jobs + 1))
