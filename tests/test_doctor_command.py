@@ -14,6 +14,7 @@ from aiohttp import web
 from PIL import Image
 
 from makegood.errors import MakegoodError
+from makegood.outcome import Accepted
 from makegood_adapters.cli.doctor import command
 from makegood_adapters.cli.doctor.findings import Findings
 from makegood_adapters.cli.doctor.provider import Wanted, examine, wanted
@@ -168,6 +169,35 @@ async def test_a_refused_run_is_told(doctor: Doctor, tmp_path: Path, simulator: 
     told = await doctor("--provider", "--run", "upscaler", "--image", "cat.png")
     assert "✗ create: 416 TASK_CREATE_FAILED_BY_NOT_ENOUGH_WALLET" in told.out
     assert told.status == 1
+
+
+async def created(simulator: Simulator, webhook: str) -> str:
+    """Create a task with this webhook, let it end, and return its id."""
+    async with open_session() as session:
+        provider = RunningHub(RunningHubClient(session, simulator.url, SECRET))
+        request = {"app": "2037188547966406658", "nodes": [{"node": "548", "field": "value", "value": 2}]}
+        outcome = await provider.submit(request, {}, webhook)
+    assert isinstance(outcome, Accepted)
+    task = simulator.task(outcome.task_id)
+    await simulator.wait_for(lambda: len(task.deliveries) == 1 + FAST.webhook_retries)
+    return outcome.task_id
+
+
+async def test_a_webhook_that_did_not_arrive_is_told_and_sent_again(
+    doctor: Doctor, simulator: Simulator, ours: str
+) -> None:
+    task_id = await created(simulator, f"{ours}/hooks/a-token-that-nobody-has")
+    told = await doctor("--provider", "--webhook", task_id)
+    assert told.status == 1
+    assert f"task {task_id} of main\n  ✗ its webhook did not arrive: HTTP 404" in told.out
+    assert "✓ RunningHub was asked to send it once more" in told.out
+    deliveries = simulator.task(task_id).deliveries
+    await simulator.wait_for(lambda: len(deliveries) > 1 + FAST.webhook_retries)
+
+
+async def test_the_webhook_of_a_task_that_is_not_there(doctor: Doctor) -> None:
+    told = await doctor("--provider", "--webhook", "1904163390028185602")
+    assert (told.status, "✗ RunningHub does not tell about the webhook: 807" in told.out) == (1, True)
 
 
 async def test_without_run_nothing_is_created(doctor: Doctor, simulator: Simulator) -> None:

@@ -10,6 +10,7 @@ from makegood_adapters.runninghub.codes import Endpoint, Meaning, interpret
 from makegood_adapters.runninghub.exchange import Exchange, Reply
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.replies import Wording, code_of, object_of, whole_number
+from makegood_adapters.runninghub.webhook import task_id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What RunningHub says of a webhook that it sent, or tried to."""
+    """What RunningHub says of a webhook that it sent, or tried to; `id` is its name, not that of the task."""
 
+    id: str
     arrived: bool
     response: str
     repetitions: int | None
@@ -55,10 +57,16 @@ class Inspection:
             return None
         data = self._data(exchange, "does not tell about the webhook")
         return Delivery(
+            id=task_id_of(data.get("id")) or "",
             arrived=data.get("callbackStatus") == "SUCCESS",
             response=self._wording.clean(str(data.get("callbackResponse") or "")),
             repetitions=whole_number(data.get("retryCount")),
         )
+
+    async def send_again(self, delivery: Delivery) -> None:
+        """Have a webhook sent once more, to where it went first; a duplicate is harmless."""
+        exchange = await self._patience.ask(lambda: self._client.retry_webhook(delivery.id))
+        self._data(exchange, "does not send the webhook again")
 
     def _data(self, exchange: Exchange, otherwise: str) -> Mapping[str, Any]:
         body = self._wording.usable(exchange)

@@ -17,6 +17,7 @@ from makegood_adapters.accounts import runninghub_of
 from makegood_adapters.cli.doctor import trial
 from makegood_adapters.cli.doctor.findings import Findings
 from makegood_adapters.cli.doctor.provider import examine, wanted
+from makegood_adapters.cli.doctor.webhook import look
 from makegood_adapters.config import AccountConfig, ConfigurationError, ServiceConfig, load_config
 from makegood_adapters.plugins import load_plugins
 from makegood_adapters.runninghub import RunningHub, open_session
@@ -36,6 +37,7 @@ async def doctor(
     image: Annotated[Path | None, Parameter(name="--image", metavar="FILE")] = None,
     input: Annotated[list[str] | None, Parameter(name="--input", metavar="NAME=VALUE", negative="")] = None,
     seconds: float = 900.0,
+    webhook: Annotated[str | None, Parameter(name="--webhook", metavar="TASK")] = None,
 ) -> None:
     """Look whether what is configured works, seen from here; the exit status is 1 if something does not.
 
@@ -57,6 +59,9 @@ async def doctor(
         Another input of the tool that --run sends; may be given several times.
     seconds
         How long --run waits for its task before it cancels it.
+    webhook
+        Tell what became of the webhook of this task of RunningHub's, and have it sent again if it did not
+        arrive. Of several accounts, name the task's with --account.
     """
     if not provider:
         raise InvalidRequest("makegood doctor looks at what it is told to: add --provider.")
@@ -65,6 +70,9 @@ async def doctor(
     configured = load_config(config)
     types = list(load_catalog(configured, load_plugins()))
     accounts = _chosen(configured, account)
+    if webhook and len(accounts) > 1:
+        names = ", ".join(each.name for each in accounts)
+        raise InvalidRequest(f"Whose task is {webhook}? Name its account with --account: {names}.")
     tool = _tool(types, run) if run else None
     trial_of_tool = trial.prepare(tool, image, _pairs(input or ())) if tool else None
     paying = next((a for a in accounts if tool and a.pool == tool.pool), None)
@@ -80,6 +88,9 @@ async def doctor(
             if hub and works and trial_of_tool and each is paying:
                 found.head(f"one run of {trial_of_tool.name} with {each.name}; it is paid from its balance")
                 await trial.run(trial_of_tool, hub, configured.engine.webhook_base_url, seconds, found)
+            if hub and works and webhook:
+                found.head(f"task {webhook} of {each.name}")
+                await look(webhook, hub, found)
         await _webhooks(session, configured, found)
     found.head("everything that was looked at works" if not found.bad else f"problems: {found.bad}")
     if found.bad:
