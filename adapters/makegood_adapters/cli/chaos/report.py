@@ -30,6 +30,7 @@ class Result:
     creates: int
     webhooks: int
     coins: int
+    habits: dict[str, Any]
 
     @property
     def good(self) -> bool:
@@ -125,6 +126,7 @@ def _sections(result: Result) -> list[tuple[str, Mapping[str, int | str]]]:
         ("Failed because of", dict(found.failures.most_common())),
         ("What was learned of attempts, and how", found.evidence),
         ("Events", found.events),
+        ("The site's habits", {name: str(value) for name, value in result.habits.items()}),
         ("Done to jobs", {str(m): n for m, n in tally.meddled.items()} | {"engines killed": tally.kills}),
         (
             "At the provider",
@@ -149,6 +151,7 @@ def as_json(result: Result) -> str:
     figures: dict[str, Any] = {
         "jobs": result.plan.jobs,
         "seed": result.plan.seed,
+        "habits": result.habits,
         "odds": result.plan.odds,
         "seconds": round(result.seconds, 1),
         "jobs_per_second": round(result.plan.jobs / result.seconds, 2),

@@ -1,7 +1,9 @@
 """The simulated RunningHub of a chaos run: every fault on at once, drawn from the seed."""
 
+import random
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from makegood_adapters.cli.chaos.plan import DRAINING_SECONDS, Plan
 from makegood_adapters.cli.stage import account_at
@@ -17,8 +19,7 @@ _PACE = Pace(
     webhook_retry_seconds=0.5,
     webhook_timeout_seconds=3,
 )
-_HABITS = Habits(cancel_word="CANCELED", webhook_on_cancel=True, unseen_seconds=0.2, numbers="number")
-_SLOW_SECONDS = 1.5
+_SLOW_SECONDS, _UNSEEN_SECONDS = 1.5, 0.2
 #: The site takes more than our slots, so that only the engine keeps to them.
 _ROOMIER = 4
 _EXCLUSIVE_SLOTS = 3
@@ -38,13 +39,31 @@ def keys_of(plan: Plan) -> dict[str, int]:
     return found
 
 
+def habits_of(plan: Plan) -> Habits:
+    """Return how this site speaks: of the variants of each word, type and code one is drawn from the seed."""
+    chance = random.Random(f"habits of {plan.seed}")
+    drawn: dict[str, Any] = {}
+    for name, kind in get_type_hints(Habits).items():
+        if get_origin(kind) is Literal:
+            drawn[name] = chance.choice(get_args(kind))
+        elif kind is bool:
+            drawn[name] = chance.random() < 0.5
+    return Habits(**{**drawn, "private_uploads": True, "unseen_seconds": _UNSEEN_SECONDS})
+
+
+def told(habits: Habits) -> dict[str, Any]:
+    """Return what is not as the documentation says it."""
+    usual = asdict(Habits())
+    return {name: value for name, value in asdict(habits).items() if value != usual[name]}
+
+
 def simulator_of(plan: Plan) -> Simulator:
     """Return the site, not yet open."""
     keys: Mapping[str, int | Account] = {
         key: Account(limit=_ROOMIER * slots, coins=10**9) for key, slots in keys_of(plan).items()
     }
     odds = Odds.all(plan.odds, slow_seconds=_SLOW_SECONDS)
-    return Simulator(keys=keys, pace=_PACE, habits=_HABITS, odds=odds, seed=plan.seed)
+    return Simulator(keys=keys, pace=_PACE, habits=habits_of(plan), odds=odds, seed=plan.seed)
 
 
 def accounts_of(plan: Plan, url: str) -> list[dict[str, Any]]:
