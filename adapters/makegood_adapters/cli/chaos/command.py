@@ -18,7 +18,7 @@ from makegood_adapters.cli.chaos.books import hold_against_each_other
 from makegood_adapters.cli.chaos.crowd import Crowd
 from makegood_adapters.cli.chaos.plan import DEADLINES, SETTINGS, Plan
 from makegood_adapters.cli.chaos.report import Progress, Result, announce, as_json, conclude
-from makegood_adapters.cli.chaos.site import accounts_of, habits_of, keys_of, simulator_of
+from makegood_adapters.cli.chaos.site import accounts_of, habits_of, keys_of, simulator_of, told
 from makegood_adapters.cli.stage import EngineProcess, database_on, embedded_database
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore, connect
@@ -136,7 +136,5 @@ async def _play(
         creates=simulator.counters.creates,
         webhooks=simulator.counters.webhooks,
         coins=simulator.counters.coins,
-        habits={
-            name: value for name, value in asdict(habits_of(plan)).items() if value != getattr(Habits(), name)
-        },
+        habits=told(habits_of(plan)),
     )
