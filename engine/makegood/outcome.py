@@ -37,7 +37,8 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Certainly no task was created. `after_seconds` is the provider's wish, or None."""
+    """Certainly no task was created. `after_seconds` is the provider's wish, or None; a day is the most
+    that it is granted."""
 
     code: str
     message: str

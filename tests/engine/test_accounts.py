@@ -15,6 +15,7 @@ from makegood.outcome import (
     Retry,
     Unfinished,
 )
+from makegood.runtime.refusals import WISH_SECONDS_MAX
 from makegood.testing.provider import ScriptedProvider
 from tests.engine.world import PRICE, Upscale, World, a_world
 
@@ -82,8 +83,33 @@ class TestRoom:
         assert rests_until is not None
         assert (rests_until - world.clock()).total_seconds() == 500.0
 
+    @pytest.mark.parametrize("cause", list(Cause))
+    @pytest.mark.parametrize("wish", [1e300, float("inf"), float("nan"), -5.0])
+    async def test_a_wish_that_makes_no_sense_keeps_neither_job_nor_account_for_ever(
+        self, world: World, cause: Cause, wish: float
+    ) -> None:
+        world.provider.plan(Rejected("429", "slow down", Retry.LATER, wish, cause=cause))
+        job = await world.opened()
+        await world.work(world.submitter)
+        assert (await world.job(job)).state == "queued"
+        await world.clock.advance(WISH_SECONDS_MAX if wish > 0 else world.settings.defer_max_seconds)
+        await world.start()
+        assert (await world.job(job)).state == "running"
+
 
 class TestUnfit:
+    async def test_what_is_open_there_does_not_keep_a_job_from_trying_it_again(self, world: World) -> None:
+        await world.uncertain()
+        world.provider.plan(NO_MONEY)
+        await world.opened()
+        await world.work(world.submitter)
+        jobs = [await world.queued() for _ in range(2)]
+        await world.clock.advance(world.settings.unfit_seconds)
+        world.provider.plan(None, RUNS)
+        await world.start()
+        assert [(await world.job(job)).state for job in jobs] == ["running", "queued"]
+        assert ((await world.use()).problem, await world.slots()) == (None, (2, 0))
+
     async def test_d16_without_money_the_job_fails_at_once_with_words_for_its_user(
         self, world: World
     ) -> None:

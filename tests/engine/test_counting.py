@@ -171,6 +171,37 @@ async def test_of_two_workers_one_at_a_time_submits(alone: World) -> None:
     assert alone.provider.count("submit") == 2
 
 
+async def test_a_job_waits_in_the_queue_and_not_in_a_slot_for_its_turn_to_be_submitted(world: World) -> None:
+    """Else slow create calls before its own would use up the time that it has to be submitted."""
+    await world.instead(COUNTS, capacity=6, exclusive=True)
+    jobs = [await world.queued() for _ in range(6)]
+    for sent in range(1, 7):
+        world.provider.plan(None, RUNS)
+        gate = world.provider.gate("submit")
+        await world.dispatcher.turn()
+        await world.submitter.turn()
+        await gate.reached.wait()
+        await world.after(STARTING / 4)
+        gate.opened.set()
+        await world.submitter.crew.drain(30)
+        states = [(await world.job(job)).state for job in jobs]
+        assert states[:sent] == ["running"] * sent
+        assert "failed" not in states
+
+
+async def test_one_count_is_for_all_submissions_whose_reply_was_lost(alone: World) -> None:
+    await alone.running()
+    for _ in range(2):
+        await lost(alone)
+    await alone.clock.advance(alone.settings.poll_interval_seconds)
+    alone.provider.calls.clear()
+    await alone.work(alone.poller)
+    assert alone.provider.count("capacity") == 1
+    assert alone.provider.count("query") == 3  # before, after, and what becomes of the known one
+    await asks(alone)
+    assert (await alone.use()).open == 1
+
+
 class TestLate:
     """P7: a task that turns up when its attempt is closed is recorded, told, and cancelled."""
 

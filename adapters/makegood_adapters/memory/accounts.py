@@ -52,8 +52,7 @@ class MemoryAccounts:
         """Note that the account cannot be used, and tell whether another one of its pool can."""
         row = self._tables.accounts[account]
         if row.problem is None or self._rest_of(row) is None:
-            with self._tables.resizing(row):
-                row.problem, row.problem_since = problem, row.problem_since or self._tables.now()
+            row.problem, row.problem_since = problem, row.problem_since or self._tables.now()
             seconds = min(first_seconds * 2 ** min(row.unfits, 20), seconds_max)
             row.rests_until, row.rests, row.refusals = self._tables.later(seconds), 0, 0
             row.unfits += 1
@@ -77,9 +76,9 @@ class MemoryAccounts:
         differs = told.in_use is not None and told.in_use != ours
         with self._tables.resizing(row):
             row.told = row.told if told.limit is None else told.limit
-            if row.failures and row.problem:  # and now it answers again: one task tries
+            if row.failures and row.problem:  # it answers again: one task tries, beside those there
                 _fit_again(row)
-                row.learned, row.learned_at = 1, self._tables.now()
+                row.learned, row.learned_at = ours + 1, self._tables.now()
         row.in_use, row.told_at = told.in_use, self._tables.now()
         row.differs_since = (row.differs_since or self._tables.now()) if differs else None
         row.failures, row.last_error = 0, None

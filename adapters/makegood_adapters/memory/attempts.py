@@ -12,7 +12,7 @@ from makegood.ports import Change
 from makegood_adapters.memory import moves
 from makegood_adapters.memory.accounts import MemoryAccounts
 from makegood_adapters.memory.evidence import record
-from makegood_adapters.memory.tables import AttemptRow, JobRow
+from makegood_adapters.memory.tables import AccountRow, AttemptRow, JobRow
 
 #: Ends after which nobody has seen the provider's task be over.
 _MAY_HAVE_A_TASK = (None, Verdict.REJECTED, Verdict.ABSENT)
@@ -25,7 +25,7 @@ class MemoryAttempts(MemoryAccounts):
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
         """Move waiting jobs to free slots, the emptiest account first; of equals any."""
         free = {
-            name: row.capacity - len(self._tables.open_at(name))
+            name: self._free(row)
             for name, row in self._tables.accounts.items()
             if row.account.pool == pool and name in accounts and self._rest_of(row) is None
         }
@@ -173,6 +173,15 @@ class MemoryAttempts(MemoryAccounts):
             if row.open and row.attempt.draining_until and self._tables.passed(row.attempt.draining_until)
         ]
         return [row.attempt for row in _earliest(over, limit)]
+
+    def _free(self, row: AccountRow) -> int:
+        """Return how many more attempts may be opened at an account now."""
+        open_ = self._tables.open_at(row.account.name)
+        free = row.capacity - len(open_)
+        if row.on_the_way_max is None:
+            return free
+        on_the_way = sum(a.attempt.phase in (Phase.OPENED, Phase.SUBMITTING) for a in open_)
+        return min(free, row.on_the_way_max - on_the_way)
 
     def _open(self, row: JobRow, account: str) -> list[Attempt]:
         edge = next(e for e in row.spec.leaving(row.job.state) if row.spec.opens_attempt(e))

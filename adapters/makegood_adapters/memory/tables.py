@@ -74,8 +74,14 @@ class AccountRow:
     @property
     def capacity(self) -> int:
         """How many slots the account has."""
-        learned = self.limit if self.learned is None else min(self.limit, self.learned)
-        return min(learned, 1) if self.problem else learned
+        return self.limit if self.learned is None else min(self.limit, self.learned)
+
+    @property
+    def on_the_way_max(self) -> int | None:
+        """How many of its attempts may be opened or submitting; None: as many as it has slots."""
+        if self.problem:
+            return 1
+        return 2 if self.account.exclusive else None
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ class Accounts(Protocol):
     """Provider accounts: what is known of them is one row, which all workers see.
 
     The capacity is what is configured, else what the provider told, else 1; never more than was learned from
-    refusals; and 1 while the account is unfit.
+    refusals.
     """
 
     async def register(self, account: ProviderAccount, grow_seconds: float = GROW_SECONDS) -> None:
@@ -45,8 +45,9 @@ class Accounts(Protocol):
 
     async def unfit(self, account: str, problem: str, first_seconds: float, seconds_max: float) -> bool:
         """Note that the account cannot be used, and why; it rests as `rest` does, by a row of its own, and
-        then has one slot. A task that was submitted later and is accepted ends it. Return whether another
-        account of the pool is fit: some worker has it, it has slots, and nothing is known against it."""
+        then one job at a time tries. A task that was submitted later and is accepted ends it. Return whether
+        another account of the pool is fit: some worker has it, it has slots, and nothing is known against
+        it."""
 
     async def to_survey(self, accounts: Sequence[str], again_seconds: float) -> list[str]:
         """Return those of *accounts* that may be asked how they are; each is next due *again_seconds* later.
@@ -54,7 +55,7 @@ class Accounts(Protocol):
 
     async def surveyed(self, account: str, told: Capacity) -> None:
         """Keep what the provider told of the account. An unfit account whose last surveys went unanswered is
-        fit again: its key works."""
+        fit again: its key works. At first it has one slot more than tasks."""
 
     async def unanswered(self, account: str, error: str) -> None:
         """Note that the provider told nothing, and why."""

@@ -194,7 +194,8 @@ class Attempts(Accounts, Protocol):
 
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
         """Move waiting jobs of the pool, in queue order, to free slots of these accounts, each with
-        a new attempt."""
+        a new attempt. Of an unfit account one at a time is on its way to the provider, of an exclusive one
+        two: the others wait better in the queue, where their time to be submitted does not run."""
 
     async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
         """Take over opened attempts that nobody works on, with the next epoch and a lease. Of an exclusive

@@ -22,16 +22,28 @@ class Counting:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._counted: set[str] = set()
 
     async def look(self, attempt: Attempt) -> None:
         """Take a reading for the uncertain *attempt* if its account can be counted; put jobs back of which it
-        is proved now that they have no task. Raises ProviderUnavailable."""
+        is proved now that they have no task. Raises ProviderUnavailable.
+
+        A reading is for all uncertain attempts of the account, so one at a time is enough.
+        """
         context, name = self._context, attempt.account
-        provider = context.provider(name)
         exclusive = any(account.exclusive for account in context.providers if account.name == name)
-        if attempt.phase is not Phase.UNCERTAIN or not (exclusive and provider.features.counts_tasks):
+        counts = exclusive and context.provider(name).features.counts_tasks
+        if attempt.phase is not Phase.UNCERTAIN or not counts or name in self._counted:
             return
-        store, settings = context.store, context.settings
+        self._counted.add(name)
+        try:
+            await self._count(name)
+        finally:
+            self._counted.discard(name)
+
+    async def _count(self, name: str) -> None:
+        provider, store = self._context.provider(name), self._context.store
+        settings = self._context.settings
         reading = await store.attempts.begin_reading(name)
         if reading is None or not await _all_live(provider, reading.tasks):
             return

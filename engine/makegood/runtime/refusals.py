@@ -12,6 +12,8 @@ from makegood.runtime.context import Context
 log = logging.getLogger("makegood.refusals")
 
 _ACTOR = "submitter"
+#: So long a provider may make a job or its account wait at most, whatever it wishes.
+WISH_SECONDS_MAX = 86_400.0
 
 
 class Refusals:
@@ -39,7 +41,7 @@ class Refusals:
 
     async def rest(self, account: str, wish_seconds: float = 0.0, *, refused: bool = False) -> int:
         """Let the account rest, at least as long as the provider wishes; see `Accounts.rest`."""
-        settings = self._context.settings
+        settings, wish_seconds = self._context.settings, _sane(wish_seconds)
         first = max(settings.defer_seconds, wish_seconds)
         longest = max(settings.defer_max_seconds, wish_seconds)
         return await self._context.store.attempts.rest(account, first, longest, refused=refused)
@@ -52,7 +54,7 @@ class Refusals:
 
     async def _later(self, job: Job, attempt: Attempt, refusal: Rejected, evidence: Evidence | None) -> None:
         """Put the job back: where its account waits, its jobs keep their order, else the job waits alone."""
-        wish = refusal.after_seconds or 0.0
+        wish = _sane(refusal.after_seconds or 0.0)
         match refusal.cause:
             case Cause.REQUEST:
                 await self._defer(job, evidence, max(self.pause(job), wish))
@@ -116,3 +118,8 @@ class Refusals:
             return False
         await self._context.mover.follow(job.id, "cancel", actor=_ACTOR, evidence=evidence)
         return True
+
+
+def _sane(wish_seconds: float) -> float:
+    """Return a wish that a clock can follow: one that is no number is none."""
+    return min(max(0.0, wish_seconds), WISH_SECONDS_MAX)

@@ -186,12 +186,11 @@ create table makegood.inbox (
 );
 create index inbox_unread on makegood.inbox (inbox_id) where read_at is null and source = 'webhook';
 
--- Who changes what is configured, told, learned or known against an account changes its slots.
+-- Who changes what is configured, told or learned of an account changes its slots.
 create function makegood.account_capacity() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  new.capacity := least(coalesce(new.configured, new.told, 1), new.learned,
-                        case when new.problem is not null then 1 end);
+  new.capacity := least(coalesce(new.configured, new.told, 1), new.learned);
   if tg_op = 'UPDATE' then
     new.capacity_since := case when new.capacity = old.capacity then old.capacity_since else makegood.now() end;
   end if;

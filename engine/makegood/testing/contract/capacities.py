@@ -179,13 +179,16 @@ class CapacitiesContract:
         await running(drive, pool, 1)
         assert (await drive.use(pool)).learned == 2
 
-    async def test_a_learned_limit_below_what_is_open_is_no_violation(self, drive: Drive) -> None:
+    async def test_a_limit_below_what_is_open_is_no_violation(self, drive: Drive) -> None:
         await drive.grant()
-        pool = await drive.pool(4)
+        pool = await drive.pool(None)
+        await tell(drive, pool, 4)
         await running(drive, pool, 3)
-        assert not await unfit(drive, pool)
+        await tell(drive, pool, 1)
         use = await drive.use(pool)
         assert (use.open, use.capacity, use.learned) == (3, 1, None)
+        await drive.queued(pool)
+        assert await dispatched(drive, pool) == []
         assert (await drive.store.audit()).violations == ()
 
     async def test_free_slots_of_equally_empty_accounts_are_for_any_of_them(self, drive: Drive) -> None:
@@ -256,8 +259,9 @@ class UnfitContract:
         assert (use.problem, use.problem_since, use.healthy, use.capacity) == (None, None, True, 3)
         await unfit(drive, pool)
         await drive.advance(FIRST_SECONDS)
-        await drive.queued(pool)
-        assert len(await dispatched(drive, pool)) == 0  # one slot, and it is taken
+        await drive.queued(pool, 2)
+        assert len(await dispatched(drive, pool)) == 1  # though one runs there
+        assert await dispatched(drive, pool) == []
         assert (await drive.use(pool)).rests_until is None
 
     async def test_a_task_that_was_sent_before_proves_nothing(self, drive: Drive) -> None:
@@ -343,6 +347,17 @@ class UnfitContract:
         await tell(drive, pool, 3)
         use = await drive.use(pool)
         assert (use.problem, use.rests_until, use.learned) == (None, None, 1)
+        assert len(await dispatched(drive, pool)) == 1
+
+    async def test_a_key_that_answers_again_may_be_tried_though_tasks_are_there(self, drive: Drive) -> None:
+        await drive.grant()
+        pool = await drive.pool(3)
+        [name] = accounts(pool)
+        await running(drive, pool, 1)
+        await drive.queued(pool, 2)
+        await unfit(drive, pool, "401: wrong key")
+        await drive.store.attempts.unanswered(name, "401: wrong key")
+        await tell(drive, pool, 3)
         assert len(await dispatched(drive, pool)) == 1
 
     async def test_since_when_the_provider_counts_other_tasks_is_known(self, drive: Drive) -> None:

@@ -48,7 +48,7 @@ class ReadingsContract:
     """What `Accounts` promises about counts, and `Attempts.claim` about exclusive accounts."""
 
     async def test_an_exclusive_account_is_submitted_to_by_one_at_a_time(self, drive: Drive) -> None:
-        pool, jobs = await alone(drive, 3)
+        pool, jobs = await alone(drive, 2)
         claim, names = drive.store.attempts.claim, accounts(pool)
         taken = await asyncio.gather(*(claim(names, 10, LEASE_SECONDS) for _ in range(5)))
         [attempt] = [attempt for attempts in taken for attempt in attempts]
@@ -72,6 +72,19 @@ class ReadingsContract:
         [again] = await drive.store.attempts.claim(names, 10, LEASE_SECONDS)
         assert (again.job_id, again.epoch) == (first.job_id, first.epoch + 1)
         assert not await drive.store.attempts.intend(first, b"token", LEASE_SECONDS)
+
+    async def test_two_are_on_their_way_and_the_others_wait_in_the_queue(self, drive: Drive) -> None:
+        pool, _ = await alone(drive)
+        jobs = await drive.queued(pool, 4)
+        dispatch, claim, names = drive.store.attempts.dispatch, drive.store.attempts.claim, accounts(pool)
+        first, second = await dispatch(pool, names, 10)
+        [attempt] = await claim(names, 10, LEASE_SECONDS)
+        assert attempt.job_id == first.job_id
+        assert await drive.store.attempts.intend(attempt, token_hash(attempt), LEASE_SECONDS)
+        assert await dispatch(pool, names, 10) == []
+        await drive.event(await drive.job(jobs[0]), "begin", Verdict.ACCEPTED)
+        [third] = await dispatch(pool, names, 10)
+        assert [attempt.job_id for attempt in (first, second, third)] == [job.id for job in jobs[:3]]
 
     async def test_an_uncertain_submission_keeps_no_other_waiting(self, drive: Drive) -> None:
         pool, _ = await alone(drive)
