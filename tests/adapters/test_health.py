@@ -71,7 +71,7 @@ async def test_an_account_that_cannot_be_used_is_shown_and_keeps_the_service_up(
     status, body = await health(page)
     account = body["accounts"]["main"]
     assert (status, account["healthy"], account["problem"]) == (200, False, "416: no coins")
-    assert (account["capacity"], account["rests_until"] is None) == (1, False)
+    assert (account["capacity"], account["rests_until"] is None) == (3, False)
     assert "secret.example" not in str(body)
 
 

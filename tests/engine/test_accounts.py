@@ -15,6 +15,7 @@ from makegood.outcome import (
     Retry,
     Unfinished,
 )
+from makegood.runtime import Submitter
 from makegood.runtime.refusals import WISH_SECONDS_MAX
 from makegood.testing.provider import ScriptedProvider
 from tests.engine.world import PRICE, Upscale, World, a_world
@@ -95,6 +96,27 @@ class TestRoom:
         await world.clock.advance(WISH_SECONDS_MAX if wish > 0 else world.settings.defer_max_seconds)
         await world.start()
         assert (await world.job(job)).state == "running"
+
+    @pytest.mark.parametrize("refusal", [FULL, BUSY, FLAKY_KEY])
+    async def test_a_task_that_was_sent_before_the_rest_does_not_end_it(
+        self, world: World, refusal: Rejected
+    ) -> None:
+        gate = world.provider.gate("submit")
+        world.provider.plan(None, RUNS)
+        slow = await world.opened()
+        await world.submitter.turn()
+        await gate.reached.wait()
+        await world.clock.advance(1)
+        world.provider.plan(Rejected("429", "slow down", Retry.LATER, 500.0, cause=refusal.cause))
+        refused = await world.opened()
+        await world.work(Submitter(world.context))
+        await world.clock.advance(1)
+        gate.opened.set()
+        await world.submitter.crew.drain(30)
+        assert [(await world.job(job)).state for job in (slow, refused)] == ["running", "queued"]
+        rests_until = (await world.use()).rests_until
+        assert rests_until is not None
+        assert (rests_until - world.clock()).total_seconds() == 499.0
 
 
 class TestUnfit:

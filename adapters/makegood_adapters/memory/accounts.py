@@ -37,6 +37,7 @@ class MemoryAccounts:
         if self._rest_of(row) is None:
             row.rests_until = self._tables.later(min(first_seconds * 2 ** min(row.rests, 20), seconds_max))
             row.rests, row.refusals = row.rests + 1, row.refusals + refused
+            row.rested_at = self._tables.now()
         return row.refusals
 
     async def shrink(self, attempt: Attempt) -> None:
@@ -187,6 +188,8 @@ def accepts(tables: Tables, attempt: Attempt) -> None:
     """Learn from an accepted task: its account is not full, can be used, and has perhaps more room."""
     row = tables.accounts[attempt.account]
     if row.problem_since and attempt.intent_at and attempt.intent_at <= row.problem_since:
+        return
+    if row.rests and row.rested_at and attempt.intent_at and attempt.intent_at < row.rested_at:
         return
     with tables.resizing(row):
         if row.rests or row.refusals or row.problem:

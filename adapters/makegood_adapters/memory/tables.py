@@ -51,6 +51,7 @@ class AccountRow:
     learned: int | None = None
     learned_at: datetime | None = None
     rests_until: datetime | None = None
+    rested_at: datetime | None = None
     rests: int = 0
     refusals: int = 0
     problem: str | None = None

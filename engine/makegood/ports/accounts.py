@@ -35,8 +35,9 @@ class Accounts(Protocol):
         self, account: str, first_seconds: float, seconds_max: float, *, refused: bool = False
     ) -> int:
         """Dispatch nothing to the account for *first_seconds*, twice as long each time in a row up to
-        *seconds_max*; a task that it accepts ends the row. With *refused* it rests because it was refused for
-        its own sake; return how many such rests there were in a row. While it rests nothing changes."""
+        *seconds_max*; a task that was submitted later and is accepted ends the row. With *refused* it rests
+        because it was refused for its own sake; return how many such rests there were in a row. While it
+        rests nothing changes."""
 
     async def shrink(self, attempt: Attempt) -> None:
         """Learn from a refusal of *attempt* for lack of room: the account holds no more tasks than its other

@@ -13,6 +13,7 @@ create table makegood.provider_account (
   grow_seconds     double precision not null default 30 check (grow_seconds > 0),
   learned_at       timestamptz,
   rests_until      timestamptz,
+  rested_at        timestamptz,                          -- when the last rest began
   rests            integer not null default 0,           -- in a row, as are the next and `unfits`
   refusals         integer not null default 0,           -- of those, because of the account itself
   problem          text,                                 -- why it is unfit; null: it is fit

@@ -59,7 +59,8 @@ begin
     from brought b join makegood.provider_account p on p.name = b.account
     where b.verdict = 'accepted' and b.closed_at is null
       and (p.rests > 0 or p.refusals > 0 or p.problem is not null or p.learned is not null)
-      and (p.problem_since is null or b.intent_at > p.problem_since);  -- not who was sent before it
+      and (p.problem_since is null or b.intent_at > p.problem_since)  -- not who was sent before it
+      and (p.rests = 0 or b.intent_at >= p.rested_at);
   if takers is null then
     return;
   end if;

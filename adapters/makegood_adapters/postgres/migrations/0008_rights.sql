@@ -46,7 +46,7 @@ select kind, privilege, object from (values
   (array['worker'], 'update (delivered, leased_until, tries, done_at)', 'table makegood.outbox'),
   (array['worker'], 'insert (name, pool, configured, draining_seconds, exclusive, grow_seconds), '
     'update (pool, configured, draining_seconds, exclusive, grow_seconds, told, learned, learned_at, '
-    'rests_until, rests, refusals, problem, problem_since, unfits, next_survey_at, in_use, told_at, '
+    'rests_until, rested_at, rests, refusals, problem, problem_since, unfits, next_survey_at, in_use, told_at, '
     'differs_since, failures, last_error)', 'table makegood.provider_account'),
 
   (array['worker'], 'insert (grace_seconds), update (grace_seconds)', 'table makegood.ledger_rule'),

@@ -82,6 +82,18 @@ class RestsContract:
         await rest(drive, pool)
         await rests_for(drive, second, 100)
 
+    async def test_a_task_that_was_sent_before_does_not_end_the_rest(self, drive: Drive) -> None:
+        await drive.grant()
+        pool = await drive.pool(2)
+        first = await drive.submit(await drive.to("starting", pool=pool))
+        await drive.queued(pool)
+        await drive.advance(60)
+        await rest(drive, pool)
+        await drive.event(first, "begin", Verdict.ACCEPTED)
+        assert await dispatched(drive, pool) == []
+        await drive.advance(FIRST_SECONDS)
+        assert len(await dispatched(drive, pool)) == 1
+
     async def test_a_rest_of_an_unknown_account_is_nothing(self, drive: Drive) -> None:
         await drive.grant()
         [job] = await drive.queued(await drive.pool(1))

@@ -2,7 +2,7 @@
 with rested as (
   update makegood.provider_account
   set rests_until = makegood.now() + make_interval(secs => least($2 * 2 ^ least(rests, 20), $3)),
-      rests = rests + 1, refusals = refusals + $4::boolean::integer
+      rested_at = makegood.now(), rests = rests + 1, refusals = refusals + $4::boolean::integer
   where name = $1 and (rests_until is null or rests_until <= makegood.now())
   returning refusals
 )
