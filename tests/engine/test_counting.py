@@ -12,6 +12,7 @@ from makegood import Job, JobMoney, Verdict
 from makegood.job import Phase
 from makegood.outcome import (
     Answer,
+    CancelReply,
     Capacity,
     Failed,
     Features,
@@ -23,6 +24,7 @@ from makegood.outcome import (
 )
 from makegood.runtime import Submitter
 from makegood.runtime.counting import Counting
+from makegood.testing.provider import ScriptedProvider
 from tests.engine.world import PRICE, STARTING, Upscale, World
 
 COUNTS = Features(tells_webhook=True, counts_tasks=True)
@@ -261,6 +263,16 @@ class TestLate:
         assert (await world.use()).late == 1
         await world.ended(job, "failed")
 
+    async def test_a_cancel_that_does_not_find_the_task_yet_is_asked_again(self, world: World) -> None:
+        world.providers[world.account] = world.provider = Hesitant()
+        job = await given_up(world)
+        assert await world.webhook(job, "task-1")
+        for asked in (1, 2, 2):
+            await world.after(60)
+            assert world.provider.count("cancel") == asked
+        assert world.provider.tasks["task-1"].cancelled
+        assert (await world.use()).late == 1
+
     async def test_a_provider_that_cannot_cancel_is_not_asked_to(self, world: World) -> None:
         await world.instead(Features(tells_webhook=True, cancels=False), capacity=2)
         job = await given_up(world)
@@ -268,6 +280,16 @@ class TestLate:
         await world.after(60)
         assert world.provider.count("cancel") == 0
         assert (await world.use()).late == 1
+
+
+class Hesitant(ScriptedProvider):
+    """Does not find a task to cancel when it is asked for the first time."""
+
+    async def cancel(self, task_id: str) -> CancelReply:
+        if self.count("cancel") == 0:
+            self.calls.append(("cancel", task_id))
+            return CancelReply.NOT_FOUND
+        return await super().cancel(task_id)
 
 
 async def a_stray(world: World, token_hash: bytes) -> str:

@@ -175,9 +175,7 @@ class MemoryAccounts:
             and row.counted_late_at is not None
             and row.counted_at >= row.counted_late_at + timedelta(seconds=1)
         )
-        key = (row.attempt.job_id, row.attempt.number, "webhook")
-        hints = (h.hint for h in self._tables.hints)
-        return two and not any((hint.job_id, hint.attempt, hint.source) == key for hint in hints)
+        return two and not self._tables.heard_of(row.attempt)
 
 
 def _countable(row: AttemptRow) -> bool:

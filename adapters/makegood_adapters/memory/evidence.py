@@ -19,7 +19,12 @@ def check(tables: Tables, spec: Spec, job: Job, edge: Edge, given: Evidence | No
         return
     row = tables.attempts.get((job.id, job.attempt))
     known = set(row.evidence) if row else set()
-    if given and row and (given.job_id, given.attempt) == (job.id, job.attempt) and _counts(row, given):
+    if (
+        given
+        and row
+        and (given.job_id, given.attempt) == (job.id, job.attempt)
+        and _counts(tables, row, given)
+    ):
         known.add(given.verdict)
     if edge.money is Money.POLICY and job.cancel_requested_at is None:
         # What the provider cancelled by itself is a failure, not a cancellation with a price.
@@ -40,7 +45,7 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
             f"Attempt {evidence.attempt} of job {evidence.job_id} was never submitted: the provider cannot "
             f"have said {evidence.verdict.value!r}."
         )
-    if evidence.verdict in row.evidence or not _counts(row, evidence):
+    if evidence.verdict in row.evidence or not _counts(tables, row, evidence):
         return row.attempt
     attempt, now = row.attempt, tables.now()
     if evidence.verdict is Verdict.ACCEPTED:
@@ -66,7 +71,10 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
     return row.attempt
 
 
-def _counts(row: AttemptRow, evidence: Evidence) -> bool:
-    """Whether the evidence may stand beside what is known: the first final verdict wins."""
+def _counts(tables: Tables, row: AttemptRow, evidence: Evidence) -> bool:
+    """Whether the evidence may stand beside what is known: the first final verdict wins, and a webhook or a
+    task that came meanwhile knows better than a count."""
     settled = row.attempt.verdict
+    if settled is None and evidence.source == "count":
+        return row.attempt.accepted_at is None and not tables.heard_of(row.attempt)
     return settled is None or evidence.verdict is settled or evidence.verdict not in FINAL_VERDICTS

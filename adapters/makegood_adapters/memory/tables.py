@@ -201,6 +201,11 @@ class Tables:
         """Return the attempts that hold a slot of *account*."""
         return [a for a in self.attempts.values() if a.open and a.attempt.account == account]
 
+    def heard_of(self, attempt: Attempt) -> bool:
+        """Return whether a webhook came with the attempt's token."""
+        key = (attempt.job_id, attempt.number, "webhook")
+        return any((row.hint.job_id, row.hint.attempt, row.hint.source) == key for row in self.hints)
+
     @contextmanager
     def resizing(self, row: AccountRow) -> Iterator[None]:
         """Remember which attempts were open if the account's capacity changes."""

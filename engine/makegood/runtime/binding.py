@@ -3,7 +3,7 @@
 import logging
 
 from makegood.job import Attempt, Job, Verdict
-from makegood.outcome import Answer, NotFound, Signature, Unfinished
+from makegood.outcome import Answer, CancelReply, NotFound, Signature, Unfinished
 from makegood.ports import StoredHint
 from makegood.runtime.context import Context
 
@@ -62,7 +62,8 @@ class Binding:
                 )
                 if isinstance(answer, Unfinished) and provider.features.cancels:
                     await store.attempts.sent_cancel(attempt)
-                    await provider.cancel(task_id)
+                    if await provider.cancel(task_id) is CancelReply.NOT_FOUND:
+                        continue  # though the query knows it: it is asked again
                     await store.attempts.cancel_answered(attempt)
             await store.hints.read([hint])
 

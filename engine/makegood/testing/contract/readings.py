@@ -4,7 +4,10 @@
 
 import asyncio
 
-from makegood.job import Attempt, Job, Verdict
+import pytest
+
+from makegood.errors import GuardFailed
+from makegood.job import Attempt, Job, Phase, Verdict
 from makegood.testing.drive import LEASE_SECONDS, PLAIN, Drive, accounts, edge_of, fact, token_hash
 
 # Far apart: real time may pass as well.
@@ -159,6 +162,32 @@ class ReadingsContract:
         assert await drive.store.hints.receive(token_hash(attempt), "body", None)
         await drive.store.hints.read(await drive.store.hints.unread(attempt))
         assert await counts(drive, pool, 4) == [[]] * 4
+
+    async def test_a_proof_loses_against_a_webhook_that_comes_before_it_is_acted_on(
+        self, drive: Drive
+    ) -> None:
+        pool, _ = await alone(drive)
+        job = await uncertain(drive, pool)
+        [proved] = (await counts(drive, pool, 6))[-1]
+        assert proved.token_hash is not None
+        await drive.store.hints.receive(proved.token_hash, "{}", "task-1")
+        proof = proved.evidence(Verdict.REJECTED, "count")
+        with pytest.raises(GuardFailed):
+            await drive.apply(job, edge_of(PLAIN, "starting", "defer"), evidence=proof)
+        assert (await drive.store.attempts.record(proof)).phase is Phase.UNCERTAIN
+        assert await drive.store.attempts.evidence(job.id) == []
+        assert await drive.slots(pool) == (1, 0)
+
+    async def test_a_proof_takes_no_slot_from_a_task_that_was_found_before_it_is_acted_on(
+        self, drive: Drive
+    ) -> None:
+        pool, _ = await alone(drive)
+        job = await uncertain(drive, pool)
+        [proved] = (await counts(drive, pool, 6))[-1]
+        await drive.event(job, "begin", Verdict.ACCEPTED)
+        proof = proved.evidence(Verdict.REJECTED, "count")
+        assert (await drive.store.attempts.record(proof)).phase is Phase.ACCEPTED
+        assert await drive.slots(pool) == (1, 0)
 
     async def test_nothing_is_counted_while_a_submission_is_under_way(self, drive: Drive) -> None:
         pool, _ = await alone(drive)
