@@ -1,6 +1,7 @@
 """Accounts: what a refusal does to the account, to the job, and to the jobs behind it."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,7 @@ from makegood.outcome import (
 from makegood.runtime import Submitter
 from makegood.runtime.refusals import WISH_SECONDS_MAX
 from makegood.testing.provider import ScriptedProvider
-from tests.engine.world import PRICE, Upscale, World, a_world
+from tests.engine.world import PRICE, SETTINGS, Upscale, World, a_world
 
 FULL = Rejected("421", "TASK_QUEUE_MAXED", Retry.LATER, cause=Cause.ROOM)
 BUSY = Rejected("1003", "Rate limit exceeded", Retry.LATER, cause=Cause.PACE)
@@ -171,6 +172,18 @@ class TestUnfit:
         assert ((await world.use()).problem, (await world.use()).capacity) == (None, 2)
         await world.start()
         assert [(await world.job(job)).state for job in jobs] == ["running", "running"]
+
+    async def test_a_job_whose_slot_is_there_but_which_was_not_sent_yet_waits_again(self) -> None:
+        async with a_world(settings=replace(SETTINGS, batch_max=1)) as world:
+            jobs = [await world.opened() for _ in range(2)]
+            for _ in jobs:
+                world.provider.plan(NO_MONEY)
+                await world.work(world.submitter)
+            assert [(await world.job(job)).state for job in jobs] == ["failed", "queued"]
+            assert world.provider.count("submit") == 1
+            await world.clock.advance(world.settings.unfit_max_seconds)
+            await world.start()  # it is the one that tries
+            assert world.provider.count("submit") == 2
 
     async def test_a_job_goes_to_another_account_that_is_fit(self, world: World) -> None:
         world.provider.plan(NO_MONEY)

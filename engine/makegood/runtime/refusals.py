@@ -2,6 +2,7 @@
 
 import logging
 import random
+from datetime import datetime
 from typing import assert_never
 
 from makegood.job import Attempt, Evidence, Job, Verdict
@@ -21,6 +22,13 @@ class Refusals:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._unfit_at: dict[str, datetime] = {}
+
+    def is_unfit_since(self, attempt: Attempt) -> bool:
+        """Whether this process has found the account unfit after it gave *attempt* a slot: then nothing is
+        sent, else each job that has a slot would fail for what is known already."""
+        unfit_at = self._unfit_at.get(attempt.account)
+        return unfit_at is not None and attempt.opened_at <= unfit_at
 
     async def take(self, job: Job, attempt: Attempt, refusal: Rejected, *, sent: bool = True) -> None:
         """Record that *refusal* made no task, and act on what it is about.
@@ -91,6 +99,7 @@ class Refusals:
         another = await self._context.store.attempts.unfit(
             attempt.account, problem, settings.unfit_seconds, settings.unfit_max_seconds
         )
+        self._unfit_at[attempt.account] = await self._context.store.now()
         if another:
             await self._defer(job, evidence)
         else:

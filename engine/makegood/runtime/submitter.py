@@ -76,7 +76,12 @@ class Submitter:
         if job.cancel_requested_at:  # the wish came while the job was on its way back to the queue
             await self._follow(job, "cancel")
             return None
-        files = await self._upload(job, attempt, self._context.provider(attempt.account))
+        files: dict[str, str] | None = {}
+        if not self._refusals.is_unfit_since(attempt):
+            files = await self._upload(job, attempt, self._context.provider(attempt.account))
+        if files is not None and self._refusals.is_unfit_since(attempt):  # perhaps since the upload began
+            await self._follow(job, "defer")
+            return None
         return None if files is None else (job, files)
 
     async def _upload(self, job: Job, attempt: Attempt, provider: Provider) -> dict[str, str] | None:
