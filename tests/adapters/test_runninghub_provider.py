@@ -308,3 +308,12 @@ async def test_a_result_left_half_read_closes_its_connection(script: Script, pro
     await pieces.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(pieces)
+
+
+async def test_a_cancel_that_was_not_answered_may_be_what_ended_the_task(
+    script: Script, provider: RunningHub
+) -> None:
+    script.reply({"code": 817, "msg": "APIKEY_TASK_CANCEL_NOT_ALLOWED", "data": None})
+    assert await provider.cancel(TASK) is CancelReply.ALREADY_OVER
+    script.before = [b""]
+    assert await provider.cancel(TASK) is CancelReply.REQUESTED

@@ -116,14 +116,17 @@ class MemoryAttempts(MemoryAccounts):
         if row := self._row(attempt):
             row.attempt = replace(row.attempt, ran=True)
 
-    async def sent_cancel(self, attempt: Attempt) -> None:
-        """Note when the provider was first asked to cancel."""
-        if (row := self._row(attempt)) and row.attempt.cancel_sent_at is None:
-            row.attempt = replace(row.attempt, cancel_sent_at=self._tables.now())
+    async def sent_cancel(self, attempt: Attempt) -> bool:
+        """Note when the provider was first asked to cancel; return whether it is now."""
+        row = self._row(attempt)
+        if row is None or row.attempt.cancel_sent_at is not None:
+            return False
+        row.attempt = replace(row.attempt, cancel_sent_at=self._tables.now())
+        return True
 
     async def cancel_answered(self, attempt: Attempt, *, late: bool = False) -> None:
         """Note that the provider has answered."""
-        if row := self._row(attempt):
+        if (row := self._row(attempt)) and not row.attempt.cancel_answered:
             row.attempt = replace(row.attempt, cancel_answered=True, cancel_late=late)
 
     async def to_fetch(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:

@@ -179,9 +179,9 @@ class PostgresAttempts(PostgresAccounts):
         """See `Attempts.saw_running`."""
         await self._run("saw_running", attempt.job_id, attempt.number)
 
-    async def sent_cancel(self, attempt: Attempt) -> None:
+    async def sent_cancel(self, attempt: Attempt) -> bool:
         """See `Attempts.sent_cancel`."""
-        await self._run("sent_cancel", attempt.job_id, attempt.number)
+        return bool(await self._take("sent_cancel", attempt.job_id, attempt.number))
 
     async def cancel_answered(self, attempt: Attempt, *, late: bool = False) -> None:
         """See `Attempts.cancel_answered`."""

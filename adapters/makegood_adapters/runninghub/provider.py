@@ -158,15 +158,26 @@ class RunningHub:
         return self._reading.of_status(told)
 
     async def cancel(self, task_id: str) -> CancelReply:
-        """Ask for the end of the task; it may still succeed. Raises ProviderUnavailable."""
-        body = self._wording.usable(await self._patience.ask(lambda: self._client.cancel(task_id)))
+        """Ask for the end of the task; it may still succeed. Raises ProviderUnavailable.
+
+        A request that was not answered may have been heard: if a repetition then finds the task over, it may
+        have been that request that ended it.
+        """
+        requests = 0
+
+        async def once() -> Exchange:
+            nonlocal requests
+            requests += 1
+            return await self._client.cancel(task_id)
+
+        body = self._wording.usable(await self._patience.ask(once))
         message = self._wording.message(body)
         read = interpret(Endpoint.READ, code_of(body), message)
         match read.meaning:
             case Meaning.SUCCESS:
                 return CancelReply.REQUESTED
             case Meaning.ALREADY_OVER:
-                return CancelReply.ALREADY_OVER
+                return CancelReply.ALREADY_OVER if requests == 1 else CancelReply.REQUESTED
             case Meaning.NOT_FOUND:
                 return CancelReply.NOT_FOUND
             case _:

@@ -227,8 +227,9 @@ class Attempts(Accounts, Protocol):
     async def saw_running(self, attempt: Attempt) -> None:
         """Note that the provider has begun to work."""
 
-    async def sent_cancel(self, attempt: Attempt) -> None:
-        """Note that the provider is about to be asked to cancel, and when it first was."""
+    async def sent_cancel(self, attempt: Attempt) -> bool:
+        """Note that the provider is about to be asked to cancel, and when it first was; return whether it is
+        now."""
 
     async def cancel_answered(self, attempt: Attempt, *, late: bool = False) -> None:
         """Note that the provider has answered, so that it need not be asked again; *late*: that the task

@@ -91,7 +91,7 @@ class Inquiry:
         provider = self._context.provider(attempt.account)
         if attempt.cancel_answered or not (_is_unwanted(job, attempt) and provider.features.cancels):
             return attempt.cancel_late
-        await self._context.store.attempts.sent_cancel(attempt)
+        first = await self._context.store.attempts.sent_cancel(attempt)
         try:
             async with asyncio.timeout(
                 self._context.settings.ask_timeout_seconds / 2
@@ -100,7 +100,7 @@ class Inquiry:
         except (ProviderUnavailable, TimeoutError) as error:  # what the query says counts all the same
             log.warning("the cancel of job %s has no usable answer: %r", job.id, error)
             return False
-        late = attempt.cancel_sent_at is None and reply is not CancelReply.REQUESTED
+        late = first and reply is not CancelReply.REQUESTED
         if reply is CancelReply.NOT_FOUND:  # perhaps not yet: it is asked again as long as the query knows it
             return late
         await self._context.store.attempts.cancel_answered(attempt, late=late)
@@ -146,8 +146,13 @@ class Inquiry:
         await self._follow(job, "fail", failure, evidence=evidence)
 
     async def _cancelled(self, job: Job, attempt: Attempt, ran: bool | None, *, by_us: bool = True) -> None:
-        evidence = attempt.evidence(Verdict.CANCELLED, "query")
-        if job.cancel_requested_at and by_us:
+        """End the job as its owner wished if it was we who cancelled the task; of two who ask at once, one
+        may have sent the cancel and the other learn of its effect."""
+        store, evidence = self._context.store, attempt.evidence(Verdict.CANCELLED, "query")
+        job = await store.jobs.get(job.id) or job
+        attempt = await store.attempts.get(job.id, attempt.number) or attempt
+        sent = attempt.cancel_sent_at is not None and not attempt.cancel_late
+        if job.cancel_requested_at and sent and by_us:
             began = attempt.ran if ran is None else ran
             await self._follow(job, "cancel", evidence=evidence, ran=began)
         else:

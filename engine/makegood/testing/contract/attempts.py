@@ -195,7 +195,8 @@ class AttemptsContract:
         attempt = await drive.attempt(job)
         assert (attempt.ran, attempt.cancel_sent_at) == (False, None)
         await drive.store.attempts.saw_running(attempt)
-        await drive.store.attempts.sent_cancel(attempt)
+        assert await drive.store.attempts.sent_cancel(attempt)
+        assert not await drive.store.attempts.sent_cancel(attempt)  # only once is the first time
         noted = await drive.attempt(job)
         assert noted.ran
         assert noted.cancel_sent_at is not None
