@@ -12,7 +12,7 @@ from makegood import ProviderUnavailable
 from makegood.endings import Ending
 from tests.engine.test_media import come
 
-SIZES = {"png": "PNG", "jpg": "JPEG", "gif": "GIF", "webp": "WEBP", "bmp": "BMP", "tiff": "TIFF", "avif": "AVIF"}
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16", "CMYK", "YCbCr", "F")
 
 
@@ -29,7 +29,8 @@ def written(image: Image.Image, format: str, **options: Any) -> bytes:
 
 def pictures() -> Iterator[tuple[str, str, bytes]]:
     """Yield every kind in every mode that Pillow writes, and what else is to be had of each kind."""
-    for kind, format in SIZES.items():
+    for format in FORMATS:
+        kind = "jpg" if format == "JPEG" else format.lower()
         for mode in MODES:
             try:
                 yield f"{kind} {mode}", kind, written(noise(mode), format)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 from makegood.errors import ProviderRefused, ProviderUnavailable, ResultTooLarge
@@ -126,8 +126,9 @@ class Replicate:
     async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """Download one result of at most *size_max* bytes. Raises ProviderUnavailable."""
         if output.text is None:
-            async for piece in self._client.download(output.url, size_max):
-                yield piece
+            async with aclosing(self._client.download(output.url, size_max)) as pieces:
+                async for piece in pieces:
+                    yield piece
         elif len(content := output.text.encode()) <= size_max:
             yield content
         else:
