@@ -345,6 +345,30 @@ async def test_apps_and_workflows_are_looked_up(look: Look, script: Script, numb
     assert line in await look(target)
 
 
+def test_no_text_of_a_site_shows_a_key_or_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    found = Findings(secrets=[SECRET])
+    found.good(f"key {SECRET} \x1b[2J \x00 \ud800\nforged: 二")
+    found.head("x" * 100_000)
+    first, second = capsys.readouterr().out.splitlines()
+    bad = "\N{REPLACEMENT CHARACTER}"
+    assert first == f"  ✓ key [key] {bad}[2J {bad} {bad}{bad}forged: 二"
+    assert len(second) == 800
+
+
+async def test_a_site_that_answers_anything_is_looked_at_to_the_end(doctor: Doctor, script: Script) -> None:
+    odd = f"{SECRET}\ud800\x1b[2J"
+    balance = {"remainCoins": odd, "apiType": odd, "currency": odd, "currentTaskCounts": 10**30}
+    script.routes = {
+        "/uc/openapi/accountStatus": reply({"code": 0, "data": balance}),
+        "/openapi/v2/queue/status": reply({"code": 0, "data": {"concurrentLimit": 10**30}}),
+    }
+    script.reply({"code": 0, "msg": odd, "data": {"webappName": odd, "nodeInfoList": [odd]}})
+    told = await doctor("--provider", url=script.url)
+    assert "as one of type [key]" in told.out
+    assert "\x1b" not in told.out
+    assert (told.status, told.err) == (0, "")
+
+
 def test_what_the_tools_of_a_pool_run() -> None:
     found = wanted(load_tools(default_tools_folder()), "runninghub")
     assert {(target.kind, target.tool) for target in found} == {("app", "upscaler"), ("app", "pose_changer")}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 import shlex
 import signal
@@ -126,6 +127,10 @@ async def refused(*words: str) -> str:
         ({"habit": ("ids=roman",)}, "ids: "),
         ({"speed": 0.0}, "--speed not 0."),
         ({"coins": -1}, "must not be negative"),
+        ({"speed": math.nan}, "must be finite numbers"),
+        ({"queued_seconds": math.inf}, "must be finite numbers"),
+        ({"port": 99_999}, "--port takes 0 to 65535, not 99999."),
+        ({"port": -1}, "--port takes 0 to 65535, not -1."),
     ],
 )
 async def test_a_mistake_is_one_sentence(options: dict[str, Any], sentence: str) -> None:

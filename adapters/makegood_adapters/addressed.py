@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from pathlib import PurePath
-from typing import IO, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,7 +27,14 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-async def write(content: bytes | AsyncIterable[bytes], file: IO[Any]) -> str:
+class Writable(Protocol):
+    """Where a file is written to: all of what is given, or an error."""
+
+    def write(self, data: bytes | bytearray, /) -> Any:
+        """Write all of *data*."""
+
+
+async def write(content: bytes | AsyncIterable[bytes], file: Writable) -> str:
     """Write all of *content* to *file* and return its SHA-256 in hexadecimal.
 
     At most about a mebibyte and one piece are in memory. What the pieces raise is raised.

@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,6 +27,17 @@ from makegood.errors import MakegoodError
 from makegood.settings import Settings
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("it has a character that is none of a name")
+    return name
+
+
+#: More is a slip of the hand, and the store could not keep it.
+_CAPACITY_MAX, _DRAINING_SECONDS_MAX = 1_000_000, 30 * 86_400
+_Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+
 class ConfigurationError(MakegoodError):
     """The configuration cannot be used; the message names the key and what to do."""
 
@@ -36,16 +48,16 @@ class AccountConfig(BaseModel):
     What stands below `draining_seconds` is for RunningHub alone.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    name: str
-    provider: str = "runninghub"
-    pool: str = "runninghub"
-    capacity: int | None = Field(default=None, ge=0)
+    name: _Name
+    provider: _Name = "runninghub"
+    pool: _Name = "runninghub"
+    capacity: int | None = Field(default=None, ge=0, le=_CAPACITY_MAX)
     exclusive: bool = False
     base_url: str = "https://www.runninghub.cn"
     api_key: SecretStr
-    draining_seconds: float = Field(default=7200.0, gt=0)
+    draining_seconds: float = Field(default=7200.0, gt=0, le=_DRAINING_SECONDS_MAX)
     api: Literal["v1", "v2"] = "v1"
     upload_api: Literal["v1", "v2"] = "v2"
     auth_mode: Literal["both", "body", "bearer"] = "both"
@@ -68,7 +80,7 @@ class S3Config(BaseModel):
         if (self.access_key_id is None) != (self.secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key belong together; give both or neither")
         if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
-            raise ValueError(f"endpoint {self.endpoint!r} must begin with http:// or https://")
+            raise ValueError("endpoint must begin with http:// or https://")
         return self
 
 
@@ -108,7 +120,7 @@ class ServiceConfig(BaseSettings):
             and "://" in text
             and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,62}(/.*)?", text)
         ):
-            raise ValueError(f"{text!r} is neither a folder nor a bucket like s3://bucket/prefix")
+            raise ValueError("it is neither a folder nor a bucket like s3://bucket/prefix")
         if text == "":
             raise ValueError("name a folder or a bucket like s3://bucket/prefix")
         return text

@@ -4,7 +4,8 @@ import asyncio
 import fcntl
 import os
 import tempfile
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,12 +50,13 @@ class FolderBlobs:
         """Keep *content* and return its key; *name* only lends its extension.
 
         Whatever its size, about a mebibyte of it is in memory. Nothing is left when the pieces raise or the
-        task is cancelled, except that a file which was whole by then may stay.
+        task is cancelled, except that a file which was whole by then may stay. Raises FolderError, for
+        instance when the disk is full.
         """
         part = _Part(self._root)
         try:
             await through(part.open)
-            key = key_of(await write(content, part.file), name)
+            key = key_of(await write(content, part), name)
             await through(part.become, self._root / key)
         finally:
             part.discard()
@@ -83,6 +85,35 @@ class _Part:
         self._path: Path | None = None
 
     def open(self) -> None:
+        with self._telling():
+            self._open()
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Write all of *data*: a disk that is full takes the first part of it without a word."""
+        left = memoryview(data)
+        with self._telling():
+            while left:
+                left = left[self.file.write(left) :]
+
+    def become(self, target: Path) -> None:
+        """Be the file *target*, durably; one that is there has the same content and stays."""
+        assert self._path is not None
+        with self._telling():
+            os.fsync(self.file.fileno())
+            if not target.exists():
+                self._path.replace(target)
+                self._path = None
+            _sync_folder(self._root)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise FolderError(f"A file cannot be kept in {self._root}: {why}.") from error
+
+    def _open(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
         while self._path is None:
             handle, name = tempfile.mkstemp(prefix=_PART, dir=self._root)
@@ -92,15 +123,6 @@ class _Part:
                 self._path = Path(name)
             else:
                 self.file.close()
-
-    def become(self, target: Path) -> None:
-        """Be the file *target*, durably; one that is there has the same content and stays."""
-        assert self._path is not None
-        os.fsync(self.file.fileno())
-        if not target.exists():
-            self._path.replace(target)
-            self._path = None
-        _sync_folder(self._root)
 
     def discard(self) -> None:
         """Leave nothing of what has not become a file."""

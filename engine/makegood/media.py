@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
+from makegood.endings import Ending
 from makegood.errors import ProviderUnavailable, ResultTooLarge
 
 #: How much of a file is looked at from its beginning, and how much of its end is remembered, in bytes.
@@ -58,10 +59,14 @@ FORMATS: Final = (
     _row("bmp", Family.IMAGE, (0, b"BM"), (6, bytes(4))),
     _row("tiff", Family.IMAGE, (0, b"II*\x00"), others="tif"),
     _row("tiff", Family.IMAGE, (0, b"MM\x00*"), others="tif"),
+    _row("tiff", Family.IMAGE, (0, b"II+\x00"), others="tif"),  # BigTIFF
+    _row("tiff", Family.IMAGE, (0, b"MM\x00+"), others="tif"),
     _row("avif", Family.IMAGE, (_BOX, b"ftypavif")),
     _row("avif", Family.IMAGE, (_BOX, b"ftypavis")),
     _row("heic", Family.IMAGE, (_BOX, b"ftyphei"), others="heif"),
+    _row("heic", Family.IMAGE, (_BOX, b"ftyphevc"), others="heif"),
     _row("heic", Family.IMAGE, (_BOX, b"ftypmif1"), others="heif avif"),
+    _row("heic", Family.IMAGE, (_BOX, b"ftypmsf1"), others="heif avif"),
     _row("m4a", Family.AUDIO, (_BOX, b"ftypM4A"), others="mp4"),
     _row("mov", Family.VIDEO, (_BOX, b"ftypqt"), others="qt"),
     _row("mp4", Family.VIDEO, (_BOX, b"ftyp"), others="m4v m4a"),
@@ -176,6 +181,7 @@ class Incoming:
         self._pieces, self._size_max = pieces, size_max
         self._digest = hashlib.sha256()
         self._head, self._tail = b"", b""
+        self._ending = Ending("")
         self._text: codecs.IncrementalDecoder | None = None
         self._begun = False
         self.kind, self.size = "", 0
@@ -191,6 +197,8 @@ class Incoming:
                 break
         new._head = bytes(gathered)
         new.kind = kind_of(new._head[:HEAD_BYTES], declared)
+        found = format_of(new._head[:HEAD_BYTES])
+        new._ending = Ending(found.kind if found else "")
         if new.kind in TEXTS:
             new._text = codecs.getincrementaldecoder("utf-8")()
         return new
@@ -222,14 +230,29 @@ class Incoming:
 
     def _passed(self, piece: bytes) -> bytes:
         self._digest.update(piece)
+        self._ending.feed(piece)
         self._tail = (self._tail + piece[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         self._decoded(piece)
         return piece
 
     def _ended(self) -> None:
         self._decoded(b"", final=True)
-        if _cut_off(self.kind, self.size, self._head, self._tail):
+        if self._is_cut_off():
             raise ProviderUnavailable(f"The {self.kind} file is cut off after {self.size} bytes.")
+
+    def _is_cut_off(self) -> bool:
+        """Whether the mark is missing that ends every file of this kind; what follows it is let be."""
+        if not self._ending.lost:
+            return not self._ending.reached
+        match format_of(self._head):
+            case Format(kind="jpg"):  # inside an image these two bytes never stand together
+                return b"\xff\xd9" not in self._tail
+            case Format(kind="gif"):
+                return not self._tail.rstrip(b"\0").endswith(b";")
+            case Format(kind="webp"):
+                return self.size < 8 + int.from_bytes(self._head[4:8], "little")
+            case _:
+                return False
 
     def _decoded(self, piece: bytes, *, final: bool = False) -> None:
         if self._text is None:
@@ -242,18 +265,3 @@ class Incoming:
             raise ProviderUnavailable(
                 f"The provider sent bytes that are no text in place of a {self.kind} file."
             )
-
-
-def _cut_off(kind: str, size: int, head: bytes, tail: bytes) -> bool:
-    """Whether the mark is missing that ends every image of this kind; what follows it is let be."""
-    match format_of(head):
-        case Format(kind="png"):
-            return b"IEND\xaeB`\x82" not in tail
-        case Format(kind="jpg"):  # inside an image these two bytes never stand together
-            return b"\xff\xd9" not in tail
-        case Format(kind="gif"):
-            return not tail.rstrip(b"\0").endswith(b";")
-        case Format(kind="webp"):
-            return size < 8 + int.from_bytes(head[4:8], "little")
-        case _:
-            return False

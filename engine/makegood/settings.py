@@ -1,5 +1,6 @@
 """Every bound of the engine, with its unit in the name."""
 
+import math
 from dataclasses import dataclass, fields
 
 from makegood.buckets import GRACE_SECONDS
@@ -81,6 +82,8 @@ class Settings:
                 continue
             if not (value > 0 or (value == 0 and field.name in _MAY_BE_ZERO)):
                 raise ValueError(f"{field.name} must be more than 0, not {value}")
+            if value == math.inf:
+                raise ValueError(f"{field.name} must have an end, not {value}")
         needed = self.upload_timeout_seconds + self.submit_timeout_seconds
         if self.lease_seconds <= needed:
             raise ValueError(
@@ -88,7 +91,10 @@ class Settings:
                 f"submit_timeout_seconds ({needed:g}): else another worker takes attempts over"
             )
         url = self.webhook_base_url
-        if url is not None and (not url.startswith(("http://", "https://")) or url.endswith("/")):
+        if url is not None and (
+            not url.startswith(("http://", "https://")) or url.endswith("/") or set(url) & set("?#")
+        ):
             raise ValueError(
-                f"webhook_base_url {url!r} must begin with http:// or https:// and not end in a slash"
+                f"webhook_base_url {url!r} must begin with http:// or https://, not end in a slash, and have "
+                "no ? or #"
             )

@@ -132,6 +132,7 @@ HOSTILE: dict[str, tuple[Bytes, type[Submission], str]] = {
     "null code": (lambda s: s.reply({"code": None, "msg": "success"}), Uncertain, ""),
     "code 0, no data": (lambda s: s.reply({"code": 0, "data": None}), Uncertain, ""),
     "code 0, empty id": (lambda s: s.reply({"code": 0, "data": {"taskId": ""}}), Uncertain, ""),
+    "id is null as text": (lambda s: s.reply({"code": 0, "data": {"taskId": "null"}}), Uncertain, ""),
     "id as float": (lambda s: s.reply(b'{"code":0,"data":{"taskId":1.9e18}}'), Uncertain, ""),
     "id as object": (lambda s: s.reply({"code": 0, "data": {"taskId": {}}}), Uncertain, ""),
     "data as text": (lambda s: s.reply({"code": 0, "data": "1904"}), Uncertain, ""),

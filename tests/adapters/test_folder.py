@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from makegood.ports import Blobs
-from makegood_adapters.folder import FolderBlobs
+from makegood_adapters.folder import FolderBlobs, FolderError
 
 DATA = b"\x89PNG\r\n\x1a\n and more"
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -73,8 +73,29 @@ async def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(FolderError, match=r"cannot be kept in .*: OSError"):
         await FolderBlobs(tmp_path).put(DATA, "a.png")
+    assert names(tmp_path) == []
+
+
+FULL = """
+import asyncio, resource, sys
+from pathlib import Path
+from makegood.errors import MakegoodError
+from makegood_adapters.folder import FolderBlobs
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
+try:
+    print(asyncio.run(FolderBlobs(Path(sys.argv[1])).put(b"x" * 2_000_000, "a.png")))
+except MakegoodError as error:
+    print(error)
+"""
+
+
+async def test_a_file_of_which_only_a_part_has_room_is_told_and_not_kept(tmp_path: Path) -> None:
+    # As on a disk that is almost full, the first write is taken in part, and that is no error yet.
+    told = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], stdout=subprocess.PIPE, check=True)
+    assert told.stdout.decode() == f"A file cannot be kept in {tmp_path}: File too large.\n"
     assert names(tmp_path) == []
 
 

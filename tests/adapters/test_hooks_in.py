@@ -1,6 +1,7 @@
 """Webhooks as they come in: kept before they are answered, whatever they hold, and by their token alone."""
 
 import asyncio
+import gzip
 import hashlib
 import logging
 import secrets
@@ -220,6 +221,21 @@ async def test_a_body_larger_than_the_bound_is_413(receiver: Receiver) -> None:
     assert (await receiver.send(b"x" * 300 * 1024)).status == 413
     assert (await receiver.send(b"x" * 256 * 1024)).status == 200
     assert [copies for *_, copies in await receiver.inbox()] == [1]
+
+
+async def test_a_body_that_cannot_be_unpacked_is_400_and_one_line_of_the_log(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    await receiver.submitted()
+    packed = {"Content-Encoding": "gzip", "Connection": "close"}
+    assert (await receiver.send(b"not gzip", headers=packed)).status == 400
+    # what is packed is counted unpacked
+    large = gzip.compress(b" " * 10_000_000)
+    assert (await receiver.send(large, headers=packed)).status == 413
+    assert (await receiver.send(gzip.compress(BODY), headers=packed)).status == 200
+    assert [body for body, *_ in await receiver.inbox()] == [BODY.decode()]
+    assert "Traceback" not in caplog.text
+    assert receiver.token not in caplog.text
 
 
 async def test_a_body_that_does_not_come_in_time_is_408(receiver: Receiver) -> None:

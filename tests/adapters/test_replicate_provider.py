@@ -183,6 +183,21 @@ class TestSubmit:
         assert (told.code, told.retry, told.cause) == ("request", Retry.NEVER, Cause.REQUEST)
         assert script.requests == []
 
+    async def test_a_request_that_is_nested_without_end_is_not_sent(
+        self, script: Script, provider: Replicate
+    ) -> None:
+        deep: dict[str, Any] = {}
+        for _ in range(5_000):
+            deep = {"a": deep}
+        told = await provider.submit({"version": "v", "input": deep}, {}, None)
+        assert isinstance(told, Rejected)
+        assert script.requests == []
+
+    async def test_a_file_that_the_job_lacks_is_named(self, provider: Replicate) -> None:
+        told = await provider.submit({"version": "v", "input": {"a": {"file": "image"}}}, {}, None)
+        assert isinstance(told, Rejected)
+        assert "the job has no file 'image'" in told.message
+
 
 URL = "https://replicate.delivery/x/out.PNG"
 ANSWERS: list[tuple[dict[str, Any], Answer]] = [

@@ -41,6 +41,8 @@ def told(data: Any, code: int = 0) -> bytes:
         (told({"concurrentLimit": 2}), Capacity(2, 3)),  # the account's own count
         (told({**LOAD, "concurrentLimit": None, "totalCurrentTasks": "1"}), Capacity(None, 1)),
         (told({**LOAD, "concurrentLimit": 0, "totalCurrentTasks": "0"}), Capacity(None, 0)),
+        (told({**LOAD, "concurrentLimit": 10**25, "totalCurrentTasks": "1"}), Capacity(None, 1)),
+        (told({**LOAD, "concurrentLimit": "9" * 18, "totalCurrentTasks": 1}), Capacity(None, 1)),
         (told(None, 1001), Capacity(None, 3)),
         (reply(PAGE, 404), Capacity(None, 3)),
         (reply(PAGE, 200), Capacity(None, 3)),

@@ -109,6 +109,22 @@ async def test_any_bytes_are_classified_after_one_request(
     assert KEY not in repr(outcome)
 
 
+@pytest.mark.parametrize(
+    ("wish", "seconds"),
+    [
+        *(("9999999999", 3600), ("1" * 4_000, 3600), ("7\r\nRetry-After: 9", 7), ("", None)),
+        *((odd, None) for odd in ("-5", "1e9", "nan", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT")),
+    ],
+)
+async def test_a_strange_wish_for_patience_is_bounded(
+    script: Script, provider: RunningHub, wish: str, seconds: float | None
+) -> None:
+    script.reply(PAGE, 429, extra=f"Retry-After: {wish}\r\n")
+    outcome = await submit(provider)
+    assert isinstance(outcome, Rejected)
+    assert outcome.after_seconds == seconds
+
+
 async def test_a_wish_for_patience_is_passed_on(script: Script, provider: RunningHub) -> None:
     script.reply(PAGE, 429, extra="Retry-After: 7\r\n")
     outcome = await submit(provider)

@@ -118,6 +118,11 @@ MISTAKES = {
         "workflow = 19",
         "apps #1.workflow: must be text in quotes",
     ),
+    "blank": (
+        "1904136902449209346",
+        "1904136902449209346 ",
+        "apps #1.workflow: '1904136902449209346 ' has a character that no id has",
+    ),
     "machine": (
         '"plus"',
         '"huge"',

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import math
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -89,8 +90,12 @@ async def simulate(
     speed
         How many times as fast everything is.
     """
+    if not all(map(math.isfinite, (queued_seconds, running_seconds, spread, speed))):
+        raise InvalidRequest("Seconds, --spread and --speed must be finite numbers.")
     if min(queued_seconds, running_seconds, spread) < 0 or speed <= 0 or coins < 0:
         raise InvalidRequest("Seconds, --spread and --coins must not be negative, and --speed not 0.")
+    if not 0 <= port <= 65_535:
+        raise InvalidRequest(f"--port takes 0 to 65535, not {port}.")
     keys = dict(_account(given, coins) for given in key)
     habits = _habits(habit, cancel_word)
     chances = _odds(odds)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import math
+import sys
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -191,11 +192,14 @@ class AccessLog(AbstractAccessLogger):
 
 
 class _ServerLog(logging.LoggerAdapter[logging.Logger]):
-    """Leaves out the text of requests that could not be parsed: it may hold a token."""
+    """Leaves out the text of requests that could not be parsed, for it may hold a token, and the trace:
+    whoever sends rubbish writes a line, not a page."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         error = kwargs.get("exc_info")
-        if isinstance(error, HttpProcessingError):
+        if error is True:
+            error = sys.exc_info()[1]
+        if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
             kwargs["exc_info"] = None
             msg = f"{msg}: {type(error).__name__}"
         return msg, kwargs

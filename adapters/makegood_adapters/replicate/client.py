@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 
-from makegood.errors import ProviderUnavailable, ResultTooLarge
+from makegood_adapters.download import download
+from makegood_adapters.sites import check_site
 
 BASE_URL: Final = "https://api.replicate.com"
 
 _REPLY_BYTES_MAX: Final = 4 * 1024 * 1024
-_PIECE_BYTES: Final = 256 * 1024
 _TEXT_MAX: Final = 500
 _RETRY_AFTER_SECONDS_MAX: Final = 3600
 
@@ -77,9 +77,7 @@ class ReplicateClient:
         connect_seconds: float = 10.0,
         transfer_seconds: float = 120.0,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError(f"{base_url!r} is no address like {BASE_URL}")
+        check_site(base_url, BASE_URL)
         if not api_key or not all("!" <= sign <= "~" for sign in api_key):
             raise ValueError("the Replicate API token is empty or has a character no token has")
         self.base_url = base_url.rstrip("/")
@@ -119,44 +117,15 @@ class ReplicateClient:
         )
         return await self._call("POST", "/v1/files", self._transfer, data=form)
 
-    async def download(self, url: str, size_max: int) -> AsyncGenerator[bytes, None]:
-        """Give a result file of at most *size_max* bytes in pieces; the key is not sent to its host.
-
-        Raises ResultTooLarge when it is larger, ProviderUnavailable when it is missing, empty or cut off.
-        """
-        size = 0
-        try:
-            async with self._session.get(
-                url,
-                timeout=self._transfer,
-                max_redirects=3,
-                headers={"Accept-Encoding": "identity"},  # compressed, it could grow, and a cut be hidden
-            ) as response:
-                if response.status != 200:
-                    raise self._no_file(f"HTTP {response.status}")
-                if (response.content_length or 0) > size_max:
-                    raise ResultTooLarge(size_max)
-                async for piece in response.content.iter_chunked(_PIECE_BYTES):
-                    size += len(piece)
-                    if size > size_max:
-                        raise ResultTooLarge(size_max)
-                    yield piece
-        except TimeoutError:
-            raise self._no_file(f"it is not complete within {self._transfer.total} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            # Only the type: the text may hold a signed address, which is as good as a password.
-            raise self._no_file(f"the download broke off ({type(error).__name__})") from None
-        if not size:
-            raise self._no_file("it is empty")
+    def download(self, url: str, size_max: int) -> AsyncGenerator[bytes, None]:
+        """Yield a result file of at most *size_max* bytes; see `download`."""
+        return download(self._session, url, size_max, self._transfer)
 
     def clean(self, text: str) -> str:
         """Return *text* fit to be stored and shown: without the key, short, and valid Unicode."""
         shown = text.replace(self._key, "[key]").replace("\x00", "")
         shown = shown.encode("utf-8", "replace").decode("utf-8")
         return shown if len(shown) <= _TEXT_MAX else shown[: _TEXT_MAX - 1] + "…"
-
-    def _no_file(self, problem: str) -> ProviderUnavailable:
-        return ProviderUnavailable(self.clean(f"The result cannot be downloaded: {problem}"))
 
     async def _call(
         self,
@@ -186,6 +155,8 @@ class ReplicateClient:
                 return Reply(response.status, body, self.clean(problem), after)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return NoReply(self.clean(f"no connection: {error}"), sent=False)
+        except aiohttp.InvalidURL:
+            return NoReply("the address of Replicate cannot be used", sent=False)
         except TimeoutError:
             return NoReply(f"no answer within {bounds.total} s", sent=True)
         except Exception as error:
@@ -218,6 +189,6 @@ def _parse(raw: bytes | None) -> tuple[Mapping[str, Any] | None, str]:
 
 def _retry_after(header: str | None) -> float | None:
     """Read the form in seconds; the form with a date is not worth trusting two clocks."""
-    if header is None or not header.isascii() or not header.isdigit() or len(header) > 9:
+    if header is None or not header.isascii() or not header.isdigit():
         return None
-    return float(min(int(header), _RETRY_AFTER_SECONDS_MAX))
+    return float(_RETRY_AFTER_SECONDS_MAX if len(header) > 9 else min(int(header), _RETRY_AFTER_SECONDS_MAX))

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 from makegood.errors import ProviderRefused, ProviderUnavailable, ResultTooLarge
@@ -90,7 +90,7 @@ class Replicate:
         """Create a prediction with exactly one HTTP request and say what is known afterwards."""
         try:
             body = _body(request, files, webhook)
-        except (KeyError, TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             text = f"The request for Replicate is malformed: {error}"
             return Rejected("request", self._client.clean(text), Retry.NEVER)
         exchange = await self._client.create(body)
@@ -126,8 +126,9 @@ class Replicate:
     async def fetch(self, output: Output, size_max: int) -> AsyncGenerator[bytes, None]:
         """Download one result of at most *size_max* bytes. Raises ProviderUnavailable."""
         if output.text is None:
-            async for piece in self._client.download(output.url, size_max):
-                yield piece
+            async with aclosing(self._client.download(output.url, size_max)) as pieces:
+                async for piece in pieces:
+                    yield piece
         elif len(content := output.text.encode()) <= size_max:
             yield content
         else:
@@ -216,11 +217,11 @@ def _id_of(prediction: Mapping[str, Any]) -> str | None:
 
 
 def _body(request: JSON, files: Mapping[str, str], webhook: str | None) -> str:
-    """Return the create call's JSON. Raises KeyError, TypeError or ValueError."""
+    """Return the create call's JSON. Raises TypeError, ValueError or RecursionError."""
     named = [key for key in ("version", "model") if key in request]
     if len(named) != 1 or not isinstance(request[named[0]], str) or not request[named[0]]:
         raise ValueError("it must have a version or a model, as text, and not both")
-    given = request["input"]
+    given = request.get("input")
     if not isinstance(given, Mapping):
         raise ValueError("input must be an object")
     body: dict[str, Any] = {named[0]: request[named[0]], "input": _filled(given, files)}
@@ -233,6 +234,8 @@ def _filled(value: Any, files: Mapping[str, str]) -> Any:
     """Return *value* with the address of a file wherever one is named."""
     if isinstance(value, Mapping):
         if set(value) == {"file"}:
+            if value["file"] not in files:
+                raise ValueError(f"the job has no file {value['file']!r}")
             return files[value["file"]]
         return {key: _filled(inner, files) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from makegood.outcome import JSON, Answer, Cancelled, Failed, Output, Succeeded, Unfinished
+from makegood_adapters.download import address_of
 
 Clean = Callable[[str], str]
 
@@ -72,7 +73,7 @@ def _outputs(output: Any, clean: Clean, node: str = "") -> Iterator[Output]:
     if output is None or output in ("", [], {}):
         return
     if isinstance(output, str):
-        yield _file(output, node) if _ADDRESS.fullmatch(output) else Output("", "txt", node, _text(output))
+        yield _file(output, node) if _is_address(output) else Output("", "txt", node, _text(output))
     elif isinstance(output, list) and any(_is_address(item) for item in output):
         for item in output:
             yield from _outputs(item, clean, node)
@@ -86,7 +87,7 @@ def _outputs(output: Any, clean: Clean, node: str = "") -> Iterator[Output]:
 
 
 def _is_address(value: Any) -> bool:
-    return isinstance(value, str) and _ADDRESS.fullmatch(value) is not None
+    return isinstance(value, str) and bool(_ADDRESS.fullmatch(value)) and address_of(value) is not None
 
 
 def _has_address(value: Any) -> bool:

@@ -2,16 +2,15 @@
 
 import io
 from collections.abc import AsyncGenerator, Mapping
-from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
-from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 
-from makegood_adapters.runninghub.download import download
+from makegood_adapters.download import download
 from makegood_adapters.runninghub.exchange import Exchange, NoReply, read_reply
 from makegood_adapters.runninghub.request import Api, Call
+from makegood_adapters.sites import check_site
 
 AuthMode = Literal["both", "body", "bearer"]
 
@@ -56,7 +55,7 @@ class RunningHubClient:
         connect_seconds: float = 10.0,
         transfer_seconds: float = 120.0,
     ) -> None:
-        _check_address(base_url)
+        check_site(base_url, "https://www.runninghub.cn")
         if not api_key or not all("!" <= sign <= "~" for sign in api_key):
             raise ValueError("The RunningHub API key is empty or has a character no key has.")
         if auth_mode not in ("both", "body", "bearer"):
@@ -194,28 +193,11 @@ class RunningHubClient:
                 return await read_reply(response, _REPLY_BYTES_MAX)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return NoReply(self.clean(f"no connection: {error}"), sent=False)
+        except aiohttp.InvalidURL:
+            return NoReply("the address of the site cannot be used", sent=False)
         except TimeoutError:
             return NoReply(f"no answer within {bounds.total} s", sent=True)
         except Exception as error:
             # Whatever else a server can provoke comes after the request may have left, and a
             # submission must end in a value. Only the type: some of these print request headers.
             return NoReply(f"the exchange broke off ({type(error).__name__})", sent=True)
-
-
-def _check_address(base_url: str) -> None:
-    """Raise ValueError for an address that is none, or over which a key must not travel."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError(f"{base_url!r} is no address like https://www.runninghub.cn")
-    if parts.scheme == "http" and not _is_loopback(parts):
-        raise ValueError(
-            f"{base_url!r} begins with http://, which is for this machine alone: RunningHub answers it with "
-            f"a redirect that loses the request. Write https://{parts.netloc}"
-        )
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return parts.hostname == "localhost"

@@ -67,6 +67,6 @@ def _parse(raw: bytes | None) -> tuple[Mapping[str, Any] | None, str]:
 
 def _retry_after(header: str | None) -> float | None:
     """Read the form in seconds; the form with a date is not worth trusting two clocks."""
-    if header is None or not header.isascii() or not header.isdigit() or len(header) > 9:
+    if header is None or not header.isascii() or not header.isdigit():
         return None
-    return float(min(int(header), _RETRY_AFTER_SECONDS_MAX))
+    return float(_RETRY_AFTER_SECONDS_MAX if len(header) > 9 else min(int(header), _RETRY_AFTER_SECONDS_MAX))

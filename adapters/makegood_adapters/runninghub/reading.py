@@ -17,6 +17,7 @@ from makegood.outcome import (
     Succeeded,
     Unfinished,
 )
+from makegood_adapters.download import address_of
 from makegood_adapters.runninghub.codes import Endpoint, Meaning, interpret
 from makegood_adapters.runninghub.replies import Wording, code_of, object_of, record_of, state_of
 from makegood_adapters.runninghub.webhook import task_id_of
@@ -128,12 +129,12 @@ class Reading:
         """Return one result; None for one that has neither a file nor a text."""
         if not isinstance(item, dict):
             raise self._wording.unavailable("gave no usable answer", "results are malformed")
-        url = item.get("url") or item.get("fileUrl")
+        told = item.get("url") or item.get("fileUrl")
         node = self._wording.clean(str(item.get("nodeId") or ""))
-        if not url:
+        if not told:
             text = item.get("text")
             return Output("", "txt", node, self._storable(text)) if isinstance(text, str) and text else None
-        if not isinstance(url, str) or not re.match(r"https?://[!-~]+$", url):
+        if (url := address_of(told)) is None:
             raise self._wording.unavailable("gave no usable answer", "a result has no address")
         kind = str(item.get("outputType") or item.get("fileType") or "").lower().lstrip(".")
         if not re.fullmatch(r"[a-z0-9]{1,10}", kind):

@@ -1,12 +1,14 @@
 """The parts of RunningHub's replies that all endpoints share: code, message, state, and how to tell them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from makegood.errors import ProviderUnavailable
 from makegood_adapters.runninghub.codes import WRONG_SITE, Interpretation, normalise
 from makegood_adapters.runninghub.exchange import Exchange, Reply
+
+_COUNT_MAX: Final = 1_000_000
 
 
 def object_of(value: Any) -> Mapping[str, Any]:
@@ -32,10 +34,12 @@ def state_of(body: Mapping[str, Any]) -> str:
 
 
 def whole_number(value: Any) -> int | None:
-    """Return a count that may come as number or as text; None for anything else."""
+    """Return a count that may come as number or as text; None for anything else, also for what is no count
+    of tasks at any account: a store could not keep it."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+        value = int(value)
+    counts = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _COUNT_MAX
+    return value if counts else None
 
 
 class Wording:

@@ -77,7 +77,7 @@ def _warn_of_complaints(task_id: str, read: Interpretation, tips: Any, wording: 
     except (ValueError, RecursionError):
         errors = None
     if errors:
-        text = wording.clean(json.dumps(errors))
+        text = wording.clean(tips)
         _log.warning("RunningHub: task %s has node errors: %s", task_id, text)
     if read.listed and read.meaning is not Meaning.SUCCESS:
         _log.warning("RunningHub: task %s came with code %s", task_id, read.code)

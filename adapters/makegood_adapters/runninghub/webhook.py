@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from makegood.outcome import Hint
 
-_TASK_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+# With a digit: "null" and "undefined" are no ids.
+_TASK_ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9_-]{1,128}")
 
 
 def task_id_of(value: Any) -> str | None:

@@ -114,6 +114,10 @@ def _apps(tool: Tool) -> Iterator[Problem]:
         if len(app.target) != 1:
             found = "both" if app.target else "neither"
             yield Problem("MG502", f"apps #{i + 1}: it is one of app and workflow, here is {found}")
+        for key, identity in app.target.items():
+            # Copied with a blank, or in full-width digits: every job would be refused.
+            if not all("!" <= sign <= "~" for sign in identity):
+                yield Problem("MG502", f"apps #{i + 1}.{key}: {identity!r} has a character that no id has")
 
 
 def _conditions(tool: Tool) -> Iterator[Problem]:

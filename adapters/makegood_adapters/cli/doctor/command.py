@@ -78,7 +78,7 @@ async def doctor(
     paying = next((a for a in accounts if tool and a.pool == tool.pool), None)
     if tool and paying is None:
         raise InvalidRequest(f"{tool.name} runs in the pool {tool.pool!r}, in which no such account is.")
-    found = Findings()
+    found = Findings(secrets=[each.api_key.get_secret_value() for each in accounts])
     async with open_session() as session:
         ours = await _open_attempts(configured, found)
         for each in accounts:
