@@ -7,8 +7,8 @@ import pytest
 
 from makegood.outcome import Cause, Rejected, Retry, Uncertain
 from makegood_adapters.config import AccountConfig
+from makegood_adapters.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.codes import CODES, Endpoint, Meaning, interpret
-from makegood_adapters.runninghub.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.provider import UPLOAD_BYTES_MAX
 from makegood_adapters.runninghub.reading import _TRANSIENT_TEXTS
 from makegood_adapters.runninghub.replies import Wording

@@ -8,8 +8,8 @@ import pytest
 
 from makegood.errors import ProviderUnavailable
 from makegood.outcome import CancelReply, Uncertain, Unfinished
+from makegood_adapters.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub import RunningHub, RunningHubClient
-from makegood_adapters.runninghub.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.patience import Patience
 from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script, reply
 from tests.adapters.test_runninghub_submit import submit

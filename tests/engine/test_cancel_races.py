@@ -2,7 +2,7 @@
 
 import asyncio
 
-from makegood import JobMoney
+from makegood import Job, JobMoney
 from makegood.outcome import Unfinished
 from makegood.runtime.inquiry import Inquiry
 from tests.engine.world import PATIENCE_SECONDS, PRICE, Upscale, World, a_world
@@ -24,13 +24,13 @@ async def test_one_who_asked_before_the_cancel_hears_of_its_effect_first() -> No
             both.create_task(Inquiry(world.context).ask(attempt))
             await sender.reached.wait()
             early.opened.set()
-            await ended(world, job.id)
+            await ended(world, job)
             sender.opened.set()
         assert (await world.job(job)).state == "cancelled"
         assert await world.engine.money(job.id) in (JobMoney(captured=PRICE), JobMoney(released=PRICE))
         assert world.provider.count("cancel") == 1
 
 
-async def ended(world: World, job_id: object) -> None:
-    async for _ in world.engine.watch(job_id):  # type: ignore[arg-type]
+async def ended(world: World, job: Job) -> None:
+    async for _ in world.engine.watch(job.id):
         pass

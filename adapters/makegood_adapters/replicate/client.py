@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
@@ -11,40 +11,19 @@ from urllib.parse import quote
 import aiohttp
 
 from makegood_adapters.download import download
+from makegood_adapters.exchange import Exchange, NoReply, Reply, read_reply
 from makegood_adapters.sites import check_site
 
 BASE_URL: Final = "https://api.replicate.com"
 
 _REPLY_BYTES_MAX: Final = 4 * 1024 * 1024
 _TEXT_MAX: Final = 500
-_RETRY_AFTER_SECONDS_MAX: Final = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP reply; `body` is None when it was no JSON object, and `problem` says what it was."""
-
-    status: int
-    body: Mapping[str, Any] | None
-    problem: str = ""
-    retry_after_seconds: float | None = None
-
-    @property
-    def detail(self) -> str | None:
-        """What Replicate says is wrong, in its own words; None: this is no error of Replicate's."""
-        detail = (self.body or {}).get("detail")
-        return detail if isinstance(detail, str) else None if detail is None else json.dumps(detail)
-
-
-@dataclass(frozen=True, slots=True)
-class NoReply:
-    """No complete reply came; `sent` is False only if not one byte of the request can have left."""
-
-    problem: str
-    sent: bool
-
-
-Exchange = Reply | NoReply
+def detail_of(reply: Reply) -> str | None:
+    """Return what Replicate says is wrong, in its own words; None: this is no error of Replicate's."""
+    detail = (reply.body or {}).get("detail")
+    return detail if isinstance(detail, str) else None if detail is None else json.dumps(detail)
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -148,11 +127,8 @@ class ReplicateClient:
                 middlewares=(),  # one that repeats requests would create, and pay for, a second prediction
                 **content,
             ) as response:
-                body, problem = _parse(await _read(response))
-                if body is None:
-                    problem = f"HTTP {response.status} with {problem}"
-                after = _retry_after(response.headers.get("Retry-After"))
-                return Reply(response.status, body, self.clean(problem), after)
+                reply = await read_reply(response, _REPLY_BYTES_MAX)
+                return replace(reply, problem=self.clean(reply.problem))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return NoReply(self.clean(f"no connection: {error}"), sent=False)
         except aiohttp.InvalidURL:
@@ -163,32 +139,3 @@ class ReplicateClient:
             # Whatever else a server can provoke comes after the request may have left, and a submission
             # must end in a value. Only the type: some of these print request headers.
             return NoReply(f"the exchange broke off ({type(error).__name__})", sent=True)
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    data = bytearray()
-    async for chunk in response.content.iter_any():
-        data += chunk
-        if len(data) > _REPLY_BYTES_MAX:
-            return None
-    return bytes(data)
-
-
-def _parse(raw: bytes | None) -> tuple[Mapping[str, Any] | None, str]:
-    """Return a JSON object, whatever the content type says, or what is there instead."""
-    if raw is None:
-        return None, "an endless body"
-    if not raw.strip():
-        return None, "an empty body"
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None, "an HTML page" if raw.lstrip()[:1] == b"<" else "a body that is not JSON"
-    return (value, "") if isinstance(value, dict) else (None, "JSON that is no object")
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Read the form in seconds; the form with a date is not worth trusting two clocks."""
-    if header is None or not header.isascii() or not header.isdigit():
-        return None
-    return float(_RETRY_AFTER_SECONDS_MAX if len(header) > 9 else min(int(header), _RETRY_AFTER_SECONDS_MAX))

@@ -24,14 +24,8 @@ from makegood.outcome import (
     Submission,
     Uncertain,
 )
-from makegood_adapters.replicate.client import (
-    BASE_URL,
-    Exchange,
-    NoReply,
-    ReplicateClient,
-    Reply,
-    open_session,
-)
+from makegood_adapters.exchange import Exchange, NoReply, Reply
+from makegood_adapters.replicate.client import BASE_URL, ReplicateClient, detail_of, open_session
 from makegood_adapters.replicate.signature import RENEW_SECONDS, Signatures
 from makegood_adapters.replicate.states import Unreadable, answer_of
 
@@ -82,8 +76,8 @@ class Replicate:
                 return url
         if isinstance(exchange, Reply) and exchange.status == 413:
             raise ProviderRefused("The input file is larger than the provider takes.")
-        if isinstance(exchange, Reply) and exchange.status in (400, 422) and exchange.detail:
-            raise ProviderRefused(self._client.clean(f"The provider refuses the file: {exchange.detail}"))
+        if isinstance(exchange, Reply) and exchange.status in (400, 422) and detail_of(exchange):
+            raise ProviderRefused(self._client.clean(f"The provider refuses the file: {detail_of(exchange)}"))
         raise self._unavailable("took no upload", exchange)
 
     async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
@@ -151,7 +145,7 @@ class Replicate:
         return Hint(task_id, status[:100] if isinstance(status, str) else None)
 
     def _submission(self, reply: Reply) -> Submission:
-        code, text = f"http {reply.status}", self._client.clean(reply.detail or reply.problem)
+        code, text = f"http {reply.status}", self._client.clean(detail_of(reply) or reply.problem)
         if 200 <= reply.status < 300:
             task_id = _id_of(reply.body or {})
             return Accepted(task_id) if task_id else Uncertain(f"HTTP {reply.status} without a usable id")
@@ -160,7 +154,7 @@ class Replicate:
         if 300 <= reply.status < 400:
             text = f"a redirect, which is not followed: the address of Replicate should be {BASE_URL}"
             return Rejected(code, text, Retry.LATER, cause=Cause.ACCOUNT)
-        told = 400 <= reply.status < 500 and reply.detail is not None
+        told = 400 <= reply.status < 500 and detail_of(reply) is not None
         if not told or reply.status in _SAYS_NOTHING:
             return Uncertain(text or code)
         if reply.status in _OF_THE_ACCOUNT:
@@ -186,7 +180,7 @@ class Replicate:
         if isinstance(exchange, NoReply):
             why = exchange.problem
         else:
-            why = f"HTTP {exchange.status}, {exchange.detail or (exchange.problem if tell else '')}"
+            why = f"HTTP {exchange.status}, {detail_of(exchange) or (exchange.problem if tell else '')}"
         return ProviderUnavailable(self._client.clean(f"Replicate {what}: {why}").rstrip(", "))
 
 
@@ -208,7 +202,7 @@ async def open_account(*, name: str, base_url: str, api_key: str) -> AsyncIterat
 
 def _is_unknown(exchange: Exchange) -> bool:
     """Tell Replicate's own 404 from that of something in between."""
-    return isinstance(exchange, Reply) and exchange.status == 404 and exchange.detail is not None
+    return isinstance(exchange, Reply) and exchange.status == 404 and detail_of(exchange) is not None
 
 
 def _id_of(prediction: Mapping[str, Any]) -> str | None:

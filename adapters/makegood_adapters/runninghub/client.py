@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import aiohttp
 
 from makegood_adapters.download import download
-from makegood_adapters.runninghub.exchange import Exchange, NoReply, read_reply
+from makegood_adapters.exchange import Exchange, NoReply, read_reply
 from makegood_adapters.runninghub.request import Api, Call
 from makegood_adapters.sites import check_site
 

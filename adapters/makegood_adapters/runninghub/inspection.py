@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from makegood_adapters.exchange import Exchange, Reply
 from makegood_adapters.runninghub.client import RunningHubClient
 from makegood_adapters.runninghub.codes import Endpoint, Meaning, interpret
-from makegood_adapters.runninghub.exchange import Exchange, Reply
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.replies import Wording, code_of, object_of, whole_number
 from makegood_adapters.runninghub.webhook import task_id_of

@@ -9,8 +9,8 @@ from typing import Final
 import stamina
 from aiolimiter import AsyncLimiter
 
+from makegood_adapters.exchange import Exchange, NoReply
 from makegood_adapters.runninghub.codes import Endpoint, interpret
-from makegood_adapters.runninghub.exchange import Exchange, NoReply
 from makegood_adapters.runninghub.replies import code_of, state_of
 
 _log = logging.getLogger(__name__)

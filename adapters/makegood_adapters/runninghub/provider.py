@@ -21,10 +21,10 @@ from makegood.outcome import (
     Retry,
     Submission,
 )
+from makegood_adapters.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.account import Balance, read_balance, read_queue
 from makegood_adapters.runninghub.client import RunningHubClient
 from makegood_adapters.runninghub.codes import NO_SUCH_ROUTE, Endpoint, Meaning, interpret
-from makegood_adapters.runninghub.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.inspection import Inspection
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.reading import Reading, lost_an_input

@@ -5,8 +5,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from makegood.errors import ProviderUnavailable
+from makegood_adapters.exchange import Exchange, Reply
 from makegood_adapters.runninghub.codes import WRONG_SITE, Interpretation, normalise
-from makegood_adapters.runninghub.exchange import Exchange, Reply
 
 _COUNT_MAX: Final = 1_000_000
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from makegood.outcome import Accepted, Cause, Rejected, Retry, Submission, Uncertain
+from makegood_adapters.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.codes import Endpoint, Interpretation, Meaning, interpret
-from makegood_adapters.runninghub.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.replies import Wording, code_of, object_of
 from makegood_adapters.runninghub.webhook import task_id_of
 

@@ -1,4 +1,4 @@
-"""What came of an HTTP request to RunningHub, as a value: a reply however broken, or none."""
+"""What came of an HTTP request to a provider, as a value: a reply however broken, or none."""
 
 import json
 from collections.abc import Mapping
