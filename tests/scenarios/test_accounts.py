@@ -58,7 +58,7 @@ async def test_a_job_goes_to_the_other_site_when_one_account_is_out_of_money(
         assert {(await stage.settled(job)).state for job in jobs} == {"completed"}
         assert (len(stage.simulator.tasks), len(other.tasks)) == (0, 8)
         main, spare = await engine.occupancy()
-        assert (main.healthy, main.capacity, spare.healthy) == (False, 1, True)
+        assert (main.healthy, main.open, spare.healthy) == (False, 0, True)
         assert main.problem is not None
         assert main.problem.startswith("416 ")
 
