@@ -82,6 +82,8 @@ async def step(store: Store, job: Job, plan: Plan, *, alone: bool = True) -> Job
         case _:
             if act == "cancel":
                 job = await store.jobs.request_cancel(job.id) or job
+                if job.finished_at is not None and not alone:
+                    return job  # that request came first
             evidence = fact(job, SAID[act]) if job.submitted and job.state != "queued" else None
             moved = await store.jobs.apply(change(job, edge_of(PLAIN, job.state, act), evidence=evidence))
             assert moved or not alone, "who has moved the job is told that somebody else did"
