@@ -16,6 +16,9 @@ STARTING = RUNNING = 600  # seconds; the upscaler's file says so
 FETCH = 7_200  # of every type that says nothing; well before the watchdog gives results up, after a day
 DRAINING = 1_000
 
+#: Who was sent back waits for the test to let time pass, and is not on the way again by then.
+RESTING = {"defer_seconds": 60}
+
 Deadline = Literal["starting", "running", "fetch"]
 Act = Callable[[Stage, Job], Awaitable[None]]
 
@@ -76,7 +79,7 @@ async def play(cell: Cell, dsn: str, folder: Path, advance: Advance) -> None:
         pace=cell.pace,
         habits=cell.habits,
         draining_seconds=DRAINING,
-        **{"poll_interval_seconds": 0.1, **cell.settings},
+        **{"poll_interval_seconds": 0.1, **(RESTING if cell.rest_seconds else {}), **cell.settings},
     ) as stage:
         for rule in cell.rules:
             stage.simulator.add(rule)
