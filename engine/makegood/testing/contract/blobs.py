@@ -4,6 +4,7 @@
 
 import asyncio
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 
@@ -24,12 +25,12 @@ async def pieces(count: int = PIECES) -> AsyncGenerator[bytes, None]:
         yield PIECE
 
 
-class BlobsContract:
+class BlobsContract(ABC):
     """Subclass it as `Test…`; give it `kept` and a fixture `blobs`, which yields an empty place."""
 
+    @abstractmethod
     async def kept(self, blobs: Blobs) -> list[str]:
         """Return the names of everything in the place, whole or not."""
-        raise NotImplementedError
 
     async def test_what_is_put_is_got_by_its_key(self, blobs: Blobs) -> None:
         key = await blobs.put(DATA, "Holiday.PNG")
