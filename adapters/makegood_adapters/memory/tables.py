@@ -23,6 +23,8 @@ class JobRow:
     queued_at: datetime | None = None
     queue_deadline_at: datetime | None = None
     watched_until: datetime | None = None
+    start_tag: float = 0.0
+    parked: str = "no"
 
     @property
     def spec(self) -> Spec:
@@ -228,4 +230,7 @@ class Tables:
     def queue(self, pool: str) -> list[JobRow]:
         """Return the jobs that wait in *pool*, next one first."""
         waiting = [row for row in self.jobs.values() if row.job.pool == pool and row.waits]
-        return sorted(waiting, key=lambda r: (-r.job.priority, r.queued_at or r.job.created_at, r.place))
+        return sorted(
+            waiting,
+            key=lambda r: (-r.job.priority, r.start_tag, r.queued_at or r.job.created_at, r.place),
+        )

@@ -51,6 +51,8 @@ WRITTEN_BY_THE_REFEREE = {
     "queue_deadline_at": "null",
     "deadline_at": "null",
     "finished_at": "now()",
+    "start_tag": "-1",
+    "parked": "'type'",
 }
 INSERT = """
     INSERT INTO makegood.job (job_id, owner_id, type, type_version, pool, state, actor, price, input,

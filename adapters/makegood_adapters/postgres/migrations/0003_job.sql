@@ -54,6 +54,8 @@ create table makegood.job (
   files               jsonb not null default '{}',
   key                 text,
   priority            integer not null default 0,
+  start_tag           double precision not null default 0,  -- its place in its lane, see 0008_admission
+  parked              text not null default 'no' check (parked in ('no', 'time', 'owner', 'type')),
   attempt             integer not null default 0,
   attempts_max        integer not null check (attempts_max > 0),
   reruns              integer not null default 0,
@@ -74,7 +76,7 @@ create table makegood.job (
   unique (owner_id, key),
   check (intent_attempt <= attempt)
 ) with (fillfactor = 70);
-create index job_waiting on makegood.job (pool, priority desc, queued_at, job_id) where waiting;
+create index job_waiting on makegood.job (pool, parked, priority desc, start_tag, queued_at, job_id) where waiting;
 create index job_to_cancel on makegood.job (job_id) where waiting and cancel_requested_at is not null;
 create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;
 

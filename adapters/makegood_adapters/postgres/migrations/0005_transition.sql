@@ -17,7 +17,7 @@ begin
   new.settled := null; new.attempt := 0; new.intent_attempt := null; new.reruns := 0;
   new.created_at := makegood.now(); new.entered_at := new.created_at;
   new.queued_at := null; new.queue_deadline_at := null; new.not_before := null;
-  new.watched_until := null;
+  new.watched_until := null; new.start_tag := 0; new.parked := 'no';
   new.deadline_at := new.created_at + make_interval(secs => here.deadline_seconds);
   new.cancel_requested_at := null; new.finished_at := null; new.output := null; new.error := null; new.data := null;
   return new;
@@ -58,6 +58,7 @@ begin
   new.entered_at := old.entered_at; new.deadline_at := old.deadline_at;
   new.queued_at := old.queued_at; new.queue_deadline_at := old.queue_deadline_at;
   new.finished_at := old.finished_at; new.reruns := old.reruns;
+  new.start_tag := old.start_tag; new.parked := old.parked;
   new.cancel_requested_at := coalesce(old.cancel_requested_at, new.cancel_requested_at);
   if new.intent_attempt is distinct from old.intent_attempt
      and not (old.slot and new.state = old.state and new.intent_attempt is not distinct from old.attempt)

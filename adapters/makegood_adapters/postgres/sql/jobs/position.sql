@@ -2,5 +2,6 @@
 select count(*) as position
 from makegood.job me join makegood.job other
   on other.pool = me.pool and other.waiting
- and (-other.priority, other.queued_at, other.job_id) <= (-me.priority, me.queued_at, me.job_id)
+ and (-other.priority, other.start_tag, other.queued_at, other.job_id)
+     <= (-me.priority, me.start_tag, me.queued_at, me.job_id)
 where me.job_id = $1 and me.waiting
