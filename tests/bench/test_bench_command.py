@@ -19,6 +19,8 @@ from tests.conftest import Administrator
 PROGRAM = Path(sys.executable).with_name("makegood")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "benchmark.md"
 TINY = ("--seconds=0.1", "--concurrency=3", "--owners=2", "--jobs=12", "--baseline-clients=2")
+#: A queue of a dozen is none.
+LONG = (*(word for word in TINY if not word.startswith("--jobs")), "--jobs=1000")
 OWED = {
     "rate_per_second",
     "p50_ms",
@@ -74,6 +76,25 @@ def test_a_benchmark_tells_one_object_and_leaves_no_database(
     assert administrator.run(databases(postgres_dsn)) == []
 
 
+@pytest.mark.parametrize("name", ["wakeup", "handover", "claim"])
+def test_two_ways_are_told_side_by_side(name: str, postgres_dsn: str, administrator: Administrator) -> None:
+    told = run(name, *LONG, "--json", "--dsn", postgres_dsn)
+    assert (told.returncode, told.stderr) == (0, "")
+    figures: dict[str, Any] = json.loads(told.stdout)
+    assert figures["bench"] == name
+    for pair in figures["pairs"]:
+        ours, other = pair["ours"], pair["other"]
+        assert 0 < ours["p50"] <= ours["p99"]
+        assert pair["ratio"] == pytest.approx(ours["p50"] / other["p50"], rel=0.05)
+        assert pair["rounds"] >= 6
+    assert administrator.run(databases(postgres_dsn)) == []
+
+
+def test_a_queue_too_short_to_be_long_is_one_sentence(postgres_dsn: str) -> None:
+    told = run("claim", *TINY, "--dsn", postgres_dsn)
+    assert sentence_of(told) == "--jobs takes at least 1,000 for a long queue, not 12."
+
+
 async def databases(dsn: str) -> list[str]:
     connection = await asyncpg.connect(dsn)
     try:
@@ -96,9 +117,10 @@ def test_without_a_dsn_it_brings_a_durable_postgres_and_fits_the_terminal() -> N
 
 def test_all_is_a_table(postgres_dsn: str) -> None:
     assert "makegood bench all" in commands_of_the_page()
-    told = run("all", *TINY, "--dsn", postgres_dsn)
+    told = run("all", *LONG, "--dsn", postgres_dsn)
     assert (told.returncode, told.stderr) == (0, "")
-    head, *lines = told.stdout.splitlines()
+    table, pairs = told.stdout.split("\n\n")
+    head, *lines = table.splitlines()
     assert head.split()[:4] == ["benchmark", "callers", "rate/s", "pgbench/s"]
     assert [line.split()[:2] for line in lines] == [
         ["accept", "3"],
@@ -106,6 +128,15 @@ def test_all_is_a_table(postgres_dsn: str) -> None:
         ["refund", "3"],
         ["lifecycle", "3"],
         ["transitions", "1"],
+    ]
+    head, *lines = pairs.splitlines()
+    assert head.split()[-6:] == ["ours", "other", "ratio", "owed", "p99", "ms"]
+    assert [line[:38].strip() for line in lines] == [
+        "wake-up, idle server",
+        "wake-up, beside 32 callers",
+        "commits, 32 callers",
+        "slot given back, next job starts",
+        "claim, 1,000 jobs wait",
     ]
     assert max(map(len, told.stdout.splitlines())) <= 80
 
@@ -168,7 +199,8 @@ def commands_of_the_page() -> list[str]:
 def test_every_command_of_the_page_runs(command: str, postgres_dsn: str) -> None:
     """With tiny sizes in the place of its own, and on the server of the tests."""
     words = re.sub(r" --(seconds|concurrency|owners|jobs|baseline-clients|dsn) \S+", "", command).split()[2:]
-    told = run(*words, *TINY, "--dsn", postgres_dsn)
+    tiny = LONG if words[0] == "claim" else TINY
+    told = run(*words, *tiny, "--dsn", postgres_dsn)
     assert (told.returncode, told.stderr) == (0, ""), command
     assert told.stdout
 
@@ -177,4 +209,6 @@ def test_the_page_explains_every_figure(postgres_dsn: str) -> None:
     page = PAGE.read_text("utf-8")
     told = json.loads(run("accept", *TINY, "--json", "--dsn", postgres_dsn).stdout)
     names = {*told, *(f"baseline.{name}" for name in told["baseline"])}
+    pairs = json.loads(run("handover", *TINY, "--json", "--dsn", postgres_dsn).stdout)
+    names |= {*pairs, *(f"pairs.{name}" for name in pairs["pairs"][0])}
     assert {name for name in names if f"`{name}`" not in page} == set()

@@ -12,20 +12,23 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from makegood_adapters.cli.bench.figures import Figures
-from makegood_adapters.cli.bench.plan import NAMES, BooksDisagree, Plan, clients_of
+from makegood_adapters.cli.bench.paired import report as paired
+from makegood_adapters.cli.bench.paired.run import PairedFigures
+from makegood_adapters.cli.bench.paired.run import measure as measure_pairs
+from makegood_adapters.cli.bench.plan import NAMES, PAIRED, WAITING, BooksDisagree, Plan, clients_of
 from makegood_adapters.cli.bench.report import header, row, to_json, to_text
 from makegood_adapters.cli.bench.run import measure
 from makegood_adapters.cli.bench.server import embedded_server
 
 
 def bench(
-    name: Literal["accept", "transitions", "refund", "lifecycle", "all"],
+    name: Literal["accept", "transitions", "refund", "lifecycle", "wakeup", "handover", "claim", "all"],
     /,
     *,
     seconds: float = 10.0,
     concurrency: int = 256,
     owners: int = 256,
-    jobs: int = 10_000,
+    jobs: int | None = None,
     baseline_clients: str | None = None,
     dsn: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -37,7 +40,10 @@ def bench(
     name
         accept: pending jobs are accepted, their price is held. transitions: a job is accepted, then
         cancelled with its credits back. refund: many queued jobs fail at once. lifecycle: whole paid lives,
-        answered by a provider in memory. all: each of them, and transitions with one caller, as a table.
+        answered by a provider in memory. wakeup: a wake-up between processes, next to a bare NOTIFY, and
+        commits with and without wake-ups. handover: from a slot that is given back to the next job's start.
+        claim: the next job of a long queue, next to a short one. all: each of them, and transitions with
+        one caller, as a table.
     seconds
         How long each side is measured; pgbench takes as long again, in slices that alternate.
     concurrency
@@ -45,7 +51,7 @@ def bench(
     owners
         Between how many wallets the jobs are divided; 1 is the hot wallet.
     jobs
-        How many jobs `refund` fails at once.
+        How many jobs `refund` fails at once (10,000), and how many wait for `claim` (100,000).
     baseline_clients
         With how many connections pgbench is tried, such as 1,8,16 (the default; 1 for one caller): its
         best counts.
@@ -60,30 +66,32 @@ def bench(
         seconds=seconds,
         concurrency=concurrency,
         owners=owners,
-        jobs=jobs,
+        jobs=jobs if jobs is not None else 10_000,
         clients=clients_of(baseline_clients, concurrency),
     )
-    told = _measured(_plans(plan, baseline_clients), dsn)
+    told = _measured(_plans(plan, jobs, baseline_clients), dsn)
     try:
         if json:
             _tell_as_json(name, list(told))
         elif name == "all":
             _tell_as_table(told)
         else:
-            sys.stdout.writelines(map(to_text, told))
+            sys.stdout.writelines(map(_as_text, told))
     except BooksDisagree as error:
         sys.stderr.write(f"makegood: {error}\n")
         sys.exit(1)
 
 
-def _plans(plan: Plan, baseline_clients: str | None) -> list[Plan]:
-    if plan.name != "all":
-        return [plan]
-    alone = replace(plan, name="transitions", concurrency=1, clients=clients_of(baseline_clients, 1))
-    return [*(replace(plan, name=name) for name in NAMES), alone]
+def _plans(plan: Plan, jobs: int | None, baseline_clients: str | None) -> list[Plan]:
+    plans = [plan]
+    if plan.name == "all":
+        alone = replace(plan, name="transitions", concurrency=1, clients=clients_of(baseline_clients, 1))
+        first, last = ([replace(plan, name=name) for name in names] for names in (NAMES, PAIRED))
+        plans = [*first, alone, *last]
+    return [replace(p, jobs=WAITING) if p.name == "claim" and jobs is None else p for p in plans]
 
 
-def _measured(plans: list[Plan], dsn: str | None) -> Iterator[Figures]:
+def _measured(plans: list[Plan], dsn: str | None) -> Iterator[Figures | PairedFigures]:
     """Yield the figures of each plan once they are there; all are measured on one server."""
     loop, new_loop = _event_loop()
     with (
@@ -92,19 +100,36 @@ def _measured(plans: list[Plan], dsn: str | None) -> Iterator[Figures]:
     ):
         for plan in plans:
             if sys.stderr.isatty():
-                sys.stderr.write(f"measuring {plan.name} with {plan.concurrency:,} callers ...\n")
-            yield runner.run(measure(plan, address, loop))
+                callers = "" if plan.name in PAIRED else f" with {plan.concurrency:,} callers"
+                sys.stderr.write(f"measuring {plan.name}{callers} ...\n")
+            if plan.name in PAIRED:
+                yield runner.run(measure_pairs(plan, address, loop))
+            else:
+                yield runner.run(measure(plan, address, loop))
 
 
-def _tell_as_json(name: str, found: list[Figures]) -> None:
-    told = to_json(found[0]) if name != "all" else {"benches": [to_json(figures) for figures in found]}
+def _as_text(figures: Figures | PairedFigures) -> str:
+    return to_text(figures) if isinstance(figures, Figures) else paired.to_text(figures)
+
+
+def _as_json(figures: Figures | PairedFigures) -> dict[str, object]:
+    return to_json(figures) if isinstance(figures, Figures) else paired.to_json(figures)
+
+
+def _tell_as_json(name: str, found: list[Figures | PairedFigures]) -> None:
+    told = _as_json(found[0]) if name != "all" else {"benches": [_as_json(figures) for figures in found]}
     sys.stdout.write(as_json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
-def _tell_as_table(found: Iterator[Figures]) -> None:
+def _tell_as_table(found: Iterator[Figures | PairedFigures]) -> None:
     sys.stdout.write(header())
+    headed = False
     for figures in found:
-        sys.stdout.write(row(figures))
+        if isinstance(figures, Figures):
+            sys.stdout.write(row(figures))
+        else:
+            sys.stdout.write(("" if headed else paired.header()) + paired.rows(figures))
+            headed = True
         sys.stdout.flush()
 
 

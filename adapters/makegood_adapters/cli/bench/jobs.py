@@ -1,5 +1,6 @@
 """The job type that is measured, and jobs of it that are prepared before the clock runs."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
@@ -12,6 +13,8 @@ from makegood import BaseJob, Engine
 PRICE = 7
 CREDITS = 10**12
 _AT_ONCE = 20_000
+#: As many transitions in one statement as a server without patience still takes.
+_TOGETHER = 2_000
 
 
 class Benchmark(BaseJob):
@@ -76,6 +79,23 @@ class Preparer:
         """Queue inserted jobs, with their credits held."""
         await self._connection.execute(text_of("queue_jobs"), numbers.start, numbers.stop - 1)
 
+    async def queued(self, count: int) -> range:
+        """Insert *count* jobs, queue them a few at a time, and return their numbers."""
+        numbers = await self.insert(count)
+        for part in _parts(numbers):
+            await self.queue(part)
+        return numbers
+
+    async def end(self, numbers: range) -> None:
+        """Cancel queued jobs, with their credits given back."""
+        for part in _parts(numbers):
+            await self._connection.execute(text_of("end_jobs"), part.start, part.stop - 1)
+
     async def settle(self) -> None:
         """Leave the tables as autovacuum would, so that it does not do so while something is measured."""
         await self._connection.execute(text_of("vacuum"))
+
+
+def _parts(numbers: range) -> Iterator[range]:
+    for first in range(numbers.start, numbers.stop, _TOGETHER):
+        yield range(first, min(first + _TOGETHER, numbers.stop))

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from makegood.errors import MakegoodError
 
 NAMES = ("accept", "transitions", "refund", "lifecycle")
+#: Benchmarks of two ways, measured turn by turn.
+PAIRED = ("wakeup", "handover", "claim")
+#: How many jobs wait where claims are measured.
+WAITING = 100_000
 SECONDS_MAX = 3600.0
 CONCURRENCY_MAX = 10_000
 OWNERS_MAX = 100_000

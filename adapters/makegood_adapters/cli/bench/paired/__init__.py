@@ -1,0 +1,1 @@
+"""Benchmarks that compare two ways of one thing, turn by turn on one server."""
