@@ -22,6 +22,7 @@ INVARIANTS: Mapping[str, str] = {
     "history_edge": "a step of a history is no edge of its machine",
     "history_evidence": "a step lacks the evidence that its edge demands",
     "outbox_rows": "a transition and its announcement are not a pair",
+    "stream_places": "a transition has no place in the stream that fits",
     "attempt_numbers": "the attempts of a job have a gap or another end",
     "attempt_phase": "an attempt is closed without an end, or open with one",
     "attempt_open": "an attempt is open that its job does not need",

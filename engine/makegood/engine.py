@@ -8,7 +8,7 @@
     - the collector brings the result home: `completed`                  (captured)
       or the job ends as `failed` (all credits back) or `cancelled`      (by the type's policy)
     cancel    ask for the end; report: what a client believes; fire: any event of the type
-    get, position, history, watch: read; credits are granted and read in `makegood.accounting`
+    get, position: read; history and watch are in `makegood.watching`, credits in `makegood.accounting`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -19,7 +19,7 @@ import contextlib
 import logging
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar, overload
 from uuid import UUID
 
@@ -44,11 +44,10 @@ from makegood.job import (
     Job,
     Occupancy,
     ProviderAccount,
-    Transition,
 )
 from makegood.lifecycle import BaseJob, Failure
 from makegood.machine import Empty, Event
-from makegood.mover import POLL, Mover, job_topic
+from makegood.mover import POLL, STREAM, Mover
 from makegood.ports import Blobs, Provider, Store, Wakeups
 from makegood.runtime import (
     Collector,
@@ -58,6 +57,7 @@ from makegood.runtime import (
     LocalWakeups,
     Poller,
     Relay,
+    Sequencer,
     Submitter,
     Surveyor,
     Watchdog,
@@ -65,6 +65,7 @@ from makegood.runtime import (
     run_all,
 )
 from makegood.settings import Settings
+from makegood.watching import Watching
 
 if sys.version_info >= (3, 14):
     _uuid7: Callable[[], UUID] = uuid.uuid7
@@ -76,7 +77,7 @@ log = logging.getLogger("makegood.engine")
 P = TypeVar("P", bound=BaseModel)
 
 
-class Engine(Accounting):
+class Engine(Accounting, Watching):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the
@@ -116,6 +117,7 @@ class Engine(Accounting):
                 Watchdog(self._context),
                 Surveyor(self._context),
                 Relay(self._context),
+                Sequencer(self._context),
             )
             if run_loops
             else ()
@@ -189,6 +191,7 @@ class Engine(Accounting):
         job = await self._store.jobs.insert(new, conn=conn)
         if conn is None:
             self._mover.remember(job)
+            self._wakeups.wake(STREAM)
         return job
 
     async def accept(self, job_id: UUID, *, actor: str = "engine", conn: Any = None) -> Job:
@@ -347,22 +350,6 @@ class Engine(Accounting):
     async def position(self, job_id: UUID) -> int:
         """Return the job's place in its queue, from 1; 0 when it does not wait."""
         return await self._store.jobs.position(job_id)
-
-    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
-        """Return the job's transitions with a version above *after_version*, in order."""
-        return await self._store.jobs.history(job_id, after_version)
-
-    async def watch(self, job_id: UUID, after_version: int = -1) -> AsyncIterator[Transition]:
-        """Yield the job's transitions, past and coming, until it is over; none is left out."""
-        with self._wakeups.listen(job_topic(job_id)) as bell:
-            while True:
-                job = await self.get(job_id)
-                for transition in await self.history(job_id, after_version):
-                    yield transition
-                    after_version = transition.version
-                if job.finished_at is not None and after_version >= job.version:
-                    return
-                await bell.wait(self.settings.loop_interval_seconds)
 
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every provider account."""

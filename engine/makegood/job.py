@@ -178,7 +178,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One line of a job's history: who moved it, by which event, from where to where."""
+    """One line of a job's history: who moved it, by which event, from where to where.
+
+    `version` is its place in the life of its job. `seq` is its place in the stream of all jobs, None where it
+    was not read from there.
+    """
 
     job_id: UUID
     version: int
@@ -192,6 +196,7 @@ class Transition:
     reason: str | None
     attempt: int
     at: datetime
+    seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

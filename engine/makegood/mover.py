@@ -1,5 +1,6 @@
 """Carry out one event: read the job, decide, compare and set, decide again after a lost race."""
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -18,13 +19,20 @@ from makegood.settings import Settings
 
 log = logging.getLogger("makegood.mover")
 
-#: Wake-up topics; those of a single job are `job_topic(id)`.
+#: Wake-up topics; those of a single job are `job_topic(id)`. STREAM: transitions wait for their places in the
+#: stream; PLACED: they have them, and `owner_topic(owner)`: some of them are of this owner.
 DISPATCH, SUBMIT, POLL, FETCH, RELAY = "dispatch", "submit", "poll", "fetch", "relay"
+STREAM, PLACED = "stream", "placed"
 
 
 def job_topic(job_id: UUID) -> str:
     """Return the wake-up topic of one job."""
     return f"job:{job_id}"
+
+
+def owner_topic(owner: str) -> str:
+    """Return the wake-up topic of one owner's stream; an owner's name may have signs that a topic may not."""
+    return f"owner:{hashlib.sha256(owner.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 class Mover:
@@ -175,7 +183,7 @@ class Mover:
 
     def announce(self, job_id: UUID) -> None:
         """Wake whoever may have something to do after a commit that concerns the job."""
-        for topic in (DISPATCH, RELAY, POLL, FETCH, job_topic(job_id)):
+        for topic in (DISPATCH, RELAY, STREAM, POLL, FETCH, job_topic(job_id)):
             self._wakeups.wake(topic)
 
 

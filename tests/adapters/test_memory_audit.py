@@ -107,6 +107,14 @@ def _evidence(scene: Scene) -> None:
     scene.tables.attempts[scene.jobs["running"].id, 1].evidence.clear()
 
 
+def _places(scene: Scene) -> None:
+    scene.tables.placed[:] = [row.transition for row in scene.tables.outbox]
+    of_job = [n for n, s in enumerate(scene.tables.placed) if s.job_id == scene.jobs["running"].id]
+    one, two = of_job[:2]
+    placed = scene.tables.placed
+    placed[one], placed[two] = placed[two], placed[one]
+
+
 #: The code, what is done, and what else that breaks.
 SPOILED: list[tuple[str, Callable[[Scene], Any], set[str]]] = [
     (
@@ -144,6 +152,7 @@ SPOILED: list[tuple[str, Callable[[Scene], Any], set[str]]] = [
     ("history_evidence", lambda s: s.job("cancelled", cancel_requested_at=None), set()),
     ("outbox_rows", lambda s: s.tables.outbox.pop(), set()),
     ("outbox_rows", lambda s: s.tables.outbox.append(s.tables.outbox[0]), set()),
+    ("stream_places", _places, set()),
     ("attempt_numbers", _lost, set()),
     ("attempt_phase", lambda s: s.attempt("running", phase=Phase.CLOSED), set()),
     ("attempt_open", lambda s: s.attempt("queued", phase=Phase.OPENED, closed_at=None), set()),

@@ -56,9 +56,9 @@ async def through(world: World) -> Job:
     return job
 
 
-async def seen(world: World, job: Job, after_version: int = -1) -> list[int]:
+async def seen(world: World, job: Job, after: int = -1) -> list[int]:
     """Watch the job to its end and return the versions that came."""
-    return [step.version async for step in world.engine.watch(job.id, after_version)]
+    return [step.version async for step in world.engine.watch(job.id, after)]
 
 
 class TestWatch:
@@ -108,7 +108,7 @@ class TestWatch:
         job = await world.queued()
         watch = world.engine.watch(job.id)
         assert (await anext(watch)).version == 0
-        await watch.aclose()  # type: ignore[attr-defined]  # declared as an iterator, it is a generator
+        await watch.aclose()
         assert world.wakeups._bells == {}
 
     async def test_an_unknown_job_is_said_to_be_unknown(self, world: World) -> None:

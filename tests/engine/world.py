@@ -34,6 +34,7 @@ from makegood.runtime import (
     LocalWakeups,
     Poller,
     Relay,
+    Sequencer,
     Submitter,
     Surveyor,
     Watchdog,
@@ -157,7 +158,7 @@ class World:
         self.dispatcher, self.submitter = Dispatcher(self.context), Submitter(self.context)
         self.poller, self.collector = Poller(self.context), Collector(self.context)
         self.watchdog, self.relay = Watchdog(self.context), Relay(self.context)
-        self.surveyor = Surveyor(self.context)
+        self.surveyor, self.sequencer = Surveyor(self.context), Sequencer(self.context)
 
     async def beside(self, name: str, features: Features | None = None, **given: Any) -> ScriptedProvider:
         """Give this process another account, with a provider of its own, and return that."""

@@ -60,6 +60,7 @@ def _violations(tables: Tables) -> Iterator[Violation]:
         owner = tables.history[job_id][0].owner
         yield Violation(code="history_end", subject=str(job_id), owner=owner, job_id=job_id)
     yield from _outbox(tables)
+    yield from _stream(tables)
     yield from _slots(tables)
     yield from _twice(tables)
 
@@ -251,6 +252,21 @@ def _outbox(tables: Tables) -> Iterator[Violation]:
             line, subject = made.get((job_id, version)), f"{job_id} {version}"
             owner = line.owner if line else None
             yield Violation(code="outbox_rows", subject=subject, owner=owner, job_id=job_id)
+
+
+def _stream(tables: Tables) -> Iterator[Violation]:
+    announced = {(r.transition.job_id, r.transition.version): r.id for r in tables.outbox}
+    first = dict.fromkeys(announced, 0)
+    reached: dict[UUID, int] = {}
+    for step in tables.placed:
+        key, subject = (step.job_id, step.version), f"{step.job_id} {step.version}"
+        if key not in first or step.version != reached.get(step.job_id, -1) + 1:
+            yield Violation(code="stream_places", subject=subject, owner=step.owner, job_id=step.job_id)
+        reached[step.job_id] = step.version
+        first.pop(key, None)
+    for job_id, version in first:
+        if announced[job_id, version] <= len(tables.placed):
+            yield Violation(code="stream_places", subject=f"{job_id} {version}", job_id=job_id)
 
 
 def _slots(tables: Tables) -> Iterator[Violation]:

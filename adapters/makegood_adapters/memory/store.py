@@ -11,6 +11,7 @@ from makegood_adapters.memory.attempts import MemoryAttempts
 from makegood_adapters.memory.jobs import MemoryJobs
 from makegood_adapters.memory.ledger import MemoryLedger
 from makegood_adapters.memory.messages import MemoryHints, MemoryOutbox
+from makegood_adapters.memory.stream import MemoryStream
 from makegood_adapters.memory.tables import Tables
 
 
@@ -32,6 +33,7 @@ class MemoryStore:
         self.attempts = MemoryAttempts(self.tables)
         self.hints = MemoryHints(self.tables)
         self.outbox = MemoryOutbox(self.tables)
+        self.stream = MemoryStream(self.tables)
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, all or none; a version may get other deadlines, never other rules."""

@@ -180,6 +180,7 @@ class Tables:
     holds: dict[UUID, list[Hold]] = field(default_factory=lambda: defaultdict(list))
     hints: list[HintRow] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
+    placed: list[Transition] = field(default_factory=list)
     bucket_ids: int = 0
     grace_seconds: float = GRACE_SECONDS
 

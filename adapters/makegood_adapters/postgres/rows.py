@@ -131,8 +131,8 @@ def to_evidence(row: Record) -> Evidence:
     )
 
 
-def to_transition(row: Record) -> Transition:
-    """Build a Transition from a row of `jobs/history` or `outbox/take`."""
+def to_transition(row: Record, seq: int | None = None) -> Transition:
+    """Build a Transition from a row of `jobs/history`, `outbox/take` or `stream/read`."""
     return Transition(
         job_id=row["job_id"],
         version=row["version"],
@@ -146,6 +146,7 @@ def to_transition(row: Record) -> Transition:
         reason=row["reason"],
         attempt=row["attempt"],
         at=row["at"],
+        seq=seq,
     )
 
 

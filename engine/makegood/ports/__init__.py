@@ -17,6 +17,7 @@ from makegood.ports.store import (
     Store,
     StoredHint,
 )
+from makegood.ports.stream import Stream
 from makegood.ports.wakeups import Bell, Wakeups
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     "Reading",
     "Store",
     "StoredHint",
+    "Stream",
     "Wakeups",
 ]

@@ -1,4 +1,4 @@
-"""The store: jobs, ledger, attempts, inbox and outbox, each a small Protocol.
+"""The store: jobs, ledger, attempts, inbox, outbox and stream, each a small Protocol.
 
 Every store method is one transaction and may be called again after an error: what it wrote once it
 does not write twice. Times are the store's own; a caller passes durations in seconds.
@@ -25,6 +25,7 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.stream import Stream
 
 REPORTS_MAX = 20
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
@@ -287,7 +288,7 @@ class Outbox(Protocol):
 
 
 class Store(Protocol):
-    """Everything durable, behind five small ports."""
+    """Everything durable, behind six small ports."""
 
     @property
     def jobs(self) -> Jobs:
@@ -308,6 +309,10 @@ class Store(Protocol):
     @property
     def outbox(self) -> Outbox:
         """Announcements."""
+
+    @property
+    def stream(self) -> Stream:
+        """The history of all jobs in one order."""
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, and how long grace credits live that are issued from now on; a

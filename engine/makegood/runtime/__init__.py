@@ -6,6 +6,7 @@ from makegood.runtime.dispatcher import Dispatcher
 from makegood.runtime.loop import Crew, Health, Loop, run_all
 from makegood.runtime.poller import Poller
 from makegood.runtime.relay import Relay
+from makegood.runtime.sequencer import Sequencer
 from makegood.runtime.submitter import Submitter
 from makegood.runtime.surveyor import Surveyor, introduce
 from makegood.runtime.wakeups import LocalWakeups
@@ -21,6 +22,7 @@ __all__ = [
     "Loop",
     "Poller",
     "Relay",
+    "Sequencer",
     "Submitter",
     "Surveyor",
     "Watchdog",

@@ -1,6 +1,6 @@
 """Fill free slots with waiting jobs, until either has run out."""
 
-from makegood.mover import DISPATCH, SUBMIT, job_topic
+from makegood.mover import DISPATCH, RELAY, STREAM, SUBMIT, job_topic
 from makegood.runtime.context import Context
 
 
@@ -21,6 +21,7 @@ class Dispatcher:
             for attempt in opened:
                 context.wakeups.wake(job_topic(attempt.job_id))
             if opened:
-                context.wakeups.wake(SUBMIT)
+                for topic in (SUBMIT, RELAY, STREAM):
+                    context.wakeups.wake(topic)
             more = more or len(opened) == context.settings.batch_max
         return more

@@ -124,6 +124,25 @@ TAMPERINGS = [
     Tampering(
         "outbox_rows", f"INSERT INTO makegood.outbox (job_id, version) SELECT {RUNNING}, 99", "running"
     ),
+    Tampering("stream_places", "UPDATE makegood.stream SET reached = 1000"),
+    Tampering(
+        "stream_places",
+        "SELECT makegood.place_history(1000); UPDATE makegood.placed SET version = 1 - version"
+        f" WHERE version < 2 AND job_id = {RUNNING}",
+        "running",
+    ),
+    Tampering(
+        "stream_places",
+        "SELECT makegood.place_history(1000); INSERT INTO makegood.placed (place, job_id, version, owner_id)"
+        f" SELECT 1000, {RUNNING}, 99, 'ada'; UPDATE makegood.stream SET place = 1000",
+        "running",
+    ),
+    Tampering(
+        "stream_places",
+        "SELECT makegood.place_history(1000); INSERT INTO makegood.placed (place, job_id, version, owner_id)"
+        f" SELECT 1000, {RUNNING}, 3, 'ada'; UPDATE makegood.stream SET place = 1000",
+        "running",
+    ),
     Tampering("attempt_numbers", f"DELETE FROM makegood.attempt WHERE job_id = {STARTING}", "starting"),
     Tampering(
         "attempt_phase",

@@ -13,7 +13,17 @@ from makegood import BaseJob, Catalog, Engine, Event, Job, ProviderAccount, Sett
 from makegood.mover import Mover, job_topic
 from makegood.outcome import JSON
 from makegood.ports import Provider, Store
-from makegood.runtime import Collector, Context, Dispatcher, Health, LocalWakeups, Poller, Submitter, run_all
+from makegood.runtime import (
+    Collector,
+    Context,
+    Dispatcher,
+    Health,
+    LocalWakeups,
+    Poller,
+    Sequencer,
+    Submitter,
+    run_all,
+)
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.cli.bench.jobs import LONG, Benchmark, Preparer, owner
 from makegood_adapters.cli.bench.plan import BooksDisagree, Plan
@@ -111,7 +121,7 @@ class Lifecycle:
     @asynccontextmanager
     async def _loops(self) -> AsyncIterator[None]:
         crewed = (Submitter(self._context), Poller(self._context), Collector(self._context))
-        loops = (Dispatcher(self._context), *crewed)
+        loops = (Dispatcher(self._context), *crewed, Sequencer(self._context))
         healths: Mapping[str, Health] = {loop.name: Health(loop.name) for loop in loops}
         stopping = asyncio.Event()
         for account in self._context.providers:

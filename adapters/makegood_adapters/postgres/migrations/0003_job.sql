@@ -174,6 +174,24 @@ create table makegood.outbox (
 );
 create index outbox_open on makegood.outbox (outbox_id) where done_at is null;
 
+create table makegood.placed (  -- the stream of all history; written by place_history alone
+  place    bigint primary key,
+  job_id   uuid not null,
+  version  integer not null,
+  owner_id text not null
+);
+create index placed_owner on makegood.placed (owner_id, place);
+
+create table makegood.stream (  -- one row: how far places were given, see 0010_stream
+  one      boolean primary key default true check (one),
+  place    bigint not null default 0,            -- given last
+  reached  bigint not null default 0,            -- the highest announcement that has one
+  gaps     int8multirange not null default '{}', -- those below it that were not there
+  old_gaps int8multirange not null default '{}', -- of these, the ones of transactions below the horizon
+  horizon  xid8 not null default '0'
+) with (fillfactor = 10);
+insert into makegood.stream default values;
+
 create table makegood.inbox (
   inbox_id    bigint generated always as identity primary key,
   job_id      uuid not null references makegood.job,
@@ -331,3 +349,9 @@ create trigger no_truncate before truncate on makegood.evidence
   for each statement execute function makegood.forbid();
 create trigger no_truncate before truncate on makegood.history
   for each statement execute function makegood.forbid();
+create trigger append_only before update or delete on makegood.placed
+  for each row execute function makegood.forbid();
+create trigger no_truncate before truncate on makegood.placed
+  for each statement execute function makegood.forbid();
+create trigger permanent before delete on makegood.stream
+  for each row execute function makegood.forbid();

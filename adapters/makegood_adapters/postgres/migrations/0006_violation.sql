@@ -20,16 +20,17 @@ create view makegood.invariant (place, code, sentence) as values
   (13, 'history_edge', 'a step of a history is no edge of its machine'),
   (14, 'history_evidence', 'a step lacks the evidence that its edge demands'),
   (15, 'outbox_rows', 'a transition and its announcement are not a pair'),
-  (16, 'attempt_numbers', 'the attempts of a job have a gap or another end'),
-  (17, 'attempt_phase', 'an attempt is closed without an end, or open with one'),
-  (18, 'attempt_open', 'an attempt is open that its job does not need'),
-  (19, 'attempt_intent', 'job and attempt disagree on whether it was submitted'),
-  (20, 'attempt_draining', 'an attempt drains without a last moment'),
-  (21, 'account_slots', 'an account has more open attempts than slots'),
-  (22, 'task_once', 'a task of a provider belongs to two attempts'),
-  (23, 'job_times', 'a live job has no deadline, or one that is over no end'),
-  (24, 'job_overdue', 'a job is more than two days past its deadline'),
-  (25, 'job_key', 'a key of an owner belongs to two jobs');
+  (16, 'stream_places', 'a transition has no place in the stream that fits'),
+  (17, 'attempt_numbers', 'the attempts of a job have a gap or another end'),
+  (18, 'attempt_phase', 'an attempt is closed without an end, or open with one'),
+  (19, 'attempt_open', 'an attempt is open that its job does not need'),
+  (20, 'attempt_intent', 'job and attempt disagree on whether it was submitted'),
+  (21, 'attempt_draining', 'an attempt drains without a last moment'),
+  (22, 'account_slots', 'an account has more open attempts than slots'),
+  (23, 'task_once', 'a task of a provider belongs to two attempts'),
+  (24, 'job_times', 'a live job has no deadline, or one that is over no end'),
+  (25, 'job_overdue', 'a job is more than two days past its deadline'),
+  (26, 'job_key', 'a key of an owner belongs to two jobs');
 
 create view makegood.violation as
 with moved as (  -- what the journal says about each hold
@@ -171,6 +172,18 @@ union all
 select 'outbox_rows', job_id || ' ' || version, h.owner_id, job_id
 from makegood.history h full join makegood.outbox o using (job_id, version)
 where h.job_id is null or o.job_id is null
+union all
+-- Passed over, twice in it, before an earlier step of its job, or of no job.
+select 'stream_places', job_id || ' ' || version, p.owner_id, job_id
+from (
+  select job_id, version, owner_id, place, max(place) over (
+           partition by job_id order by version, place rows between unbounded preceding and 1 preceding) as before,
+         lag(version) over (partition by job_id order by version, place) as last
+  from makegood.placed) p
+full join makegood.outbox o using (job_id, version)
+cross join makegood.stream s
+where o.job_id is null or p.place > s.place or p.place <= p.before or p.version = p.last
+   or p.job_id is null and o.outbox_id <= s.reached and not o.outbox_id <@ s.gaps
 union all
 select 'attempt_numbers', j.job_id::text, j.owner_id, j.job_id
 from makegood.job j

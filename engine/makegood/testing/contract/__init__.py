@@ -21,6 +21,7 @@ from makegood.testing.contract.readings import LateContract, ReadingsContract
 from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
+from makegood.testing.contract.stream import StreamContract
 from makegood.testing.contract.wakeups import WakeupsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
@@ -43,6 +44,7 @@ class StoreContract(
     LateContract,
     AttemptsContract,
     MessagesContract,
+    StreamContract,
     AuditContract,
 ):
     """Subclass it as `Test…` and give it two fixtures.
