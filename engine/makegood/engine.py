@@ -8,7 +8,8 @@
     - the collector brings the result home: `completed`                  (captured)
       or the job ends as `failed` (all credits back) or `cancelled`      (by the type's policy)
     cancel    ask for the end; report: what a client believes; fire: any event of the type
-    get, position: read; history and watch are in `makegood.watching`, credits in `makegood.accounting`
+    get, position: read; webhooks are in `makegood.hearing`, history and watch in `makegood.watching`,
+                  credits in `makegood.accounting`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -29,7 +30,6 @@ from makegood.accounting import Accounting
 from makegood.catalog import Catalog
 from makegood.decide import permitted
 from makegood.errors import (
-    AccountElsewhere,
     Conflict,
     DeclarationError,
     GuardFailed,
@@ -38,6 +38,7 @@ from makegood.errors import (
     InvalidRequest,
     UnknownJob,
 )
+from makegood.hearing import Hearing
 from makegood.intake import Order, take_order
 from makegood.job import (
     Evidence,
@@ -77,7 +78,7 @@ log = logging.getLogger("makegood.engine")
 P = TypeVar("P", bound=BaseModel)
 
 
-class Engine(Accounting, Watching):
+class Engine(Accounting, Watching, Hearing):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the
@@ -313,32 +314,6 @@ class Engine(Accounting, Watching):
                 )
         await self.hint(job_id, message, source=source)
         return await self.get(job_id)
-
-    async def hint(self, job_id: UUID, text: str, *, source: str) -> None:
-        """Keep what somebody says about a job, and ask the provider soon; the text decides nothing."""
-        await self._store.hints.report(job_id, source, text)
-        self._wakeups.wake(POLL)
-
-    async def receive_webhook(self, token_hash: bytes, headers: Mapping[str, str], raw: bytes) -> bool:
-        """Let the provider of the attempt with this token read the message, keep it, and ask soon.
-
-        *headers* have lower-case names. Returns False when no attempt has this token. A body about no task
-        is kept all the same, and what it says decides nothing. Raises WebhookRefused when the provider
-        signs and has not signed this, AccountElsewhere when this process does not have the provider; then
-        nothing is kept.
-        """
-        attempt = await self._store.hints.addressee(token_hash)
-        if attempt is None:
-            return False
-        if attempt.account not in self._context.accounts:
-            raise AccountElsewhere(attempt.account)
-        try:
-            task_id = self._context.provider(attempt.account).parse_webhook(headers, raw).task_id
-        except ValueError:
-            task_id = None
-        await self._store.hints.receive(token_hash, raw.decode(errors="replace"), task_id)
-        self._wakeups.wake(POLL)
-        return True
 
     async def get(self, job_id: UUID, *, conn: Any = None) -> Job:
         """Return the job as it is now; UnknownJob when there is none."""

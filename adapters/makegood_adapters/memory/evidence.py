@@ -5,6 +5,7 @@ from dataclasses import replace
 from makegood.errors import GuardFailed, StoreError, UnknownJob
 from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Job, Phase, Verdict
 from makegood.machine import Edge, Money, Spec
+from makegood_adapters.memory import parked
 from makegood_adapters.memory.accounts import accepts
 from makegood_adapters.memory.tables import AttemptRow, Tables
 
@@ -68,6 +69,8 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
         )
         row.next_fetch_at = now if evidence.verdict is Verdict.SUCCEEDED else None
     row.evidence[evidence.verdict] = replace(evidence, at=now)
+    if row.attempt.task_id is not None:
+        parked.adopt(tables, row.attempt)
     return row.attempt
 
 

@@ -1,13 +1,13 @@
 """Inbox and outbox in memory: hints from outside, announcements to whoever must hear of them."""
 
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from uuid import UUID
 
 from makegood.errors import UnknownJob
 from makegood.job import Announcement, Attempt
-from makegood.ports import REPORTS_MAX, StoredHint
-from makegood_adapters.memory.tables import HintRow, OutboxRow, Tables
+from makegood.ports import REPORTS_MAX, Receipt, StoredHint, Swept
+from makegood_adapters.memory import parked
+from makegood_adapters.memory.tables import OutboxRow, Tables
 
 
 class MemoryHints:
@@ -26,7 +26,7 @@ class MemoryHints:
         for row in self._tables.attempts.values():
             if row.attempt.token_hash == token_hash:
                 attempt = row.attempt
-                self._keep(attempt.job_id, attempt.number, "webhook", body, task_id)
+                parked.keep(self._tables, (attempt.job_id, attempt.number), "webhook", body, task_id)
                 row.next_ask_at = self._tables.now()
                 return attempt.job_id, attempt.number
         return None
@@ -38,8 +38,16 @@ class MemoryHints:
             raise UnknownJob(job_id)
         about = (job_id, row.job.attempt, source)
         kept = [h for h in self._tables.hints if (h.hint.job_id, h.hint.attempt, h.hint.source) == about]
-        if len(kept) < REPORTS_MAX and self._keep(job_id, row.job.attempt, source, body, None):
+        if len(kept) < REPORTS_MAX and parked.keep(self._tables, about[:2], source, body, None):
             self._tables.hasten(job_id)
+
+    async def hear(self, task_id: str, source: str, body: str) -> Receipt:
+        """Keep what names only a task, as a hint or for the attempt that gets the task."""
+        return parked.hear(self._tables, task_id, source, body)
+
+    async def sweep(self, limit: int) -> Swept:
+        """Delete what was parked for a day."""
+        return parked.sweep(self._tables, limit)
 
     async def unread(self, attempt: Attempt) -> list[StoredHint]:
         """Return the hints about the attempt that nobody has dealt with, oldest first."""
@@ -54,23 +62,6 @@ class MemoryHints:
         """Mark hints as dealt with."""
         for hint in hints:
             self._tables.hints[hint.id - 1].read = True
-
-    def _keep(self, job_id: UUID, attempt: int, source: str, body: str, task_id: str | None) -> bool:
-        """Return whether the message is new."""
-        digest = sha256(body.encode()).digest()
-        same = (job_id, attempt, source, digest)
-        if any((r.hint.job_id, r.hint.attempt, r.hint.source, r.digest) == same for r in self._tables.hints):
-            return False
-        hint = StoredHint(
-            id=len(self._tables.hints) + 1,
-            job_id=job_id,
-            attempt=attempt,
-            source=source,
-            task_id=task_id,
-            received_at=self._tables.now(),
-        )
-        self._tables.hints.append(HintRow(hint, digest))
-        return True
 
 
 class MemoryOutbox:

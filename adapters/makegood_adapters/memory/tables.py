@@ -153,6 +153,17 @@ class HintRow:
 
 
 @dataclass(slots=True)
+class ParkedHint:
+    """A message about a task of which no attempt is known."""
+
+    task_id: str
+    source: str
+    body: str
+    received_at: datetime
+    copies: int = 1
+
+
+@dataclass(slots=True)
 class OutboxRow:
     """An announcement; `done` ones stay, so that the audit can count them."""
 
@@ -179,6 +190,7 @@ class Tables:
     wallets: dict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
     holds: dict[UUID, list[Hold]] = field(default_factory=lambda: defaultdict(list))
     hints: list[HintRow] = field(default_factory=list)
+    parked: list[ParkedHint] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
     placed: list[Transition] = field(default_factory=list)
     bucket_ids: int = 0

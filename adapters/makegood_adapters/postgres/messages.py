@@ -2,13 +2,24 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
 
 from makegood.job import Announcement, Attempt
-from makegood.ports import REPORTS_MAX, StoredHint
-from makegood_adapters.postgres.commit import GroupCommit, Kind
+from makegood.ports import (
+    HINTS_MAX,
+    PARKED_MAX,
+    PARKED_OF_SOURCE_MAX,
+    PARKED_SECONDS,
+    PARKING_SECONDS,
+    REPORTS_MAX,
+    Receipt,
+    StoredHint,
+    Swept,
+)
+from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
 from makegood_adapters.postgres.rows import storable, to_announcement, to_attempt, to_hint
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
@@ -23,6 +34,45 @@ def _unread(places: Sequence[_Place], rows: Sequence[asyncpg.Record]) -> Iterabl
     return found.values()
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A provider's message, as it is kept."""
+
+    token_hash: bytes
+    body: str
+    task_id: str | None
+
+
+def _message_row(message: _Message) -> Sequence[object]:
+    body, task_id = storable(message.body), storable(message.task_id)
+    return (message.token_hash, _digest(message.body), body, task_id)
+
+
+def _message_parameters(rows: Sequence[Sequence[object]], *, wait: bool = False) -> list[object]:
+    return [*transposed(rows), wait]
+
+
+def _received(messages: Sequence[_Message], rows: Sequence[asyncpg.Record]) -> Iterable[_Place | None]:
+    found = {row["hash"]: (row["job"], row["attempt_number"]) for row in rows}
+    return [found.get(message.token_hash) for message in messages]
+
+
+def _addressees(hashes: Sequence[bytes], rows: Sequence[asyncpg.Record]) -> Iterable[list[Attempt]]:
+    found = {row["token_hash"]: [to_attempt(row)] for row in rows}
+    return [found.get(token_hash, []) for token_hash in hashes]
+
+
+_ADDRESSEE: Kind[bytes, list[Attempt]] = Kind(
+    "addressee", "hints/addressee", lambda hash: hash, lambda hash: (hash,), _addressees
+)
+_RECEIVE: Kind[_Message, _Place] = Kind(
+    "receive",
+    "hints/receive",
+    lambda message: message.token_hash,
+    _message_row,
+    _received,
+    _message_parameters,
+)
 _UNREAD: Kind[_Place, list[StoredHint]] = Kind(
     "unread", "hints/unread", lambda place: place, lambda place: place, _unread
 )
@@ -36,17 +86,54 @@ class PostgresHints:
 
     async def addressee(self, token_hash: bytes) -> Attempt | None:
         """See `Hints.addressee`."""
-        rows = await self._database.fetch(statement("hints/addressee"), token_hash)
-        return to_attempt(rows[0]) if rows else None
+
+        async def alone(_: bool) -> list[Attempt]:
+            rows = await self._database.fetch(statement("hints/addressee"), [token_hash])
+            return [to_attempt(row) for row in rows]
+
+        found = await self._commits.run(_ADDRESSEE, token_hash, token_hash, alone)
+        return found[0] if found else None
 
     async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
         """See `Hints.receive`."""
+        message = _Message(token_hash, body, task_id)
 
-        async def work(connection: asyncpg.Connection) -> tuple[UUID, int] | None:
-            row = await connection.fetchrow(
-                statement("hints/receive"), token_hash, _digest(body), storable(body), storable(task_id)
+        async def work(connection: asyncpg.Connection) -> _Place | None:
+            given = _message_parameters([_message_row(message)], wait=True)
+            rows = await connection.fetch(statement("hints/receive"), *given)
+            return next(iter(_received([message], rows)))
+
+        async def alone(_: bool) -> _Place | None:
+            return await self._database.transact(work)
+
+        return await self._commits.run(_RECEIVE, token_hash, message, alone)
+
+    async def hear(self, task_id: str, source: str, body: str) -> Receipt:
+        """See `Hints.hear`."""
+
+        async def work(connection: asyncpg.Connection) -> Receipt:
+            receipt = await connection.fetchval(
+                statement("hints/hear"),
+                task_id,
+                source,
+                _digest(body),
+                storable(body),
+                REPORTS_MAX,
+                HINTS_MAX,
+                PARKED_MAX,
+                PARKED_OF_SOURCE_MAX,
             )
-            return (row["job_id"], row["number"]) if row else None
+            return Receipt(receipt)
+
+        return await self._database.transact(work)
+
+    async def sweep(self, limit: int) -> Swept:
+        """See `Hints.sweep`."""
+
+        async def work(connection: asyncpg.Connection) -> Swept:
+            given = (PARKED_SECONDS, PARKING_SECONDS, limit)
+            [row] = await connection.fetch(statement("hints/sweep"), *given)
+            return Swept(adopted=row["adopted"], expired=row["expired"])
 
         return await self._database.transact(work)
 

@@ -4,7 +4,12 @@ from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
 from makegood.ports.provider import Provider
 from makegood.ports.store import (
+    HINTS_MAX,
     ORPHAN_SECONDS,
+    PARKED_MAX,
+    PARKED_OF_SOURCE_MAX,
+    PARKED_SECONDS,
+    PARKING_SECONDS,
     REPORTS_MAX,
     RESULT_SECONDS,
     Attempts,
@@ -14,15 +19,22 @@ from makegood.ports.store import (
     Jobs,
     Ledger,
     Outbox,
+    Receipt,
     Store,
     StoredHint,
+    Swept,
 )
 from makegood.ports.stream import Stream
 from makegood.ports.wakeups import Bell, Wakeups
 
 __all__ = [
     "GROW_SECONDS",
+    "HINTS_MAX",
     "ORPHAN_SECONDS",
+    "PARKED_MAX",
+    "PARKED_OF_SOURCE_MAX",
+    "PARKED_SECONDS",
+    "PARKING_SECONDS",
     "REPORTS_MAX",
     "RESULT_SECONDS",
     "Accounts",
@@ -37,8 +49,10 @@ __all__ = [
     "Outbox",
     "Provider",
     "Reading",
+    "Receipt",
     "Store",
     "StoredHint",
     "Stream",
+    "Swept",
     "Wakeups",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
+from makegood.mover import POLL
 from makegood.runtime.context import Context
 from makegood.runtime.inquiry import Inquiry
 from makegood.runtime.loop import Crew, survivable
@@ -31,7 +32,7 @@ class Watchdog:
         self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(self.topic))
 
     async def turn(self) -> bool:
-        """Deal with overdue jobs, late webhooks, spent attempts and expired credits, each for itself.
+        """Deal with overdue jobs, late webhooks, spent attempts, and what has expired, each for itself.
 
         Jobs about which the provider has to be asked are ended beside the others, which do not wait.
         """
@@ -51,6 +52,11 @@ class Watchdog:
         for attempt in await store.attempts.spent(batch):
             await _alone(self._give_up(attempt), f"spent attempt {attempt.job_id}/{attempt.number}")
         await store.ledger.expire(batch)
+        swept = await store.hints.sweep(batch)
+        if swept.adopted:
+            self._context.wakeups.wake(POLL)
+        if swept.expired:
+            log.info("%d messages about tasks that nobody has had in a day are dropped", swept.expired)
         return False
 
     async def _end(self, job: Job) -> None:

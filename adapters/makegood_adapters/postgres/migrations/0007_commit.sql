@@ -71,6 +71,10 @@ begin
       and (p.rests > 0 or p.refusals > 0 or p.problem is not null or p.learned is not null)
       and (p.problem_since is null or b.intent_at > p.problem_since)  -- not who was sent before it
       and (p.rests = 0 or b.intent_at >= p.rested_at);
+  if exists (select 1 from makegood.parked_hint) then  -- what was said of these tasks before they were known
+    perform makegood.adopt_hints(array(
+      select f.task_id from jsonb_to_recordset(p_facts) as f (task_id text) where f.task_id is not null));
+  end if;
   if takers is null then
     return;
   end if;

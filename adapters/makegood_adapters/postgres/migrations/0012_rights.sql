@@ -19,7 +19,7 @@ select kind, privilege, object from (values
     'makegood.machine_edge, makegood.ledger_rule, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
     'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
-    'makegood.granted, makegood.lane, makegood.learned, makegood.stream, makegood.placed, makegood.worker'),
+    'makegood.granted, makegood.lane, makegood.learned, makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker'),
   (array['worker', 'api'], 'select', 'table makegood.attempt'),
   (array['readonly'], 'select (job_id, number, account, phase, epoch, lease_until, task_id, ran, asked, '
     'opened_at, intent_at, accepted_at, closed_at, verdict, outputs, next_ask_at, next_fetch_at, '
@@ -56,10 +56,11 @@ select kind, privilege, object from (values
   (array['worker'], 'insert (type, version, event, from_state, to_state, place, money, opens_attempt, '
     'verdicts, evidence_always)', 'table makegood.machine_edge'),
 
-  (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs'),
+  (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs, '
+    'makegood.receive_hints, makegood.hear_of_task'),
   (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.record_facts, makegood.intend_attempts, '
     'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
-    'makegood.expire_credits, makegood.place_history')
+    'makegood.expire_credits, makegood.place_history, makegood.adopt_hints, makegood.sweep_hints')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.

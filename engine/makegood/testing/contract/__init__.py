@@ -16,6 +16,7 @@ from makegood.testing.contract.evidence import EvidenceContract
 from makegood.testing.contract.jobs import JobsContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
+from makegood.testing.contract.parked import ParkedContract
 from makegood.testing.contract.provider import Counterpart, ProviderContract
 from makegood.testing.contract.readings import LateContract, ReadingsContract
 from makegood.testing.contract.rests import RestsContract
@@ -44,6 +45,7 @@ class StoreContract(
     LateContract,
     AttemptsContract,
     MessagesContract,
+    ParkedContract,
     StreamContract,
     AuditContract,
 ):
