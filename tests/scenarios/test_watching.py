@@ -1,0 +1,66 @@
+"""Watching through processes that die: whoever comes back hears all of it once, each job in its order."""
+
+import asyncio
+import random
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from makegood import Transition
+from makegood_adapters.cli.stage import API_KEY
+from makegood_adapters.postgres.wakeups import PostgresWakeups
+from tests.scenarios.stage import OWNER, Stage, patience, staged
+from tests.scenarios.test_kill import child_of, progress
+
+JOBS, KILLS = 12, 4
+
+
+async def follow(stage: Stage, owner: str | None, heard: list[Transition], dice: random.Random) -> None:
+    """Listen for ever, and leave again and again; who comes back knows the last number and nothing else."""
+    while True:
+        last = (heard[-1].seq or 0) if heard else 0
+        stays = dice.randint(1, 5)
+        async with aclosing(stage.engine.watch(owner=owner, after=last)) as steps:
+            async for step in steps:
+                heard.append(step)
+                stays -= 1
+                if not stays:
+                    break
+
+
+async def test_p17_who_watches_while_engines_are_killed_hears_every_step_once(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKEGOOD_ENGINE__LEASE_SECONDS", "3")
+    monkeypatch.setenv("MAKEGOOD_ENGINE__SUBMIT_TIMEOUT_SECONDS", "1")
+    monkeypatch.setenv("MAKEGOOD_ENGINE__UPLOAD_TIMEOUT_SECONDS", "1")
+    heard: dict[str | None, list[Transition]] = {None: [], OWNER: [], "nobody": []}
+    dice = random.Random(5)
+    async with (
+        PostgresWakeups(database) as wakeups,
+        staged(database, tmp_path, key=API_KEY, run_loops=False, wakeups=wakeups) as stage,
+        child_of(stage, tmp_path) as process,
+        asyncio.TaskGroup() as watching,
+    ):
+        watchers = [watching.create_task(follow(stage, who, told, dice)) for who, told in heard.items()]
+        jobs = [await stage.order() for _ in range(JOBS)]
+        for _ in range(KILLS):
+            await progress(stage, dice.randint(1, 3))
+            process.kill()
+            await process.start()
+        for job in jobs:
+            await stage.settled(job)
+        made = await stage.sql.fetchval("SELECT count(*) FROM makegood.history")
+        async with patience():
+            while min(len(heard[None]), len(heard[OWNER])) < made:  # noqa: ASYNC110  # in their own time
+                await asyncio.sleep(0.01)
+        for watcher in watchers:
+            watcher.cancel()
+        histories = {job.id: await stage.engine.history(job.id) for job in jobs}
+    assert [step.seq for step in heard[None]] == list(range(1, made + 1))
+    assert heard[OWNER] == heard[None]
+    assert heard["nobody"] == []
+    for job_id, history in histories.items():
+        told = [step.version for step in heard[None] if step.job_id == job_id]
+        assert told == [step.version for step in history]
