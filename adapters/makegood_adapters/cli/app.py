@@ -20,6 +20,7 @@ from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
 from makegood_adapters.cli.schema import schema
 from makegood_adapters.cli.simulate import simulate
+from makegood_adapters.cli.watch import watch
 from makegood_adapters.config import load_config
 from makegood_adapters.postgres.store import bring_up_to_date
 from makegood_adapters.service import serve as run_service
@@ -34,6 +35,7 @@ app.command(chaos)
 app.command(audit)
 app.command(simulate)
 app.command(doctor)
+app.command(watch)
 
 
 def run() -> None:
