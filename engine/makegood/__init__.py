@@ -5,6 +5,7 @@ from makegood.engine import Engine
 from makegood.errors import (
     AccountElsewhere,
     AccountRefused,
+    ActiveJob,
     Conflict,
     DeclarationError,
     GuardFailed,
@@ -47,6 +48,7 @@ from makegood.statement import Entry, EntryKind, Statement
 __all__ = [
     "AccountElsewhere",
     "AccountRefused",
+    "ActiveJob",
     "Attempt",
     "BaseJob",
     "Bucket",

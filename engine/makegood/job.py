@@ -44,7 +44,8 @@ class NewJob:
 
     `price` is in whole credits and was computed on the server. `request` is what the provider will
     be asked, `files` maps input names to blob keys; both are frozen here, so that a change of the
-    job type's settings never touches a job that waits.
+    job type's settings never touches a job that waits. Of the jobs that an owner has in one
+    `exclusive_scope`, one at a time is not over; none is dispatched before its `not_before`.
     """
 
     id: UUID
@@ -60,6 +61,8 @@ class NewJob:
     priority: int = 0
     attempts_max: int = 3
     retry_of: UUID | None = None
+    exclusive_scope: str | None = None
+    not_before: datetime | None = None
     actor: str = "engine"
 
 
@@ -102,6 +105,7 @@ class Job:
     error: JSON | None
     retry_of: UUID | None = None
     data: JSON | None = None
+    exclusive_scope: str | None = None
 
     @property
     def submitted(self) -> bool:

@@ -172,6 +172,7 @@ class Tables:
     specs: dict[tuple[str, int], Spec] = field(default_factory=dict)
     jobs: dict[UUID, JobRow] = field(default_factory=dict)
     keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    exclusive: dict[tuple[str, str], UUID] = field(default_factory=dict)  # the last job of each
     history: dict[UUID, list[Transition]] = field(default_factory=dict)
     operations: set[UUID] = field(default_factory=set)
     attempts: dict[tuple[UUID, int], AttemptRow] = field(default_factory=dict)

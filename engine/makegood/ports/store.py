@@ -86,10 +86,14 @@ class Jobs(Protocol):
 
     async def insert(self, new: NewJob, *, conn: Any = None) -> Job:
         """Insert in the type's initial state; the same (owner, key) returns the first job, and
-        raises KeyReused when type or input differ."""
+        raises KeyReused when type or input differ. ActiveJob where the owner has a job of its
+        `exclusive_scope` that is not over; one that another transaction is about to commit is waited for."""
 
     async def get(self, job_id: UUID, *, conn: Any = None) -> Job | None:
         """Return the job as it is now."""
+
+    async def active(self, owner: str, scope: str) -> Job | None:
+        """Return the owner's job of an exclusive scope that is not over, None if there is none."""
 
     async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         """Make the transition with its history, money and announcement, or return None if the job

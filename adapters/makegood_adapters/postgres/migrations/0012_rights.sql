@@ -27,7 +27,8 @@ select kind, privilege, object from (values
     'table makegood.attempt'),
 
   (array['worker', 'api'], 'insert (job_id, owner_id, type, type_version, pool, state, price, input, '
-    'request, files, key, priority, attempts_max, retry_of, actor, input_digest)', 'table makegood.job'),
+    'request, files, key, priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before)',
+    'table makegood.job'),
   (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
     'data, not_before, cancel_requested_at)', 'table makegood.job'),
   (array['worker'], 'update (attempt, intent_attempt, watched_until)', 'table makegood.job'),

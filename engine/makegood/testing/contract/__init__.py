@@ -13,6 +13,7 @@ from makegood.testing.contract.capacities import CapacitiesContract, UnfitContra
 from makegood.testing.contract.deadlines import DeadlinesContract
 from makegood.testing.contract.ends import EndsContract
 from makegood.testing.contract.evidence import EvidenceContract
+from makegood.testing.contract.exclusive import ExclusiveContract, StartContract
 from makegood.testing.contract.jobs import JobsContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
@@ -29,6 +30,8 @@ __all__ = ["BlobsContract", "Counterpart", "ProviderContract", "StoreContract", 
 
 class StoreContract(
     JobsContract,
+    ExclusiveContract,
+    StartContract,
     DeadlinesContract,
     EndsContract,
     MoneyContract,
