@@ -56,6 +56,7 @@ from makegood.runtime import (
     Collector,
     Context,
     Dispatcher,
+    Estimator,
     Health,
     LocalWakeups,
     Poller,
@@ -118,6 +119,7 @@ class Engine(Accounting, Waiting):
                 self._collector,
                 Watchdog(self._context),
                 Surveyor(self._context),
+                Estimator(self._context),
                 Relay(self._context),
             )
             if run_loops

@@ -199,6 +199,22 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A job's place in its queue of `of` jobs, from 1, and how long it may still wait.
+
+    Where `exact` is false, the position was reckoned from one of the time `at`; it is wrong by no more jobs
+    than entered or left the queue since, not counting who left at its head or came behind. `wait_seconds` is
+    an estimate, None where nothing is known to make one of: see docs/explanation/waiting.md.
+    """
+
+    position: int
+    exact: bool
+    of: int
+    wait_seconds: float | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobMoney:
     """What the ledger shows for one job, in whole credits; `held` is what is still held."""
 

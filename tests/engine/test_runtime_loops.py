@@ -313,7 +313,16 @@ class TestEngine:
     async def test_every_loop_tells_how_it_is(self) -> None:
         async with House().open() as engine:
             assert set(engine.health) == {
-                *("dispatcher", "submitter", "poller", "collector", "watchdog", "relay", "surveyor"),
+                *(
+                    "dispatcher",
+                    "submitter",
+                    "poller",
+                    "collector",
+                    "watchdog",
+                    "relay",
+                    "surveyor",
+                    "estimator",
+                ),
             }
             await over(engine, await buy(engine))
             assert {health.failures for health in engine.health.values()} == {0}

@@ -19,7 +19,7 @@ from makegood.errors import (
 )
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition
 from makegood.outcome import JSON
-from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
+from makegood.ports import COUNTED_MAX, ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
 from makegood_adapters.postgres.attempts import fact_text, facts_text
 from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
 from makegood_adapters.postgres.rows import as_json, moved_on, storable, to_job, to_money, to_transition
@@ -227,7 +227,7 @@ class PostgresJobs:
 
     async def position(self, job_id: UUID) -> int:
         """See `Jobs.position`."""
-        rows = await self._database.fetch(statement("jobs/position"), job_id)
+        rows = await self._database.fetch(statement("jobs/position"), job_id, COUNTED_MAX)
         return int(rows[0]["position"])
 
     async def money(self, job_id: UUID) -> JobMoney:

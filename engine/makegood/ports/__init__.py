@@ -3,6 +3,7 @@
 from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
 from makegood.ports.provider import Provider
+from makegood.ports.queue import COUNTED_MAX, Queue, Standing
 from makegood.ports.store import (
     ORPHAN_SECONDS,
     REPORTS_MAX,
@@ -20,6 +21,7 @@ from makegood.ports.store import (
 from makegood.ports.wakeups import Bell, Wakeups
 
 __all__ = [
+    "COUNTED_MAX",
     "GROW_SECONDS",
     "ORPHAN_SECONDS",
     "REPORTS_MAX",
@@ -35,7 +37,9 @@ __all__ = [
     "Ledger",
     "Outbox",
     "Provider",
+    "Queue",
     "Reading",
+    "Standing",
     "Store",
     "StoredHint",
     "Wakeups",

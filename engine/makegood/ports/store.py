@@ -25,6 +25,7 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.queue import Queue
 
 REPORTS_MAX = 20
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
@@ -224,9 +225,22 @@ class Attempts(Accounts, Protocol):
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """Return what is known about the job's attempts, in the order in which it was learned."""
 
-    async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
-        """Return open attempts that may be asked about now; each is next due *again_seconds*
-        later. A submitting attempt whose lease has ended comes back as uncertain."""
+    async def due(
+        self,
+        accounts: Sequence[str],
+        limit: int,
+        again_seconds: float,
+        again_max_seconds: float = 0.0,
+        per_second: float | None = None,
+    ) -> list[Attempt]:
+        """Return open attempts that may be asked about now, longest due first, of each account at most
+        *per_second*, whoever calls; each is next due *again_seconds* later. A submitting attempt whose lease
+        has ended comes back as uncertain.
+
+        A task of a type of which something was learned (`Queue.reckon`) is due again after a tenth of its
+        usual time, or a twentieth of its own if that is more, and not before it is due for the first time;
+        but no later than *again_max_seconds*. That of a job which is over or to be cancelled does not wait.
+        """
 
     async def saw_running(self, attempt: Attempt) -> None:
         """Note that the provider has begun to work."""
@@ -291,7 +305,7 @@ class Outbox(Protocol):
 
 
 class Store(Protocol):
-    """Everything durable, behind five small ports."""
+    """Everything durable, behind six small ports."""
 
     @property
     def jobs(self) -> Jobs:
@@ -304,6 +318,10 @@ class Store(Protocol):
     @property
     def attempts(self) -> Attempts:
         """Attempts and slots."""
+
+    @property
+    def queue(self) -> Queue:
+        """Places in the queues."""
 
     @property
     def hints(self) -> Hints:

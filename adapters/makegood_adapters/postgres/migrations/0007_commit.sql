@@ -55,8 +55,13 @@ begin
                        else a.outputs end,
         next_fetch_at = case when f.verdict = 'succeeded' and a.closed_at is null then makegood.now()
                              else a.next_fetch_at end,
-        next_ask_at = case when f.verdict = 'accepted' and a.accepted_at is null then makegood.now()
-                           else a.next_ask_at end
+        next_ask_at = case when f.verdict = 'accepted' and a.accepted_at is null
+          then makegood.now() + make_interval(secs => coalesce((
+            select l.first_ask_seconds  -- unless somebody has told something, or the task is not wanted
+            from makegood.job j join makegood.learned l on l.type = j.type
+            where j.job_id = a.job_id and j.attempt = a.number and j.slot and j.cancel_requested_at is null
+              and not exists (select from makegood.inbox i where i.job_id = a.job_id and i.attempt = a.number
+                                and i.read_at is null)), 0)) else a.next_ask_at end
     from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text, final boolean,
                                            task_id text, outputs jsonb)
     where a.job_id = f.job_id and a.number = f.attempt

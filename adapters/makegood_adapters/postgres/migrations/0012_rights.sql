@@ -19,7 +19,11 @@ select kind, privilege, object from (values
     'makegood.machine_edge, makegood.ledger_rule, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
     'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
-    'makegood.granted, makegood.lane, makegood.learned, makegood.stream, makegood.worker'),
+    'makegood.granted, makegood.lane, makegood.learned, makegood.stream, makegood.worker, makegood.pace, '
+    'makegood.milestone, makegood.reckoning, makegood.ask_budget'),
+  (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends'),
+  (array['worker'], 'execute', 'function makegood.reckon'),
+  (array['worker'], 'update (tokens, at)', 'table makegood.ask_budget'),
   (array['worker', 'api'], 'select', 'table makegood.attempt'),
   (array['readonly'], 'select (job_id, number, account, phase, epoch, lease_until, task_id, ran, asked, '
     'opened_at, intent_at, accepted_at, closed_at, verdict, outputs, next_ask_at, next_fetch_at, '

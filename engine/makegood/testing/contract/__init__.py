@@ -22,6 +22,7 @@ from makegood.testing.contract.readings import LateContract, ReadingsContract
 from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
+from makegood.testing.contract.waiting import AskBudgetContract, ReckoningContract, StandingContract
 from makegood.testing.contract.wakeups import WakeupsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
@@ -32,6 +33,9 @@ class StoreContract(
     JobsContract,
     ExclusiveContract,
     StartContract,
+    StandingContract,
+    ReckoningContract,
+    AskBudgetContract,
     DeadlinesContract,
     EndsContract,
     MoneyContract,
