@@ -24,11 +24,11 @@ class PostgresQueue:
         """See `Queue.standing`."""
 
         async def work(connection: asyncpg.Connection) -> Standing | None:
-            row = await connection.fetchrow(statement("queue/standing"), job_id, COUNTED_MAX)
-            if row is None:
+            rows = await connection.fetch(statement("queue/standing"), job_id, COUNTED_MAX)
+            if not rows:
                 return None
-            pace = await connection.fetchrow(statement("queue/pace"), row["pool"])
-            return _to_standing(row, pace)
+            [pace] = await connection.fetch(statement("queue/pace"), rows[0]["pool"])
+            return _to_standing(rows[0], pace)
 
         return await self._database.look(work)
 

@@ -26,7 +26,7 @@ async def standing(drive: Drive, job: Job) -> Standing:
 
 
 async def learn(drive: Drive, *runs: float, pool: str | None = None) -> str:
-    """Let tasks of the plain type run so long, one after the other, learn from them, and return their pool."""
+    """Let tasks of the plain type run so long, one after the other, learn of it, and return their pool."""
     pool = pool or await drive.pool()
     for seconds in runs:
         job = await drive.to("running", pool=pool)
@@ -75,7 +75,8 @@ class StandingContract:
         pool = await drive.pool(capacity=3)
         [job] = await drive.queued(pool)
         assert (await standing(drive, job)).slots == 3
-        await drive.store.attempts.unfit(*accounts(pool), "no money", 300, 3_600)
+        [account] = accounts(pool)
+        await drive.store.attempts.unfit(account, "no money", 300, 3_600)
         assert ((await standing(drive, job)).slots, (await standing(drive, job)).free) == (0, 0)
 
     async def test_it_knows_when_a_job_may_begin(self, drive: Drive) -> None:
