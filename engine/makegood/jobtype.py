@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from makegood.errors import InvalidInput
 from makegood.job import Job
 from makegood.machine import Event, Machine, Problem
-from makegood.machine.definitions import stands
 from makegood.outcome import JSON
 
 MEGABYTE = 1_000_000
@@ -78,12 +77,13 @@ class JobType(Machine):
     #: What the user sends: a job type declares a nested `class Input(JobInput)`.
     Input: ClassVar[type[BaseModel]] = JobInput
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+    @classmethod
+    def _misuses(cls) -> list[Problem]:
         scope: object = cls.exclusive_by
-        if scope is not None and not (isinstance(scope, str) and SCOPE.fullmatch(scope)):
-            told = f"exclusive_by: {scope!r} names no scope; write small letters, digits and _, or None"
-            stands(cls, cls.__name__, [Problem("MG116", told, where=cls.declared_at or None)])
+        if scope is None or (isinstance(scope, str) and SCOPE.fullmatch(scope)):
+            return []
+        told = f"exclusive_by: {scope!r} names no scope; write small letters, digits and _, or None"
+        return [Problem("MG116", told)]
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> BaseModel:

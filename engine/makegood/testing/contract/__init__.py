@@ -22,7 +22,12 @@ from makegood.testing.contract.readings import LateContract, ReadingsContract
 from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
-from makegood.testing.contract.waiting import AskBudgetContract, ReckoningContract, StandingContract
+from makegood.testing.contract.waiting import (
+    AskBudgetContract,
+    EstimateContract,
+    ReckoningContract,
+    StandingContract,
+)
 from makegood.testing.contract.wakeups import WakeupsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
@@ -34,6 +39,7 @@ class StoreContract(
     ExclusiveContract,
     StartContract,
     StandingContract,
+    EstimateContract,
     ReckoningContract,
     AskBudgetContract,
     DeadlinesContract,

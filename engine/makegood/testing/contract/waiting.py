@@ -2,15 +2,20 @@
 
 # ruff: noqa: D102 - the name of a test is its sentence
 
+import heapq
+import math
+import random
+import statistics
 from datetime import timedelta
 from itertools import pairwise
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from makegood.job import Job, Verdict
 from makegood.ports import Standing
 from makegood.testing.drive import REVIEWED, Drive, accounts
+from makegood.waiting import estimate
 
 RUN_SECONDS = 600.0
 AGAIN_SECONDS, AGAIN_MAX_SECONDS = 5.0, 3_600.0
@@ -45,6 +50,23 @@ async def asked(drive: Drive, job: Job, minutes: int, most_seconds: float = AGAI
         if job.id in {attempt.job_id for attempt in due}:
             found.append(minute)
     return found
+
+
+async def run_out(drive: Drive, pool: str, jobs: list[Job], seconds: list[float]) -> dict[UUID, float]:
+    """Run the queue of *jobs* to its end, each for so many seconds, and return how long each waited."""
+    lasts = {job.id: run for job, run in zip(jobs, seconds, strict=True)}
+    waited, ends, clock = dict[UUID, float](), list[tuple[float, UUID]](), 0.0
+    while len(waited) < len(jobs) or ends:
+        for attempt in await drive.store.attempts.dispatch(pool, accounts(pool), 100):
+            job = await drive.submit(await drive.job(attempt.job_id))
+            await drive.event(job, "begin", Verdict.ACCEPTED)
+            waited[job.id] = clock
+            heapq.heappush(ends, (clock + lasts[job.id], job.id))
+        end, job_id = heapq.heappop(ends)
+        await drive.advance(end - clock)
+        clock = end
+        await drive.event(await drive.job(job_id), "complete", Verdict.SUCCEEDED)
+    return waited
 
 
 class StandingContract:
@@ -86,6 +108,32 @@ class StandingContract:
         told = await standing(drive, job)
         assert (told.not_before, told.position) == (start, 1)
         assert abs(told.now - await drive.now()).total_seconds() < SLACK
+
+
+class EstimateContract:
+    """What the numbers of `Queue.standing` are worth: queues are run whose times are known."""
+
+    @pytest.mark.parametrize("seed", range(3))
+    async def test_half_of_all_estimates_are_wrong_by_a_fifth_at_most(self, drive: Drive, seed: int) -> None:
+        chance, slots = random.Random(seed), 3
+        await drive.grant(100_000)
+        pool = await drive.pool(slots)
+        # Run times of real tools: most near their median, a few several times as long.
+        seconds = [chance.lognormvariate(math.log(100), 0.4) for _ in range(60)]
+        learned, told = seconds[:24], seconds[24:]
+        await run_out(drive, pool, await drive.queued(pool, len(learned)), learned)
+        assert await drive.store.queue.reckon(AGAIN_SECONDS, AGAIN_MAX_SECONDS)
+        jobs = await drive.queued(pool, len(told))
+        estimates = [estimate(await standing(drive, job)) for job in jobs]
+        waited = await run_out(drive, pool, jobs, told)
+        assert estimates[:slots] == [0.0] * slots
+        wrong = [
+            abs(guess - waited[job.id]) / waited[job.id]
+            for job, guess in list(zip(jobs, estimates, strict=True))[slots:]
+            if guess is not None
+        ]
+        assert len(wrong) == len(told) - slots
+        assert statistics.median(wrong) <= 0.2
 
 
 class ReckoningContract:
