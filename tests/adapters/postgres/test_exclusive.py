@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from makegood.errors import ActiveJob
-from makegood.testing.drive import PLAIN, Drive, change, edge_of, new_job
+from makegood.testing.drive import PLAIN, REVIEWED, Drive, change, edge_of, new_job
 from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.postgres.far import somebody_waits
 
@@ -23,10 +23,16 @@ async def watcher(database: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def test_two_processes_let_one_in(drive: Drive, other_store: PostgresStore) -> None:
+async def test_d20_m10_of_fifty_at_once_over_types_and_processes_one_is_taken(
+    drive: Drive, other_store: PostgresStore
+) -> None:
     stores = [drive.store, other_store] * 25
     told = await asyncio.gather(
-        *(store.jobs.insert(new_job(exclusive_scope=SCOPE)) for store in stores), return_exceptions=True
+        *(
+            store.jobs.insert(new_job((PLAIN, REVIEWED)[n % 3 % 2], exclusive_scope=SCOPE))
+            for n, store in enumerate(stores)
+        ),
+        return_exceptions=True,
     )
     assert sum(isinstance(found, ActiveJob) for found in told) == 49
 
