@@ -66,9 +66,8 @@ class MemoryQueue:
                 runs[self._type_of(attempt)].append((closed_at - attempt.accepted_at).total_seconds())
         for name, seconds in runs.items():
             usual = median(seconds)
-            self._learn(
-                self._tables.run_times, name, usual, len(seconds), min(usual / 2, first_ask_max_seconds)
-            )
+            first = 0.0 if usual < 2 else min(usual / 2, first_ask_max_seconds)
+            self._learn(self._tables.run_times, name, usual, len(seconds), first)
         for name, seconds in slots.items():
             self._learn(self._tables.slot_times, name, fmean(seconds), len(seconds))
         return True

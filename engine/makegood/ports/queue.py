@@ -44,5 +44,5 @@ class Queue(Protocol):
         mark the places of queues longer than COUNTED_MAX; False: it was done in the last *again_seconds*.
 
         A task of a type of which something is learned is first asked about after half of its usual time, or
-        *first_ask_max_seconds*, unless a hint comes.
+        *first_ask_max_seconds*, unless a hint comes; at once if it usually takes less than two seconds.
         """

@@ -184,7 +184,9 @@ begin
     where e.verdict = 'succeeded' and e.accepted_at is not null group by j.type
   )
   insert into makegood.learned as l (type, run_seconds, first_ask_seconds, samples)
-    select type, greatest(seconds, 0), least(greatest(seconds, 0) / 2, p_first_ask_max), samples from told
+    select type, greatest(seconds, 0), case when seconds < 2 then 0 else least(seconds / 2, p_first_ask_max) end,
+           samples
+    from told
     on conflict (type) do update
     set run_seconds = excluded.run_seconds, first_ask_seconds = excluded.first_ask_seconds,
         samples = excluded.samples, learned_at = excluded.learned_at
