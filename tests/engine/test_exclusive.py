@@ -67,7 +67,7 @@ class TestNotBefore:
         await world.dispatcher.turn()
         assert (await world.job(job)).state == "starting"
 
-    @pytest.mark.parametrize("start", [datetime(2026, 1, 1), "2026-01-01T00:00:00Z", 7])  # noqa: DTZ001
+    @pytest.mark.parametrize("start", [datetime(2026, 1, 1), "2026-01-01T00:00:00Z", 7])  # noqa: DTZ001 - what is refused
     async def test_it_is_a_moment_with_a_zone(self, world: World, start: datetime) -> None:
         with pytest.raises(InvalidRequest, match="must be a datetime with a time zone"):
             await world.engine.submit(Upscale, "ada", {}, not_before=start)
