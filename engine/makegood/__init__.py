@@ -5,6 +5,7 @@ from makegood.engine import Engine
 from makegood.errors import (
     AccountElsewhere,
     AccountRefused,
+    ActiveJob,
     Conflict,
     DeclarationError,
     GuardFailed,
@@ -33,6 +34,7 @@ from makegood.job import (
     Job,
     JobMoney,
     Occupancy,
+    Place,
     ProviderAccount,
     Transition,
     Verdict,
@@ -47,6 +49,7 @@ from makegood.statement import Entry, EntryKind, Statement
 __all__ = [
     "AccountElsewhere",
     "AccountRefused",
+    "ActiveJob",
     "Attempt",
     "BaseJob",
     "Bucket",
@@ -78,6 +81,7 @@ __all__ = [
     "Obligation",
     "Occupancy",
     "OutcomeUnknown",
+    "Place",
     "ProviderAccount",
     "ProviderRefused",
     "ProviderUnavailable",

@@ -8,8 +8,8 @@
     - the collector brings the result home: `completed`                  (captured)
       or the job ends as `failed` (all credits back) or `cancelled`      (by the type's policy)
     cancel    ask for the end; report: what a client believes; fire: any event of the type
-    get, position: read; webhooks are in `makegood.hearing`, history and watch in `makegood.watching`,
-                  credits in `makegood.accounting`
+    get       read; history and watch are in `makegood.watching`, what those who wait are told in
+              `makegood.waiting`, webhooks in `makegood.hearing`, credits in `makegood.accounting`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -21,6 +21,7 @@ import logging
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Self, TypeVar, overload
 from uuid import UUID
 
@@ -54,6 +55,7 @@ from makegood.runtime import (
     Collector,
     Context,
     Dispatcher,
+    Estimator,
     Health,
     LocalWakeups,
     Poller,
@@ -66,6 +68,7 @@ from makegood.runtime import (
     run_all,
 )
 from makegood.settings import Settings
+from makegood.waiting import Waiting
 from makegood.watching import Watching
 
 if sys.version_info >= (3, 14):
@@ -78,7 +81,7 @@ log = logging.getLogger("makegood.engine")
 P = TypeVar("P", bound=BaseModel)
 
 
-class Engine(Accounting, Watching, Hearing):
+class Engine(Accounting, Waiting, Watching, Hearing):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the
@@ -117,6 +120,7 @@ class Engine(Accounting, Watching, Hearing):
                 self._collector,
                 Watchdog(self._context),
                 Surveyor(self._context),
+                Estimator(self._context),
                 Relay(self._context),
                 Sequencer(self._context),
             )
@@ -174,21 +178,23 @@ class Engine(Accounting, Watching, Hearing):
         key: str | None = None,
         priority: int = 0,
         retry_of: UUID | None = None,
+        not_before: datetime | None = None,
         conn: Any = None,
     ) -> Job:
         """Insert a job as `pending`, with its input validated and its price fixed.
 
         *input* fits the type's `Input`; file fields hold keys of `blobs`. The same (owner, *key*)
-        gives the same job. Nothing is charged. Raises UnknownJobType, JobTypeRefused, InvalidInput,
-        KeyReused.
+        gives the same job. Nothing is charged. It is not dispatched before *not_before*, a time with
+        zone. Raises UnknownJobType, JobTypeRefused, InvalidInput, InvalidRequest, KeyReused, ActiveJob.
 
         With *conn*, a connection of the host's own (asyncpg's, to the database of the store), this and the
         other calls that take it become part of the host's transaction: they stand or fall with its commit,
         a refusal leaves it usable, and whoever works on the job finds it at its next turn after the commit.
         """
         name = job_type if isinstance(job_type, str) else job_type.name
-        order = Order(owner, input, key=key, priority=priority, retry_of=retry_of)
-        new = await take_order(self.catalog.get(name), order, self.blobs, self._new_id())
+        order = Order(owner, input, key, priority, retry_of, not_before)
+        job_type, now = self.catalog.get(name), self._store.now
+        new = await take_order(job_type, order, self.blobs, self._new_id(), now)
         job = await self._store.jobs.insert(new, conn=conn)
         if conn is None:
             self._mover.remember(job)
@@ -321,10 +327,6 @@ class Engine(Accounting, Watching, Hearing):
         if job is None:
             raise UnknownJob(job_id)
         return job
-
-    async def position(self, job_id: UUID) -> int:
-        """Return the job's place in its queue, from 1; 0 when it does not wait."""
-        return await self._store.jobs.position(job_id)
 
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every provider account."""

@@ -7,7 +7,8 @@ MakegoodError
 │   ├── JobTypeRefused    the store knows other rules under the version that this process has
 │   ├── UnknownJob
 │   ├── InvalidInput
-│   └── KeyReused         the same idempotency key with another request
+│   ├── KeyReused         the same idempotency key with another request
+│   └── ActiveJob         the owner has a job of the exclusive scope that is not over
 ├── InsufficientCredits   the wallet cannot carry the price; nothing was charged
 ├── Refusal               the machine says no; nothing was changed
 │   ├── IllegalTransition no such edge; lists what is allowed
@@ -88,6 +89,17 @@ class KeyReused(InvalidRequest):
     def __init__(self, key: str) -> None:
         self.key = key
         super().__init__(f"The idempotency key {key!r} was used before with another request; use a new key.")
+
+
+class ActiveJob(InvalidRequest):
+    """The owner has a job of the exclusive scope already: `job_id`, in `state`, which is not over."""
+
+    def __init__(self, owner: str, scope: str, job_id: UUID, state: str) -> None:
+        self.owner, self.scope, self.job_id, self.state = owner, scope, job_id, state
+        super().__init__(
+            f"{owner} has the job {job_id} under way (it is {state!r}), and of {scope!r} one at a time is "
+            "taken: wait until it is over, or cancel it, and submit again. Nothing was charged."
+        )
 
 
 class InsufficientCredits(MakegoodError):

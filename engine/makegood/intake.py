@@ -1,7 +1,8 @@
 """Turn what a caller orders into a job that may be inserted: validated, priced, its files looked at."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,9 @@ from makegood.job import NewJob
 from makegood.lifecycle import BaseJob
 from makegood.ports import Blobs
 
+#: Tells the store's time, the only one that counts.
+Clock = Callable[[], Awaitable[datetime]]
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -23,11 +27,15 @@ class Order:
     key: str | None = None
     priority: int = 0
     retry_of: UUID | None = None
+    not_before: datetime | None = None
 
 
-async def take_order(job_type: type[BaseJob], order: Order, blobs: Blobs, job_id: UUID) -> NewJob:
-    """Return the job as it will be inserted. Raises InvalidInput, InvalidRequest."""
+async def take_order(job_type: type[BaseJob], order: Order, blobs: Blobs, job_id: UUID, now: Clock) -> NewJob:
+    """Return the job as it will be inserted; *now* tells the store's time. Raises InvalidInput,
+    InvalidRequest."""
     check_texts(owner=order.owner, key=order.key)
+    if order.not_before is not None:
+        await _check_start(job_type, order.not_before, now)
     value = job_type.parse(order.input)
     files = await _check_files(job_type, value, blobs)
     return NewJob(
@@ -44,8 +52,27 @@ async def take_order(job_type: type[BaseJob], order: Order, blobs: Blobs, job_id
         priority=order.priority,
         attempts_max=job_type.attempts_max,
         retry_of=order.retry_of,
+        exclusive_scope=job_type.exclusive_by,
+        not_before=order.not_before,
         actor=order.owner,
     )
+
+
+async def _check_start(job_type: type[BaseJob], not_before: object, now: Clock) -> None:
+    """Refuse a start that is no moment, or that the job's time in the queue would not live to see."""
+    if not (isinstance(not_before, datetime) and not_before.tzinfo is not None):
+        raise InvalidRequest(
+            f"not_before {not_before!r} must be a datetime with a time zone, or None. Nothing was charged."
+        )
+    longest = [job_type.spec.state[name].deadline_seconds for name in job_type.spec.waiting]
+    patience = min((seconds for seconds in longest if seconds is not None), default=None)
+    ahead = (not_before - await now()).total_seconds()
+    if patience is not None and ahead >= patience:
+        raise InvalidRequest(
+            f"not_before {not_before.isoformat()} is {ahead:,.0f} seconds from now, and a job of "
+            f"{job_type.name!r} waits at most {patience:,.0f} seconds in the queue: give an earlier time, or "
+            "the type a later deadline there. Nothing was charged."
+        )
 
 
 async def _check_files(job_type: type[BaseJob], value: BaseModel, blobs: Blobs) -> dict[str, str]:

@@ -44,7 +44,8 @@ class NewJob:
 
     `price` is in whole credits and was computed on the server. `request` is what the provider will
     be asked, `files` maps input names to blob keys; both are frozen here, so that a change of the
-    job type's settings never touches a job that waits.
+    job type's settings never touches a job that waits. Of the jobs that an owner has in one
+    `exclusive_scope`, one at a time is not over; none is dispatched before its `not_before`.
     """
 
     id: UUID
@@ -60,6 +61,8 @@ class NewJob:
     priority: int = 0
     attempts_max: int = 3
     retry_of: UUID | None = None
+    exclusive_scope: str | None = None
+    not_before: datetime | None = None
     actor: str = "engine"
 
 
@@ -102,6 +105,7 @@ class Job:
     error: JSON | None
     retry_of: UUID | None = None
     data: JSON | None = None
+    exclusive_scope: str | None = None
 
     @property
     def submitted(self) -> bool:
@@ -197,6 +201,22 @@ class Transition:
     attempt: int
     at: datetime
     seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A job's place in its queue of `of` jobs, from 1, and how long it may still wait.
+
+    Where `exact` is false, the position was reckoned from one of the time `at`; it is wrong by no more jobs
+    than entered or left the queue since, not counting who left at its head or came behind. `wait_seconds` is
+    an estimate, None where nothing is known to make one of: see docs/explanation/waiting.md.
+    """
+
+    position: int
+    exact: bool
+    of: int
+    wait_seconds: float | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

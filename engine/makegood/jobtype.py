@@ -1,5 +1,6 @@
 """What a job type adds to its machine: input, price, files, the provider's request, limits."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from makegood.errors import InvalidInput
 from makegood.job import Job
-from makegood.machine import Event, Machine
+from makegood.machine import Event, Machine, Problem
 from makegood.outcome import JSON
 
 MEGABYTE = 1_000_000
+SCOPE = re.compile(r"[a-z][a-z0-9_]*")
 
 _SIGNATURES: tuple[tuple[str, int, bytes], ...] = (
     ("png", 0, b"\x89PNG\r\n\x1a\n"),
@@ -62,6 +64,8 @@ class JobType(Machine):
 
     `pool` names the group of provider accounts that may run it. `price` is in whole credits, or
     override `price_of`. `attempts_max` bounds how often the provider is tried under one hold.
+    `exclusive_by` names a scope: of all jobs of the types that share it, an owner has at most one that is
+    not over; what is submitted beside it is refused with ActiveJob.
     """
 
     label: ClassVar[str] = ""
@@ -69,8 +73,17 @@ class JobType(Machine):
     price: ClassVar[int] = 0
     attempts_max: ClassVar[int] = 3
     fetch_deadline: ClassVar[timedelta] = timedelta(hours=2)
+    exclusive_by: ClassVar[str | None] = None
     #: What the user sends: a job type declares a nested `class Input(JobInput)`.
     Input: ClassVar[type[BaseModel]] = JobInput
+
+    @classmethod
+    def _misuses(cls) -> list[Problem]:
+        scope: object = cls.exclusive_by
+        if scope is None or (isinstance(scope, str) and SCOPE.fullmatch(scope)):
+            return []
+        told = f"exclusive_by: {scope!r} names no scope; write small letters, digits and _, or None"
+        return [Problem("MG116", told)]
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> BaseModel:

@@ -32,7 +32,13 @@ class Settings:
     lease_seconds: float = 300.0
     """How long a worker owns an attempt; longer than upload and submit together."""
     poll_interval_seconds: float = 5.0
-    """Pause between two questions about one task."""
+    """Shortest pause between two questions about one task, and each while nothing is learned of its type."""
+    poll_interval_max_seconds: float = 60.0
+    """Longest such pause, if that is longer, and the longest until a task is first asked about."""
+    asks_per_second: float = 100.0
+    """Most questions about the tasks of one account, over all processes; what is due beyond them waits."""
+    reckon_interval_seconds: float = 5.0
+    """Pause between two looks at how long tasks take and how long queues are, by whichever process."""
     ask_timeout_seconds: float = 45.0
     """Longest question to the provider, with the cancel that may go before it."""
     absent_after_seconds: float = 60.0

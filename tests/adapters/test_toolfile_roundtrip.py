@@ -29,7 +29,7 @@ def assert_same(job_type: type[BaseJob], folder: Path, guards: Guards | None = N
     assert back.spec.states == job_type.spec.states
     assert back.spec.edges == job_type.spec.edges
     assert (back.name, back.version, back.pool) == (job_type.name, job_type.version, job_type.pool)
-    assert back.attempts_max == job_type.attempts_max
+    assert (back.attempts_max, back.exclusive_by) == (job_type.attempts_max, job_type.exclusive_by)
     events = job_type.events()
     assert {n: e.payload for n, e in back.events().items()} == {n: e.payload for n, e in events.items()}
     assert {n: e.guards for n, e in back.events().items()} == {n: e.guards for n, e in events.items()}

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from makegood.catalog import Catalog
-from makegood.errors import InvalidInput
+from makegood.errors import DeclarationError, InvalidInput
 from makegood.job import Transition
 from makegood.jobtype import MEGABYTE, File
 from makegood.lifecycle import BaseJob
-from makegood_adapters.toolfiles import ToolJob, default_tools_folder, load, load_tool, load_tools
+from makegood_adapters.toolfiles import ToolJob, default_tools_folder, load, load_tool, load_tools, to_toml
 from makegood_adapters.toolfiles.conditions import as_text
 
 SHIPPED = default_tools_folder()
@@ -299,3 +299,13 @@ def test_blank_text_is_missing_and_a_default_takes_its_place(tmp_path: Path) -> 
 )
 def test_numbers_are_sent_as_plain_text(value: object, text: str) -> None:
     assert as_text(value) == text
+
+
+def test_a_tool_may_share_one_place_with_others(tmp_path: Path) -> None:
+    line = 'pool = "runninghub"\n'
+    assert make(tmp_path, TOOL).exclusive_by is None
+    tool = make(tmp_path, TOOL.replace(line, f'{line}exclusive_by = "images"\n'), "one.toml")
+    assert tool.exclusive_by == "images"
+    assert 'exclusive_by = "images"' in to_toml(tool)
+    with pytest.raises(DeclarationError, match="exclusive_by"):
+        make(tmp_path, TOOL.replace(line, f'{line}exclusive_by = "My images"\n'), "wrong.toml")

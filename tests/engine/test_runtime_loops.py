@@ -314,7 +314,7 @@ class TestEngine:
         async with House().open() as engine:
             assert set(engine.health) == {
                 *("dispatcher", "submitter", "poller", "collector", "watchdog", "relay", "surveyor"),
-                "sequencer",
+                *("sequencer", "estimator"),
             }
             await over(engine, await buy(engine))
             assert {health.failures for health in engine.health.values()} == {0}

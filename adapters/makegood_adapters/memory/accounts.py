@@ -58,7 +58,7 @@ class MemoryAccounts:
             row.rests_until, row.rests, row.refusals = self._tables.later(seconds), 0, 0
             row.unfits += 1
         return any(
-            other is not row and other.account.pool == row.account.pool and self._fit(other)
+            other is not row and other.account.pool == row.account.pool and is_fit(self._tables, other)
             for other in self._tables.accounts.values()
         )
 
@@ -149,10 +149,6 @@ class MemoryAccounts:
         open_ = [facts for facts in known if Verdict.ADMINISTRATOR not in facts]
         return sum(fact.source == source for facts in open_ for fact in facts.values())
 
-    def _fit(self, row: AccountRow) -> bool:
-        worked = not self._tables.passed(row.next_survey_at, _WORKED_SECONDS)
-        return row.problem is None and row.capacity > 0 and worked
-
     def _rest_of(self, row: AccountRow) -> datetime | None:
         """Return until when the account rests, None if it does not."""
         return None if self._tables.passed(row.rests_until) else row.rests_until
@@ -176,6 +172,12 @@ class MemoryAccounts:
             and row.counted_at >= row.counted_late_at + timedelta(seconds=1)
         )
         return two and not self._tables.heard_of(row.attempt)
+
+
+def is_fit(tables: Tables, row: AccountRow) -> bool:
+    """Whether some worker has the account, it has slots, and nothing is known against it."""
+    worked = not tables.passed(row.next_survey_at, _WORKED_SECONDS)
+    return row.problem is None and row.capacity > 0 and worked
 
 
 def _countable(row: AttemptRow) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from makegood.errors import InsufficientCredits
 from makegood.job import Attempt, Evidence, Phase, Verdict
 from makegood.ports import Change
-from makegood_adapters.memory import moves
+from makegood_adapters.memory import asking, moves
 from makegood_adapters.memory.accounts import MemoryAccounts
 from makegood_adapters.memory.evidence import record
 from makegood_adapters.memory.tables import AccountRow, AttemptRow, JobRow
@@ -95,7 +95,14 @@ class MemoryAttempts(MemoryAccounts):
         kept = [replace(evidence, outputs=()) for row in rows for evidence in row.evidence.values()]
         return sorted(kept, key=lambda evidence: evidence.at or self._tables.now())
 
-    async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
+    async def due(
+        self,
+        accounts: Sequence[str],
+        limit: int,
+        again_seconds: float,
+        again_max_seconds: float = 0.0,
+        per_second: float | None = None,
+    ) -> list[Attempt]:
         """Return open attempts that may be asked about now, longest due first."""
         for row in self._tables.attempts_at(accounts):
             if row.attempt.phase is Phase.SUBMITTING and not self._leased(row):
@@ -105,10 +112,11 @@ class MemoryAttempts(MemoryAccounts):
             for row in self._tables.attempts_at(accounts)
             if row.attempt.phase in _MAY_BE_ASKED and row.next_ask_at and self._tables.passed(row.next_ask_at)
         ]
-        due = _earliest(asked, limit)
+        due = asking.within_budget(self._tables, _earliest(asked, len(asked)), limit, per_second)
         for row in due:
             row.attempt = replace(row.attempt, asked=row.attempt.asked + 1)
-            row.next_ask_at = self._tables.later(again_seconds)
+            pause = asking.pause(self._tables, row.attempt, again_seconds, again_max_seconds)
+            row.next_ask_at = self._tables.later(pause)
         return [row.attempt for row in due]
 
     async def saw_running(self, attempt: Attempt) -> None:

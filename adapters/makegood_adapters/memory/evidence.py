@@ -7,6 +7,7 @@ from makegood.job import FINAL_VERDICTS, Attempt, Evidence, Job, Phase, Verdict
 from makegood.machine import Edge, Money, Spec
 from makegood_adapters.memory import parked
 from makegood_adapters.memory.accounts import accepts
+from makegood_adapters.memory.asking import first_pause
 from makegood_adapters.memory.tables import AttemptRow, Tables
 
 #: Verdicts that the provider has no part in.
@@ -55,7 +56,7 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
         phase = Phase.ACCEPTED if row.open else Phase.CLOSED
         task_id = attempt.task_id or evidence.task_id
         row.attempt = replace(attempt, phase=phase, task_id=task_id, accepted_at=now)
-        row.next_ask_at = now
+        row.next_ask_at = tables.later(first_pause(tables, attempt))
         if row.open:
             accepts(tables, attempt)
     elif evidence.verdict in FINAL_VERDICTS:

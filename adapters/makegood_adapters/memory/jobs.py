@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from makegood.errors import InvalidRequest, KeyReused, UnknownJobType
+from makegood.errors import ActiveJob, InvalidRequest, KeyReused, UnknownJobType
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition, Verdict
 from makegood.machine import Spec
 from makegood.outcome import JSON
@@ -32,12 +32,16 @@ class MemoryJobs:
         if spec is None:
             known = [f"{name}@{version}" for name, version in self._tables.specs]
             raise UnknownJobType(f"{new.type}@{new.type_version}", known)
+        if new.exclusive_scope and (active := await self.active(new.owner, new.exclusive_scope)):
+            raise ActiveJob(new.owner, new.exclusive_scope, active.id, active.state)
         row = JobRow(self._begin(new, spec), self._tables.specs, len(self._tables.jobs))
         if row.waits:
             row.queued_at, row.queue_deadline_at = row.job.created_at, row.job.deadline_at
         self._tables.jobs[new.id] = row
         if new.key is not None:
             self._tables.keys[new.owner, new.key] = new.id
+        if new.exclusive_scope is not None:
+            self._tables.exclusive[new.owner, new.exclusive_scope] = new.id
         change = Change(
             operation_id=uuid4(),
             job=row.job,
@@ -53,6 +57,12 @@ class MemoryJobs:
         _refuse(conn)
         row = self._tables.jobs.get(job_id)
         return row.job if row else None
+
+    async def active(self, owner: str, scope: str) -> Job | None:
+        """Return the last job of the scope if it is not over: there is no other."""
+        last = self._tables.exclusive.get((owner, scope))
+        job = self._tables.jobs[last].job if last else None
+        return job if job and job.finished_at is None else None
 
     async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         """Make the transition if the job is still as the change says.
@@ -153,13 +163,14 @@ class MemoryJobs:
             created_at=now,
             entered_at=now,
             deadline_at=self._tables.later(spec.state[spec.initial].deadline_seconds or 0),
-            not_before=None,
+            not_before=new.not_before,
             cancel_requested_at=None,
             finished_at=None,
             settled=None,
             output=None,
             error=None,
             retry_of=new.retry_of,
+            exclusive_scope=new.exclusive_scope,
         )
 
     def _late(self, row: JobRow, accounts: Sequence[str]) -> bool:

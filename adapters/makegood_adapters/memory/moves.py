@@ -118,12 +118,14 @@ def _entering(tables: Tables, row: JobRow, name: str, defer_seconds: float | Non
     state, now = row.spec.state[name], tables.now()
     if state.terminal:
         return {"entered_at": now, "finished_at": now, "deadline_at": None, "not_before": None}
-    deadline_at, not_before = tables.later(state.deadline_seconds or 0), None
+    deadline_at = tables.later(state.deadline_seconds or 0)
+    not_before = None if state.slot else row.job.not_before
     if name in row.spec.waiting:
         # Who comes back keeps the place and the last moment of the queue.
         row.queued_at = row.queued_at or now
         row.queue_deadline_at = deadline_at = row.queue_deadline_at or deadline_at
-        not_before = None if defer_seconds is None else tables.later(defer_seconds)
+        if defer_seconds is not None:
+            not_before = tables.later(defer_seconds)
     return {"entered_at": now, "deadline_at": deadline_at, "not_before": not_before}
 
 

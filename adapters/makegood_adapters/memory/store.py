@@ -11,6 +11,7 @@ from makegood_adapters.memory.attempts import MemoryAttempts
 from makegood_adapters.memory.jobs import MemoryJobs
 from makegood_adapters.memory.ledger import MemoryLedger
 from makegood_adapters.memory.messages import MemoryHints, MemoryOutbox
+from makegood_adapters.memory.queue import MemoryQueue
 from makegood_adapters.memory.stream import MemoryStream
 from makegood_adapters.memory.tables import Tables
 
@@ -31,6 +32,7 @@ class MemoryStore:
         self.jobs = MemoryJobs(self.tables)
         self.ledger = MemoryLedger(self.tables)
         self.attempts = MemoryAttempts(self.tables)
+        self.queue = MemoryQueue(self.tables)
         self.hints = MemoryHints(self.tables)
         self.outbox = MemoryOutbox(self.tables)
         self.stream = MemoryStream(self.tables)

@@ -64,6 +64,8 @@ class AccountRow:
     differs_since: datetime | None = None
     failures: int = 0
     last_error: str | None = None
+    ask_tokens: float = 0.0
+    asked_at: datetime | None = None
     #: The attempts that were open when the capacity changed last: they may be too many.
     kept: frozenset[tuple[UUID, int]] = frozenset()
 
@@ -104,6 +106,16 @@ class AttemptRow:
     def open(self) -> bool:
         """Whether the attempt holds a slot."""
         return self.attempt.phase is not Phase.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A time that was learned from so many samples; of a type also when its tasks are first asked about."""
+
+    seconds: float
+    samples: int
+    at: datetime
+    first_ask_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +195,7 @@ class Tables:
     specs: dict[tuple[str, int], Spec] = field(default_factory=dict)
     jobs: dict[UUID, JobRow] = field(default_factory=dict)
     keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    exclusive: dict[tuple[str, str], UUID] = field(default_factory=dict)  # the last job of each
     history: dict[UUID, list[Transition]] = field(default_factory=dict)
     operations: set[UUID] = field(default_factory=set)
     attempts: dict[tuple[UUID, int], AttemptRow] = field(default_factory=dict)
@@ -193,6 +206,8 @@ class Tables:
     parked: list[ParkedHint] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
     placed: list[Transition] = field(default_factory=list)
+    run_times: dict[str, Learned] = field(default_factory=dict)  # by type
+    slot_times: dict[str, Learned] = field(default_factory=dict)  # by pool
     bucket_ids: int = 0
     grace_seconds: float = GRACE_SECONDS
 

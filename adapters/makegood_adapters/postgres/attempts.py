@@ -170,10 +170,17 @@ class PostgresAttempts(PostgresAccounts):
         """See `Attempts.evidence`."""
         return [to_evidence(r) for r in await self._database.fetch(statement("attempts/evidence"), job_id)]
 
-    async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
+    async def due(
+        self,
+        accounts: Sequence[str],
+        limit: int,
+        again_seconds: float,
+        again_max_seconds: float = 0.0,
+        per_second: float | None = None,
+    ) -> list[Attempt]:
         """See `Attempts.due`."""
         await self._run("end_leases")
-        return await self._take("due", accounts, limit, again_seconds)
+        return await self._take("due", accounts, limit, again_seconds, again_max_seconds, per_second)
 
     async def saw_running(self, attempt: Attempt) -> None:
         """See `Attempts.saw_running`."""

@@ -8,15 +8,25 @@ from uuid import UUID
 
 import asyncpg
 
-from makegood.errors import GuardFailed, IllegalTransition, InsufficientCredits, KeyReused, StoreError
+from makegood.errors import (
+    ActiveJob,
+    Conflict,
+    GuardFailed,
+    IllegalTransition,
+    InsufficientCredits,
+    KeyReused,
+    StoreError,
+)
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition
 from makegood.outcome import JSON
-from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
+from makegood.ports import COUNTED_MAX, ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
 from makegood_adapters.postgres.attempts import fact_text, facts_text
 from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
 from makegood_adapters.postgres.rows import as_json, moved_on, storable, to_job, to_money, to_transition
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
+
+_INSERTS_MAX = 5
 
 
 def _columns(new: NewJob) -> Sequence[object]:
@@ -36,6 +46,8 @@ def _columns(new: NewJob) -> Sequence[object]:
         new.retry_of,
         new.actor,
         _digest(new.input),
+        new.exclusive_scope,
+        new.not_before,
     )
 
 
@@ -145,6 +157,14 @@ class PostgresJobs:
 
         return await self._commits.run(_GET, job_id, job_id, alone)
 
+    async def active(self, owner: str, scope: str) -> Job | None:
+        """See `Jobs.active`."""
+
+        async def work(connection: asyncpg.Connection) -> Job | None:
+            return await _active(connection, owner, scope)
+
+        return await self._database.look(work)
+
     async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         """See `Jobs.apply`."""
 
@@ -207,7 +227,7 @@ class PostgresJobs:
 
     async def position(self, job_id: UUID) -> int:
         """See `Jobs.position`."""
-        rows = await self._database.fetch(statement("jobs/position"), job_id)
+        rows = await self._database.fetch(statement("jobs/position"), job_id, COUNTED_MAX)
         return int(rows[0]["position"])
 
     async def money(self, job_id: UUID) -> JobMoney:
@@ -252,15 +272,29 @@ class _RaceLost(Exception):
 
 
 async def _insert(connection: asyncpg.Connection, new: NewJob) -> Job | None:
-    rows = await connection.fetch(statement("jobs/insert"), *transposed([_columns(new)]))
-    if rows:
-        return to_job(rows[0])
-    first = await connection.fetchrow(statement("jobs/find"), new.id, new.owner, new.key)
-    if first is None:
-        return None
-    if (first["owner_id"], first["type"], first["input_digest"]) != (new.owner, new.type, _digest(new.input)):
-        raise KeyReused(new.key or str(new.id))
-    return await _read(connection, first["job_id"])
+    """Insert, or find what stands in the way; that may end between two looks, and then it is tried again."""
+    for _ in range(_INSERTS_MAX):
+        rows = await connection.fetch(statement("jobs/insert"), *transposed([_columns(new)]))
+        if rows:
+            return to_job(rows[0])
+        first = await connection.fetchrow(statement("jobs/find"), new.id, new.owner, new.key)
+        if first is not None:
+            asked = (new.owner, new.type, _digest(new.input))
+            if (first["owner_id"], first["type"], first["input_digest"]) != asked:
+                raise KeyReused(new.key or str(new.id))
+            return await _read(connection, first["job_id"])
+        if new.exclusive_scope is None:
+            return None
+        if active := await _active(connection, new.owner, new.exclusive_scope):
+            raise ActiveJob(new.owner, new.exclusive_scope, active.id, active.state)
+        if await connection.fetchval(statement("machine/digest"), new.type, new.type_version) is None:
+            return None
+    raise Conflict(new.id, "submit", _INSERTS_MAX)
+
+
+async def _active(connection: asyncpg.Connection, owner: str, scope: str) -> Job | None:
+    job_id = await connection.fetchval(statement("jobs/active"), owner, scope)
+    return await _read(connection, job_id) if job_id else None
 
 
 async def _move(connection: asyncpg.Connection, change: Change, effects: Sequence[Effect]) -> Job | None:

@@ -55,6 +55,7 @@ def to_job(row: Record) -> Job:
         error=_read(row["error"]),
         data=_read(row["data"]),
         retry_of=row["retry_of"],
+        exclusive_scope=row["exclusive_scope"],
     )
 
 
@@ -89,6 +90,7 @@ def moved_on(job: Job, row: Record) -> Job:
         error=_read(row["error"]),
         data=_read(row["data"]),
         retry_of=job.retry_of,
+        exclusive_scope=job.exclusive_scope,
     )
 
 

@@ -19,6 +19,7 @@ from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.ledger import PostgresLedger
 from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
 from makegood_adapters.postgres.migrate import load, migrate
+from makegood_adapters.postgres.queue import PostgresQueue
 from makegood_adapters.postgres.rows import spec_from_rows
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.stream import PostgresStream
@@ -41,6 +42,7 @@ class PostgresStore:
         self.jobs = PostgresJobs(self._database, self.commits)
         self.ledger = PostgresLedger(self._database)
         self.attempts = PostgresAttempts(self._database, self.commits)
+        self.queue = PostgresQueue(self._database)
         self.hints = PostgresHints(self._database, self.commits)
         self.outbox = PostgresOutbox(self._database)
         self.stream = PostgresStream(self._database)

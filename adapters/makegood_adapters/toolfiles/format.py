@@ -203,6 +203,7 @@ class Tool(Table):
             lambda raw: {"default": raw} if type(raw) is int else raw, json_schema_input_type=_Credits | Price
         ),
     ]
+    exclusive_by: Name | None = None
     request: Literal["apps", "inputs"] = "apps"
     limits: Limits = Limits()
     states: dict[Name, StateTable] = Field(default_factory=dict)

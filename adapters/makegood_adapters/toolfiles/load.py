@@ -173,6 +173,7 @@ def _members(tool: Tool, path: Path) -> dict[str, Any]:
         "pool": tool.pool,
         "price": tool.price.default or 0,
         "attempts_max": tool.limits.attempts_max,
+        "exclusive_by": tool.exclusive_by,
         "tool": tool,
         # What is extended is a machine; names on the wire belong to one tool.
         "table": tool.wire.table if tool.wire else "",

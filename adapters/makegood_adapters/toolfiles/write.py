@@ -16,7 +16,7 @@ from makegood_adapters.toolfiles.machines import PAYLOADS
 from makegood_adapters.toolfiles.models import written
 
 _ORDER = (
-    *("name", "version", "label", "extends", "pool", "price", "request", "drop"),
+    *("name", "version", "label", "extends", "pool", "price", "exclusive_by", "request", "drop"),
     *("limits", "states", "events", "wire", "inputs", "apps"),
 )
 #: All that a class may decide in Python; whatever is added to job types is among them.
@@ -99,6 +99,8 @@ def _sold(job_type: type[BaseJob]) -> dict[str, Any]:
         "extends": "base@1",
         "pool": job_type.pool,
     }
+    if job_type.exclusive_by:
+        found["exclusive_by"] = job_type.exclusive_by
     limits = {"attempts_max": job_type.attempts_max} if job_type.attempts_max != 3 else {}
     if not issubclass(job_type, ToolJob):
         table, function = getattr(job_type, "table", ""), getattr(job_type, "function", "")

@@ -57,7 +57,7 @@ class Machine:
             cls.name = _snake(cls.__name__)
         if "declared_at" not in vars(cls):
             cls.declared_at = source_line()
-        problems = misuses(cls.states(), cls.events())
+        problems = misuses(cls.states(), cls.events()) + cls._misuses()
         if not problems:
             cls.spec = _compile(cls)
             problems = _not_there(cls, dropped) + _without_data(cls) + lint(cls.spec)
@@ -119,6 +119,11 @@ class Machine:
             *cls._events[edge.event].effects,
             *states[edge.dest].enter_effects,
         ]
+
+    @classmethod
+    def _misuses(cls) -> list[Problem]:
+        """Return the values of the wrong kind in what a subclass adds to the machine."""
+        return []
 
     @classmethod
     def _unmet(cls, event: str, job: Any, payload: Any) -> list[str]:

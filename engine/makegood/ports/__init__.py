@@ -3,6 +3,7 @@
 from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
 from makegood.ports.provider import Provider
+from makegood.ports.queue import COUNTED_MAX, Queue, Standing
 from makegood.ports.store import (
     HINTS_MAX,
     ORPHAN_SECONDS,
@@ -28,6 +29,7 @@ from makegood.ports.stream import Stream
 from makegood.ports.wakeups import Bell, Wakeups
 
 __all__ = [
+    "COUNTED_MAX",
     "GROW_SECONDS",
     "HINTS_MAX",
     "ORPHAN_SECONDS",
@@ -48,8 +50,10 @@ __all__ = [
     "Ledger",
     "Outbox",
     "Provider",
+    "Queue",
     "Reading",
     "Receipt",
+    "Standing",
     "Store",
     "StoredHint",
     "Stream",

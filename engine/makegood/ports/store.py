@@ -26,6 +26,7 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.queue import Queue
 from makegood.ports.stream import Stream
 
 REPORTS_MAX = 20
@@ -110,10 +111,14 @@ class Jobs(Protocol):
 
     async def insert(self, new: NewJob, *, conn: Any = None) -> Job:
         """Insert in the type's initial state; the same (owner, key) returns the first job, and
-        raises KeyReused when type or input differ."""
+        raises KeyReused when type or input differ. ActiveJob where the owner has a job of its
+        `exclusive_scope` that is not over; one that another transaction is about to commit is waited for."""
 
     async def get(self, job_id: UUID, *, conn: Any = None) -> Job | None:
         """Return the job as it is now."""
+
+    async def active(self, owner: str, scope: str) -> Job | None:
+        """Return the owner's job of an exclusive scope that is not over, None if there is none."""
 
     async def apply(self, change: Change, effects: Sequence[Effect] = (), *, conn: Any = None) -> Job | None:
         """Make the transition with its history, money and announcement, or return None if the job
@@ -244,9 +249,22 @@ class Attempts(Accounts, Protocol):
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """Return what is known about the job's attempts, in the order in which it was learned."""
 
-    async def due(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Attempt]:
-        """Return open attempts that may be asked about now; each is next due *again_seconds*
-        later. A submitting attempt whose lease has ended comes back as uncertain."""
+    async def due(
+        self,
+        accounts: Sequence[str],
+        limit: int,
+        again_seconds: float,
+        again_max_seconds: float = 0.0,
+        per_second: float | None = None,
+    ) -> list[Attempt]:
+        """Return open attempts that may be asked about now, longest due first, of each account at most
+        *per_second*, whoever calls; each is next due *again_seconds* later. A submitting attempt whose lease
+        has ended comes back as uncertain.
+
+        A task of a type of which something was learned (`Queue.reckon`) is due again after a tenth of its
+        usual time, or a twentieth of its own if that is more, and not before it is due for the first time;
+        but no later than *again_max_seconds*. That of a job which is over or to be cancelled does not wait.
+        """
 
     async def saw_running(self, attempt: Attempt) -> None:
         """Note that the provider has begun to work."""
@@ -338,6 +356,10 @@ class Store(Protocol):
     @property
     def attempts(self) -> Attempts:
         """Attempts and slots."""
+
+    @property
+    def queue(self) -> Queue:
+        """Places in the queues."""
 
     @property
     def hints(self) -> Hints:

@@ -3,6 +3,7 @@
 from makegood.runtime.collector import Collector
 from makegood.runtime.context import Context
 from makegood.runtime.dispatcher import Dispatcher
+from makegood.runtime.estimator import Estimator
 from makegood.runtime.loop import Crew, Health, Loop, run_all
 from makegood.runtime.poller import Poller
 from makegood.runtime.relay import Relay
@@ -17,6 +18,7 @@ __all__ = [
     "Context",
     "Crew",
     "Dispatcher",
+    "Estimator",
     "Health",
     "LocalWakeups",
     "Loop",

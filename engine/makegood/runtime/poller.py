@@ -27,8 +27,13 @@ class Poller:
         context = self._context
         if not (context.accounts and self.crew.room):
             return False
+        settings = context.settings
         due = await context.store.attempts.due(
-            context.accounts, self.crew.room, context.settings.poll_interval_seconds
+            context.accounts,
+            self.crew.room,
+            settings.poll_interval_seconds,
+            settings.poll_interval_max_seconds,
+            settings.asks_per_second,
         )
         for attempt in due:
             self.crew.start(self._ask(attempt), f"ask {attempt.job_id}/{attempt.number}")

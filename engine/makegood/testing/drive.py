@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from makegood.job import Attempt, Evidence, Job, NewJob, Occupancy, ProviderAccount, Verdict
 from makegood.lifecycle import BaseJob
@@ -240,9 +240,9 @@ class Drive:
         """Record evidence about the job's attempt without moving the job."""
         return await self.store.attempts.record(fact(job, verdict, **given))
 
-    async def job(self, job: Job) -> Job:
+    async def job(self, job: Job | UUID) -> Job:
         """Read the job again."""
-        found = await self.store.jobs.get(job.id)
+        found = await self.store.jobs.get(job if isinstance(job, UUID) else job.id)
         assert found is not None
         return found
 

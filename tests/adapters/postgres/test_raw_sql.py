@@ -26,6 +26,7 @@ FROZEN = {
     "attempts_max": "99",
     "created_at": "now() - interval '1 day'",
     "retry_of": "job_id",
+    "exclusive_scope": "'images'",
 }
 WITH_THE_STATE = {
     "attempt": "attempt + 1",
@@ -229,7 +230,6 @@ async def test_a_job_begins_with_nothing_that_its_inserter_claims(
         "output": "'{}'",
         "error": "'{}'",
         "cancel_requested_at": "now()",
-        "not_before": "now()",
     }
     await plain.execute(
         INSERT.replace("attempts_max)", ", ".join(["attempts_max", *claims]) + ")").replace(

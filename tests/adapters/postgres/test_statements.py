@@ -150,5 +150,5 @@ async def test_what_a_move_changes_is_read_again(plain: asyncpg.Connection) -> N
     fixed = {f.name for f in dataclasses.fields(Job)} - columns_read(rows.moved_on) - {"id", "owner"}
     assert fixed == {
         *("type", "type_version", "pool", "price", "input", "request", "files", "key"),
-        *("attempts_max", "created_at", "retry_of"),
+        *("attempts_max", "created_at", "retry_of", "exclusive_scope"),
     }

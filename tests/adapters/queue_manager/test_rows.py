@@ -162,6 +162,17 @@ async def test_texts_that_no_database_holds_are_refused(scene: Scene) -> None:
         assert (await insert(scene, await scene.row("upscaler_jobs", prompt=harmless))).status == 201
 
 
+async def test_a_second_row_of_an_exclusive_tool_is_a_conflict(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene.engine.catalog.get("upscaler"), "exclusive_by", "images")
+    first = await scene.insert("upscaler_jobs")
+    reply = await insert(scene, await scene.row("upscaler_jobs"))
+    assert shown(reply) == (409, "23505")
+    assert str(first.id) in reply.body["message"]
+    assert "Nothing was charged." in reply.body["message"]
+
+
 @pytest.mark.parametrize("owner", [None, "", 7, "a\x07", "a\n", "x" * 201, ["ada"]])
 async def test_a_row_needs_an_owner(scene: Scene, owner: Any) -> None:
     assert shown(await insert(scene, await scene.row("upscaler_jobs", user_id=owner))) == (403, "42501")

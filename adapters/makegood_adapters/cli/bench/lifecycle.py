@@ -33,6 +33,7 @@ from makegood_adapters.memory import MemoryBlobs
 _SLOTS = 32  # of one provider account
 _LIFE_SECONDS = 180.0
 _STOP_SECONDS = 10.0
+_ASKS_PER_SECOND = 1_000_000.0
 
 
 def watched(delivered_jobs: set[UUID]) -> type[BaseJob]:
@@ -75,7 +76,11 @@ class Lifecycle:
         self._delivered: set[UUID] = set()
         self._wakeups, self._owners = LocalWakeups(), count()
         # this provider knows the result at the first question: a second one would only be work
-        settings = Settings(batch_max=max(50, plan.concurrency), poll_interval_seconds=_LIFE_SECONDS)
+        settings = Settings(
+            batch_max=max(50, plan.concurrency),
+            poll_interval_seconds=_LIFE_SECONDS,
+            asks_per_second=_ASKS_PER_SECOND,  # and has no patience to be spared
+        )
         catalog, providers, blobs = (
             Catalog([watched(self._delivered)]),
             accounts_for(plan.concurrency),

@@ -73,11 +73,14 @@ create table makegood.job (
   error               jsonb,
   data                jsonb,                       -- what the present state carries
   retry_of            uuid references makegood.job,
+  exclusive_scope     text check (exclusive_scope <> ''),  -- its owner has one such job at a time
   unique (owner_id, key),
   check (intent_attempt <= attempt)
 ) with (fillfactor = 70);
 create index job_waiting on makegood.job (pool, parked, priority desc, start_tag, queued_at, job_id) where waiting;
 create index job_to_cancel on makegood.job (job_id) where waiting and cancel_requested_at is not null;
+create unique index job_exclusive on makegood.job (owner_id, exclusive_scope)
+  where exclusive_scope is not null and finished_at is null;
 create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;
 
 create table makegood.attempt (

@@ -16,7 +16,7 @@ begin
   new.waiting := false; new.slot := false; new.event := 'submit'; new.reason := null;
   new.settled := null; new.attempt := 0; new.intent_attempt := null; new.reruns := 0;
   new.created_at := makegood.now(); new.entered_at := new.created_at;
-  new.queued_at := null; new.queue_deadline_at := null; new.not_before := null;
+  new.queued_at := null; new.queue_deadline_at := null;
   new.watched_until := null; new.start_tag := 0; new.parked := 'no';
   new.deadline_at := new.created_at + make_interval(secs => here.deadline_seconds);
   new.cancel_requested_at := null; new.finished_at := null; new.output := null; new.error := null; new.data := null;
@@ -30,10 +30,10 @@ create function makegood.job_fixed() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if (new.job_id, new.owner_id, new.type, new.type_version, new.pool, new.price, new.input, new.input_digest,
-      new.request, new.files, new.key, new.attempts_max, new.created_at, new.retry_of)
+      new.request, new.files, new.key, new.attempts_max, new.created_at, new.retry_of, new.exclusive_scope)
      is distinct from
      (old.job_id, old.owner_id, old.type, old.type_version, old.pool, old.price, old.input, old.input_digest,
-      old.request, old.files, old.key, old.attempts_max, old.created_at, old.retry_of)
+      old.request, old.files, old.key, old.attempts_max, old.created_at, old.retry_of, old.exclusive_scope)
   then
     raise exception 'job %: owner, type, price, input and request never change', old.job_id
       using errcode = 'MG005';
@@ -41,7 +41,7 @@ begin
   return new;
 end $$;
 create trigger job_as_ordered before update of job_id, owner_id, type, type_version, pool, price, input,
-    input_digest, request, files, key, attempts_max, created_at, retry_of on makegood.job
+    input_digest, request, files, key, attempts_max, created_at, retry_of, exclusive_scope on makegood.job
   for each row execute function makegood.job_fixed();
 
 -- Is the edge legal, is what must be known known, and what follows for the row?
@@ -138,7 +138,9 @@ begin
       new.reruns := old.reruns + 1;  -- a provider that was too busy to accept is no try
     end if;
   else
-    new.not_before := null;
+    if edge.is_slot then  -- before that it keeps the moment that was asked for when it was submitted
+      new.not_before := null;
+    end if;
     new.deadline_at := at + make_interval(secs => edge.deadline_seconds);
   end if;
   return new;

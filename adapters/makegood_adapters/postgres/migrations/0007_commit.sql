@@ -55,8 +55,13 @@ begin
                        else a.outputs end,
         next_fetch_at = case when f.verdict = 'succeeded' and a.closed_at is null then makegood.now()
                              else a.next_fetch_at end,
-        next_ask_at = case when f.verdict = 'accepted' and a.accepted_at is null then makegood.now()
-                           else a.next_ask_at end
+        next_ask_at = case when f.verdict = 'accepted' and a.accepted_at is null
+          then makegood.now() + make_interval(secs => coalesce((
+            select l.first_ask_seconds  -- unless somebody has told something, or the task is not wanted
+            from makegood.job j join makegood.learned l on l.type = j.type
+            where j.job_id = a.job_id and j.attempt = a.number and j.slot and j.cancel_requested_at is null
+              and not exists (select from makegood.inbox i where i.job_id = a.job_id and i.attempt = a.number
+                                and i.read_at is null)), 0)) else a.next_ask_at end
     from jsonb_to_recordset(p_facts) as f (job_id uuid, attempt integer, verdict text, final boolean,
                                            task_id text, outputs jsonb)
     where a.job_id = f.job_id and a.number = f.attempt
@@ -146,30 +151,32 @@ begin
     set state = t.target, event = t.event, operation_id = t.operation_id, actor = t.actor,
         reason = t.reason, settled = coalesce(t.settle, j.settled),
         output = coalesce(t.output::jsonb, j.output), error = t.error::jsonb, data = t.data::jsonb,
-        not_before = makegood.now() + make_interval(secs => t.pause)
+        not_before = coalesce(makegood.now() + make_interval(secs => t.pause), j.not_before)
     from taken t where j.job_id = t.job_id
     returning j.*;
 end $$;
 
--- Insert jobs in their initial state; one that is there already is left out. Called by Jobs.insert.
+-- Insert jobs in their initial state; left out is one that is there already, and one whose owner has a job of the
+-- same exclusive scope that is not over. Called by Jobs.insert.
 create function makegood.insert_jobs(
   p_jobs uuid[], p_owners text[], p_types text[], p_versions integer[], p_pools text[], p_prices bigint[],
   p_inputs text[], p_requests text[], p_files text[], p_keys text[], p_priorities integer[],
-  p_attempts_max integer[], p_retry_of uuid[], p_actors text[], p_digests text[]
+  p_attempts_max integer[], p_retry_of uuid[], p_actors text[], p_digests text[], p_scopes text[],
+  p_starts timestamptz[]
 ) returns setof makegood.job
 language sql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
   insert into makegood.job (job_id, owner_id, type, type_version, pool, state, price, input, request, files, key,
-                            priority, attempts_max, retry_of, actor, input_digest)
+                            priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before)
   select w.job_id, w.owner_id, w.type, w.version, w.pool, s.name, w.price, w.input::jsonb, w.request::jsonb,
-         w.files::jsonb, w.key, w.priority, w.attempts_max, w.retry_of, w.actor, w.digest
+         w.files::jsonb, w.key, w.priority, w.attempts_max, w.retry_of, w.actor, w.digest, w.scope, w.start
   from unnest(p_jobs, p_owners, p_types, p_versions, p_pools, p_prices, p_inputs, p_requests, p_files, p_keys,
-              p_priorities, p_attempts_max, p_retry_of, p_actors, p_digests)
+              p_priorities, p_attempts_max, p_retry_of, p_actors, p_digests, p_scopes, p_starts)
     as w (job_id, owner_id, type, version, pool, price, input, request, files, key, priority, attempts_max,
-          retry_of, actor, digest)
+          retry_of, actor, digest, scope, start)
   join makegood.machine_state s on s.type = w.type and s.version = w.version and s.is_initial
-  order by w.owner_id, w.key, w.job_id  -- two batches with the same keys meet in the same order
+  order by w.owner_id, w.scope, w.key, w.job_id  -- two batches with the same keys meet in the same order
   on conflict do nothing
   returning *
 $$;

@@ -19,7 +19,11 @@ select kind, privilege, object from (values
     'makegood.machine_edge, makegood.ledger_rule, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
     'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
-    'makegood.granted, makegood.lane, makegood.learned, makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker'),
+    'makegood.granted, makegood.lane, makegood.learned, makegood.stream, makegood.placed, makegood.parked_hint, '
+    'makegood.worker, makegood.pace, makegood.milestone, makegood.reckoning, makegood.ask_budget'),
+  (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends'),
+  (array['worker'], 'execute', 'function makegood.reckon'),
+  (array['worker'], 'update (tokens, at)', 'table makegood.ask_budget'),
   (array['worker', 'api'], 'select', 'table makegood.attempt'),
   (array['readonly'], 'select (job_id, number, account, phase, epoch, lease_until, task_id, ran, asked, '
     'opened_at, intent_at, accepted_at, closed_at, verdict, outputs, next_ask_at, next_fetch_at, '
@@ -27,7 +31,8 @@ select kind, privilege, object from (values
     'table makegood.attempt'),
 
   (array['worker', 'api'], 'insert (job_id, owner_id, type, type_version, pool, state, price, input, '
-    'request, files, key, priority, attempts_max, retry_of, actor, input_digest)', 'table makegood.job'),
+    'request, files, key, priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before)',
+    'table makegood.job'),
   (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
     'data, not_before, cancel_requested_at)', 'table makegood.job'),
   (array['worker'], 'update (attempt, intent_attempt, watched_until)', 'table makegood.job'),

@@ -13,6 +13,7 @@ from makegood.testing.contract.capacities import CapacitiesContract, UnfitContra
 from makegood.testing.contract.deadlines import DeadlinesContract
 from makegood.testing.contract.ends import EndsContract
 from makegood.testing.contract.evidence import EvidenceContract
+from makegood.testing.contract.exclusive import ExclusiveContract, StartContract
 from makegood.testing.contract.jobs import JobsContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
@@ -23,6 +24,12 @@ from makegood.testing.contract.rests import RestsContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
 from makegood.testing.contract.stream import StreamContract
+from makegood.testing.contract.waiting import (
+    AskBudgetContract,
+    EstimateContract,
+    ReckoningContract,
+    StandingContract,
+)
 from makegood.testing.contract.wakeups import WakeupsContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
@@ -31,6 +38,12 @@ __all__ = ["BlobsContract", "Counterpart", "ProviderContract", "StoreContract", 
 
 class StoreContract(
     JobsContract,
+    ExclusiveContract,
+    StartContract,
+    StandingContract,
+    EstimateContract,
+    ReckoningContract,
+    AskBudgetContract,
     DeadlinesContract,
     EndsContract,
     MoneyContract,
