@@ -1,9 +1,370 @@
 -- Who goes next: the order of the queue, and what keeps a job from going although there is a slot.
+--
+-- Each priority of a pool is a lane of its own, served by start tags: a job gets one when it first waits, not below
+-- the lane's virtual time nor the last tag of its owner there plus the owner's share of one job, 1 / weight. A job
+-- that comes back keeps its tag, and so its place. Whose turn has come and who may not go is parked, so that nobody
+-- looks at it again before something has changed.
 
--- Each priority of a pool is a lane of its own. Its virtual time is the start tag of the job that left it last.
-create table makegood.lane (
+create table makegood.pool (  -- its row is locked by whoever dispatches
+  name        text primary key check (name <> ''),
+  dispatched  bigint not null default 0,   -- jobs that got a slot
+  sweep_scope text check (sweep_scope in ('owner', 'type')),  -- null: no sweep is under way
+  sweep_after text not null default '',    -- the last name that it has looked at
+  swept_at    timestamptz not null default makegood.now()
+) with (fillfactor = 50);
+
+create table makegood.lane (  -- its virtual time is the highest start tag that was served in its order
   pool         text not null,
   priority     integer not null,
   virtual_time double precision not null default 0,
   primary key (pool, priority)
 ) with (fillfactor = 50);
+
+create table makegood.share (  -- what an owner has taken of a lane: where its last jobs began, and what comes after
+  pool       text not null,
+  priority   integer not null,
+  owner_id   text not null,
+  start_tag  double precision not null,
+  finish_tag double precision not null check (finish_tag > start_tag),
+  primary key (owner_id, pool, priority)
+) with (fillfactor = 50);
+
+create table makegood.rule (  -- the name '*' stands for all of a scope that have no value of their own
+  scope        text not null check (scope in ('pool', 'type', 'owner')),
+  name         text not null check (name <> ''),
+  running_max  integer check (running_max >= 0 and scope <> 'pool'),       -- jobs in a slot, in each pool
+  weight       double precision check (weight between 0.001 and 1000 and scope = 'owner' and name <> '*'),
+  oldest_every integer check (oldest_every between 1 and 1000000 and scope = 'pool'),
+  paused_at    timestamptz,
+  paused_until timestamptz,                                                -- null: until somebody resumes it
+  reason       text,
+  actor        text not null,
+  changed_at   timestamptz not null default makegood.now(),
+  primary key (scope, name),
+  check (paused_at is null or (reason is not null and name <> '*')),
+  check (paused_at is not null or (paused_until is null and reason is null))
+);
+create index rule_limits on makegood.rule (scope, name) where running_max is not null;
+create index rule_pauses on makegood.rule (paused_until) where paused_until is not null;
+
+create table makegood.freed (  -- who may have room again; the dispatcher takes it away
+  freed_id bigint generated always as identity primary key,
+  pool     text not null,
+  scope    text not null,
+  name     text not null
+);
+create index freed_in_pool on makegood.freed (pool, freed_id);
+
+alter table makegood.job add check (waiting or parked = 'no');
+create index job_oldest on makegood.job (pool, queued_at, job_id) where waiting and parked = 'no';
+create index job_in_slot on makegood.job (pool, owner_id) where slot;
+create index job_parked_time on makegood.job (pool, not_before) where waiting and parked = 'time';
+create index job_parked_owner on makegood.job (pool, owner_id, priority desc, start_tag, queued_at, job_id)
+  where waiting and parked = 'owner';
+create index job_parked_type on makegood.job (pool, type, priority desc, start_tag, queued_at, job_id)
+  where waiting and parked = 'type';
+
+-- Give jobs that begin to wait their place: in the order of each owner's jobs, after those it has there already.
+-- Who moved them has perhaps guessed right. Called by job_after, when it has the wallets.
+create function makegood.give_places(p_jobs uuid[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  with come as materialized (
+    select job_id, pool, priority, owner_id, start_tag,
+           row_number() over (partition by owner_id, pool, priority order by queued_at, job_id) - 1 as before
+    from makegood.job where job_id = any(p_jobs)
+  ), wanted as materialized (
+    select c.owner_id, c.pool, c.priority, count(*) as jobs,
+           1 / coalesce((select r.weight from makegood.rule r where r.scope = 'owner' and r.name = c.owner_id), 1)
+             as step,
+           coalesce((select l.virtual_time from makegood.lane l
+                     where l.pool = c.pool and l.priority = c.priority), 0) as now
+    from come c group by c.owner_id, c.pool, c.priority
+  ), shared as (
+    insert into makegood.share as s (owner_id, pool, priority, start_tag, finish_tag)
+    select owner_id, pool, priority, now, now + jobs * step from wanted order by owner_id, pool, priority
+    on conflict (owner_id, pool, priority) do update
+    set start_tag = greatest(s.finish_tag, excluded.start_tag),
+        finish_tag = greatest(s.finish_tag, excluded.start_tag) + (excluded.finish_tag - excluded.start_tag)
+    returning s.owner_id, s.pool, s.priority, s.start_tag
+  )
+  update makegood.job j set start_tag = s.start_tag + c.before * w.step
+  from come c
+  join wanted w using (owner_id, pool, priority)
+  join shared s using (owner_id, pool, priority)
+  where j.job_id = c.job_id and c.start_tag <> s.start_tag + c.before * w.step;
+end $$;
+
+-- Tell how many more jobs of an owner or a type may go into slots of a pool now.
+-- Called by choose_jobs and unpark, under the lock of the pool.
+create function makegood.room_of(p_pool text, p_scope text, p_name text) returns integer
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off as $$
+declare
+  own record;
+  most integer;
+begin
+  select running_max, paused_at is not null and (paused_until is null or paused_until > makegood.now()) as paused
+    into own from makegood.rule where scope = p_scope and name = p_name;
+  if own.paused then
+    return 0;
+  end if;
+  most := coalesce(own.running_max,
+                   (select running_max from makegood.rule where scope = p_scope and name = '*'));
+  if most is null then
+    return 2147483647;
+  end if;
+  if p_scope = 'owner' then
+    return most - (select count(*) from makegood.job where pool = p_pool and owner_id = p_name and slot);
+  end if;
+  return most - (select count(*) from makegood.job where pool = p_pool and slot and type = p_name);
+end $$;
+
+-- Put parked jobs of an owner or a type back into the queue, in order and no more than there is room for, nor than
+-- p_most; if there is room for more than that, it comes up again. Called by unpark_all.
+create function makegood.unpark(p_pool text, p_scope text, p_name text, p_most integer) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  room integer := makegood.room_of(p_pool, p_scope, p_name);
+  found_jobs uuid[];
+begin
+  if room <= 0 then
+    return;
+  end if;
+  if p_scope = 'owner' then
+    select array_agg(job_id) into found_jobs from (
+      select job_id from makegood.job
+      where pool = p_pool and waiting and parked = 'owner' and owner_id = p_name
+      order by priority desc, start_tag, queued_at, job_id limit least(room, p_most)
+      for no key update skip locked) t;
+  else
+    select array_agg(job_id) into found_jobs from (
+      select job_id from makegood.job
+      where pool = p_pool and waiting and parked = 'type' and type = p_name
+      order by priority desc, start_tag, queued_at, job_id limit least(room, p_most)
+      for no key update skip locked) t;
+  end if;
+  update makegood.job set parked = 'no' where job_id = any(found_jobs);
+  if room > p_most and cardinality(found_jobs) = p_most then
+    insert into makegood.freed (pool, scope, name) values (p_pool, p_scope, p_name);
+  end if;
+end $$;
+
+-- Put back into the queue whose time has come and who has room again; now and then, look at everybody who is parked,
+-- a few at a time: nobody stays parked because a word was lost. Tell whether there is more to look at.
+-- Called by take_waiting.
+create function makegood.unpark_all(p_pool text, p_most integer) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  names_max constant integer := 50;
+  one record;
+  sweep record;
+  found_name text;
+begin
+  update makegood.job set parked = 'no' where job_id in (
+    select job_id from makegood.job
+    where pool = p_pool and waiting and parked = 'time' and not_before <= makegood.now()
+    order by not_before limit 500 for no key update skip locked);
+
+  select sweep_scope as scope, sweep_after as after, swept_at <= makegood.now() - interval '30 seconds' as due
+    into sweep from makegood.pool where name = p_pool;
+  for one in
+    with taken as (
+      delete from makegood.freed where freed_id in (
+        select freed_id from makegood.freed where pool = p_pool order by freed_id limit 500)
+      returning scope, name)
+    select distinct scope, name from taken
+  loop
+    if one.name = '*' then
+      sweep.scope := 'owner'; sweep.after := '';
+    else
+      perform makegood.unpark(p_pool, one.scope, one.name, p_most);
+    end if;
+  end loop;
+
+  if sweep.scope is null and not sweep.due then
+    return false;
+  end if;
+  sweep.scope := coalesce(sweep.scope, 'owner');
+  for i in 1..names_max loop
+    if sweep.scope = 'owner' then
+      select owner_id into found_name from makegood.job
+        where pool = p_pool and waiting and parked = 'owner' and owner_id > sweep.after order by owner_id limit 1;
+    else
+      select type into found_name from makegood.job
+        where pool = p_pool and waiting and parked = 'type' and type > sweep.after order by type limit 1;
+    end if;
+    if found_name is not null then
+      perform makegood.unpark(p_pool, sweep.scope, found_name, p_most);
+      sweep.after := found_name;
+    elsif sweep.scope = 'owner' then
+      sweep.scope := 'type'; sweep.after := '';
+    else
+      update makegood.pool set sweep_scope = null, sweep_after = '', swept_at = makegood.now() where name = p_pool;
+      return false;
+    end if;
+  end loop;
+  update makegood.pool set sweep_scope = sweep.scope, sweep_after = sweep.after where name = p_pool;
+  return true;
+end $$;
+
+-- Choose at most p_most jobs of a pool's queue: in its order, or those that wait longest. Who may not go now is
+-- parked. p_rooms knows how much room is left, p_more becomes true if there is more to look at.
+-- Called by take_waiting.
+create function makegood.choose_jobs(
+  p_pool text, p_oldest boolean, p_most integer, p_looks_max integer,
+  inout p_jobs uuid[], inout p_rooms jsonb, inout p_more boolean
+)
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
+declare
+  queue refcursor;
+  one record;
+  chosen integer := 0;
+  looks integer := 0;
+  owner_room integer;
+  type_room integer;
+  by_owner uuid[] := '{}';
+  by_type uuid[] := '{}';
+begin
+  if p_most <= 0 then
+    return;
+  end if;
+  if p_oldest then
+    open queue for select job_id, owner_id, type from makegood.job
+      where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
+      order by queued_at, job_id for no key update skip locked;
+  else
+    open queue for select job_id, owner_id, type from makegood.job
+      where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
+      order by priority desc, start_tag, queued_at, job_id for no key update skip locked;
+  end if;
+  while chosen < p_most loop
+    if looks >= p_looks_max then
+      p_more := true;
+      exit;
+    end if;
+    fetch queue into one;
+    exit when not found;
+    continue when one.job_id = any(p_jobs);
+    looks := looks + 1;
+    if p_rooms is not null then  -- somebody has a limit
+      owner_room := coalesce((p_rooms -> 'owner' ->> one.owner_id)::integer,
+                             makegood.room_of(p_pool, 'owner', one.owner_id));
+      type_room := coalesce((p_rooms -> 'type' ->> one.type)::integer,
+                            makegood.room_of(p_pool, 'type', one.type));
+      if owner_room <= 0 then
+        by_owner := by_owner || one.job_id;
+        if type_room between 1 and 2147483646 and exists (  -- which another one may have
+            select 1 from makegood.job where pool = p_pool and waiting and parked = 'type' and type = one.type) then
+          insert into makegood.freed (pool, scope, name) values (p_pool, 'type', one.type);
+          p_more := true;
+        end if;
+      elsif type_room <= 0 then
+        by_type := by_type || one.job_id;
+        if owner_room < 2147483647 and exists (
+            select 1 from makegood.job
+            where pool = p_pool and waiting and parked = 'owner' and owner_id = one.owner_id) then
+          insert into makegood.freed (pool, scope, name) values (p_pool, 'owner', one.owner_id);
+          p_more := true;
+        end if;
+      end if;
+      p_rooms := jsonb_set(p_rooms, array['owner', one.owner_id],
+                           to_jsonb(owner_room - (least(owner_room, type_room) > 0)::integer));
+      p_rooms := jsonb_set(p_rooms, array['type', one.type],
+                           to_jsonb(type_room - (least(owner_room, type_room) > 0)::integer));
+      continue when least(owner_room, type_room) <= 0;
+    end if;
+    p_jobs := p_jobs || one.job_id;
+    chosen := chosen + 1;
+  end loop;
+  close queue;
+  update makegood.job set parked = 'owner' where job_id = any(by_owner);
+  update makegood.job set parked = 'type' where job_id = any(by_type);
+end $$;
+
+-- Lock a pool, so that one at a time dispatches it, and tell whether it may be. Called by Attempts.dispatch.
+create function makegood.lock_pool(p_pool text) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform 1 from makegood.pool where name = p_pool for no key update;
+  if not found then
+    insert into makegood.pool (name) values (p_pool) on conflict do nothing;
+    perform 1 from makegood.pool where name = p_pool for no key update;
+  end if;
+  update makegood.rule set paused_at = null, paused_until = null, reason = null
+    where paused_until <= makegood.now();
+  return not exists (
+    select 1 from makegood.rule where scope = 'pool' and name = p_pool and paused_at is not null);
+end $$;
+
+-- Take the next jobs of a locked pool: every so many slots, by the rule of the pool, the one that waits longest, and
+-- for the others the order of the queue. At most p_looks_max jobs are looked at; `more`: that were not all.
+-- Called by Attempts.dispatch.
+create function makegood.take_waiting(
+  p_pool text, p_slots integer, p_looks_max integer, out jobs uuid[], out attempts integer[], out more boolean
+)
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  before bigint;
+  every integer;
+  rooms jsonb;
+  oldest uuid[] := '{}';
+begin
+  more := makegood.unpark_all(p_pool, p_slots);
+  select dispatched into before from makegood.pool where name = p_pool;
+  every := coalesce(
+    (select oldest_every from makegood.rule where scope = 'pool' and name = p_pool),
+    (select oldest_every from makegood.rule where scope = 'pool' and name = '*'), 8);
+  if exists (select 1 from makegood.rule
+             where scope <> 'pool' and (running_max is not null or paused_at is not null)) then
+    rooms := '{"owner": {}, "type": {}}';
+  end if;
+  select * into oldest, rooms, more from makegood.choose_jobs(
+    p_pool, true, ((before + p_slots) / every - before / every)::integer, p_looks_max, oldest, rooms, more);
+  select * into jobs, rooms, more from makegood.choose_jobs(
+    p_pool, false, p_slots - cardinality(oldest), p_looks_max, oldest, rooms, more);
+
+  insert into makegood.lane as l (pool, priority, virtual_time)
+    select p_pool, j.priority, max(j.start_tag) from makegood.job j
+    where j.job_id = any(jobs) and j.job_id <> all(oldest) group by j.priority order by j.priority
+    on conflict (pool, priority) do update set virtual_time = excluded.virtual_time
+    where excluded.virtual_time > l.virtual_time;
+  update makegood.pool set dispatched = dispatched + cardinality(jobs)
+    where name = p_pool and cardinality(jobs) > 0;
+  more := more and cardinality(jobs) < p_slots;
+  select array_agg(j.job_id), array_agg(j.attempt) into jobs, attempts
+    from makegood.job j where j.job_id = any(jobs);
+end $$;
+
+-- Note whose room has grown by jobs that left a slot or the queue, where there are limits. Called by job_after.
+create function makegood.note_freed(p_pools text[], p_owners text[], p_types text[]) returns void
+language sql set search_path = pg_catalog, pg_temp as $$
+  insert into makegood.freed (pool, scope, name)
+  select distinct g.pool, n.scope, n.name
+  from unnest(p_pools, p_owners, p_types) as g (pool, owner_id, type)
+  cross join lateral (values ('owner', g.owner_id), ('type', g.type)) as n (scope, name)
+  where exists (select 1 from makegood.rule r
+                where r.scope = n.scope and r.name in (n.name, '*') and r.running_max is not null)
+$$;
+
+-- A change of what one may have is looked at in every pool.
+create function makegood.rule_changes() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if new.scope <> 'pool' then
+    insert into makegood.freed (pool, scope, name) select name, new.scope, new.name from makegood.pool order by name;
+  end if;
+  return null;
+end $$;
+create trigger is_obeyed after insert or update on makegood.rule
+  for each row execute function makegood.rule_changes();

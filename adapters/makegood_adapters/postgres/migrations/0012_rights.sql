@@ -19,7 +19,7 @@ select kind, privilege, object from (values
     'makegood.machine_edge, makegood.ledger_rule, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
     'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
-    'makegood.granted, makegood.lane, makegood.learned, makegood.stream, makegood.worker'),
+    'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, makegood.stream, makegood.worker'),
   (array['worker', 'api'], 'select', 'table makegood.attempt'),
   (array['readonly'], 'select (job_id, number, account, phase, epoch, lease_until, task_id, ran, asked, '
     'opened_at, intent_at, accepted_at, closed_at, verdict, outputs, next_ask_at, next_fetch_at, '
@@ -29,7 +29,7 @@ select kind, privilege, object from (values
   (array['worker', 'api'], 'insert (job_id, owner_id, type, type_version, pool, state, price, input, '
     'request, files, key, priority, attempts_max, retry_of, actor, input_digest)', 'table makegood.job'),
   (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
-    'data, not_before, cancel_requested_at)', 'table makegood.job'),
+    'data, not_before, cancel_requested_at, start_tag)', 'table makegood.job'),
   (array['worker'], 'update (attempt, intent_attempt, watched_until)', 'table makegood.job'),
 
   (array['worker', 'api'], 'insert (job_id, attempt, source, digest, body, task_id), update (copies)',
@@ -49,6 +49,10 @@ select kind, privilege, object from (values
     'rests_until, rested_at, rests, refusals, problem, problem_since, unfits, next_survey_at, in_use, told_at, '
     'differs_since, failures, last_error)', 'table makegood.provider_account'),
 
+  (array['worker'], 'insert (name)', 'table makegood.pool'),
+  (array['worker'], 'insert (scope, name, running_max, weight, oldest_every, paused_at, paused_until, reason, actor), '
+    'update (running_max, weight, oldest_every, paused_at, paused_until, reason, actor, changed_at)',
+    'table makegood.rule'),
   (array['worker'], 'insert (grace_seconds), update (grace_seconds)', 'table makegood.ledger_rule'),
   (array['worker'], 'insert (type, version, digest)', 'table makegood.machine'),
   (array['worker'], 'insert (type, version, name, is_initial, is_terminal, is_slot, is_waiting, holding, '
@@ -59,7 +63,7 @@ select kind, privilege, object from (values
   (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs'),
   (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.record_facts, makegood.intend_attempts, '
     'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
-    'makegood.expire_credits')
+    'makegood.expire_credits, makegood.lock_pool, makegood.take_waiting')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.
@@ -111,6 +115,8 @@ alter function makegood.attempt_opens security definer;
 alter function makegood.attempt_belongs security definer;
 alter function makegood.attempt_guard security definer;
 alter function makegood.evidence_fits security definer;
+alter function makegood.lock_pool security definer;
+alter function makegood.take_waiting security definer;
 
 -- Functions belong to nobody but the owner: by default every role might call them.
 revoke execute on all functions in schema makegood from public;
