@@ -26,6 +26,7 @@ from makegood.errors import (
     UnknownJobType,
     WebhookRefused,
 )
+from makegood.fairness import Rule, Scope, starvation_bound
 from makegood.job import (
     Attempt,
     Bucket,
@@ -83,6 +84,8 @@ __all__ = [
     "ProviderUnavailable",
     "Refusal",
     "ResultTooLarge",
+    "Rule",
+    "Scope",
     "Settings",
     "State",
     "Statement",
@@ -94,4 +97,5 @@ __all__ = [
     "Verdict",
     "Wallet",
     "WebhookRefused",
+    "starvation_bound",
 ]

@@ -8,7 +8,8 @@
     - the collector brings the result home: `completed`                  (captured)
       or the job ends as `failed` (all credits back) or `cancelled`      (by the type's policy)
     cancel    ask for the end; report: what a client believes; fire: any event of the type
-    get, position, history, watch: read; credits are granted and read in `makegood.accounting`
+    get, position, history, watch: read; credits are granted and read in `makegood.accounting`, and
+              queues are ruled in `makegood.admission`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -26,6 +27,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from makegood.accounting import Accounting
+from makegood.admission import Admission
 from makegood.catalog import Catalog
 from makegood.decide import permitted
 from makegood.errors import (
@@ -76,7 +78,7 @@ log = logging.getLogger("makegood.engine")
 P = TypeVar("P", bound=BaseModel)
 
 
-class Engine(Accounting):
+class Engine(Accounting, Admission):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the

@@ -11,6 +11,7 @@ from makegood_adapters.memory.attempts import MemoryAttempts
 from makegood_adapters.memory.jobs import MemoryJobs
 from makegood_adapters.memory.ledger import MemoryLedger
 from makegood_adapters.memory.messages import MemoryHints, MemoryOutbox
+from makegood_adapters.memory.rules import MemoryRules
 from makegood_adapters.memory.tables import Tables
 
 
@@ -30,6 +31,7 @@ class MemoryStore:
         self.jobs = MemoryJobs(self.tables)
         self.ledger = MemoryLedger(self.tables)
         self.attempts = MemoryAttempts(self.tables)
+        self.rules = MemoryRules(self.tables)
         self.hints = MemoryHints(self.tables)
         self.outbox = MemoryOutbox(self.tables)
 

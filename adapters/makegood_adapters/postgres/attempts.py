@@ -93,13 +93,12 @@ class PostgresAttempts(PostgresAccounts):
 
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
         """See `Attempts.dispatch`."""
-
         opened: list[Attempt] = []
+
+        async def work(connection: asyncpg.Connection) -> tuple[list[Attempt], bool]:
+            return await _dispatch(connection, pool, accounts, limit - len(opened))
+
         for _ in range(_ROUNDS_MAX):
-
-            async def work(connection: asyncpg.Connection) -> tuple[list[Attempt], bool]:
-                return await _dispatch(connection, pool, accounts, limit - len(opened))
-
             new, more = await self._database.transact(work)
             opened += new
             if not more:

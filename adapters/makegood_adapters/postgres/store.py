@@ -1,4 +1,4 @@
-"""The Postgres store: five ports over one pool, with the rules in the database itself."""
+"""The Postgres store: six ports over one pool, with the rules in the database itself."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +20,7 @@ from makegood_adapters.postgres.ledger import PostgresLedger
 from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
 from makegood_adapters.postgres.migrate import load, migrate
 from makegood_adapters.postgres.rows import spec_from_rows
+from makegood_adapters.postgres.rules import PostgresRules
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database, missing_right
 
@@ -40,6 +41,7 @@ class PostgresStore:
         self.jobs = PostgresJobs(self._database, self.commits)
         self.ledger = PostgresLedger(self._database)
         self.attempts = PostgresAttempts(self._database, self.commits)
+        self.rules = PostgresRules(self._database)
         self.hints = PostgresHints(self._database, self.commits)
         self.outbox = PostgresOutbox(self._database)
         self._auditing = Database(pool, tries_max=3, timeout_seconds=AUDIT_SECONDS)

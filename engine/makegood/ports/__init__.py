@@ -3,6 +3,7 @@
 from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
 from makegood.ports.provider import Provider
+from makegood.ports.rules import Rules
 from makegood.ports.store import (
     ORPHAN_SECONDS,
     REPORTS_MAX,
@@ -36,6 +37,7 @@ __all__ = [
     "Outbox",
     "Provider",
     "Reading",
+    "Rules",
     "Store",
     "StoredHint",
     "Wakeups",

@@ -1,4 +1,4 @@
-"""The store: jobs, ledger, attempts, inbox and outbox, each a small Protocol.
+"""The store: jobs, ledger, attempts, rules, inbox and outbox, each a small Protocol.
 
 Every store method is one transaction and may be called again after an error: what it wrote once it
 does not write twice. Times are the store's own; a caller passes durations in seconds.
@@ -25,6 +25,7 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.rules import Rules
 
 REPORTS_MAX = 20
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
@@ -193,9 +194,11 @@ class Attempts(Accounts, Protocol):
     """Attempts, and so slots: occupancy of an account is the number of its open attempts."""
 
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
-        """Move waiting jobs of the pool, in queue order, to free slots of these accounts, each with
-        a new attempt. Of an unfit account one at a time is on its way to the provider, of an exclusive one
-        two: the others wait better in the queue, where their time to be submitted does not run."""
+        """Move waiting jobs of the pool to free slots of these accounts, each with a new attempt: in queue
+        order, but every so many slots, as the pool's rule says, the job that waits longest. A job is passed
+        over whose time has not come, or whose owner or type is paused or has its fill. Of an unfit account
+        one at a time is on its way to the provider, of an exclusive one two: the others wait better in the
+        queue, where their time to be submitted does not run."""
 
     async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
         """Take over opened attempts that nobody works on, with the next epoch and a lease. Of an exclusive
@@ -287,7 +290,7 @@ class Outbox(Protocol):
 
 
 class Store(Protocol):
-    """Everything durable, behind five small ports."""
+    """Everything durable, behind six small ports."""
 
     @property
     def jobs(self) -> Jobs:
@@ -300,6 +303,10 @@ class Store(Protocol):
     @property
     def attempts(self) -> Attempts:
         """Attempts and slots."""
+
+    @property
+    def rules(self) -> Rules:
+        """Limits, shares and pauses."""
 
     @property
     def hints(self) -> Hints:

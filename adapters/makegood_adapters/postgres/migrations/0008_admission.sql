@@ -69,7 +69,7 @@ create index job_parked_type on makegood.job (pool, type, priority desc, start_t
 create function makegood.give_places(p_jobs uuid[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set enable_seqscan = off set enable_hashjoin = on set enable_mergejoin = off as $$
 begin
   with come as materialized (
     select job_id, pool, priority, owner_id, start_tag,

@@ -49,7 +49,6 @@ select kind, privilege, object from (values
     'rests_until, rested_at, rests, refusals, problem, problem_since, unfits, next_survey_at, in_use, told_at, '
     'differs_since, failures, last_error)', 'table makegood.provider_account'),
 
-  (array['worker'], 'insert (name)', 'table makegood.pool'),
   (array['worker'], 'insert (scope, name, running_max, weight, oldest_every, paused_at, paused_until, reason, actor), '
     'update (running_max, weight, oldest_every, paused_at, paused_until, reason, actor, changed_at)',
     'table makegood.rule'),
