@@ -32,15 +32,18 @@ create table makegood.share (  -- what an owner has taken of a lane: where its l
 create table makegood.rule (  -- the name '*' stands for all of a scope that have no value of their own
   scope        text not null check (scope in ('pool', 'type', 'owner')),
   name         text not null check (name <> ''),
-  running_max  integer check (running_max >= 0 and scope <> 'pool'),       -- jobs in a slot, in each pool
-  weight       double precision check (weight between 0.001 and 1000 and scope = 'owner' and name <> '*'),
-  oldest_every integer check (oldest_every between 1 and 1000000 and scope = 'pool'),
+  running_max  integer check (running_max >= 0),                            -- jobs in a slot, in each pool
+  weight       double precision check (weight between 0.001 and 1000),
+  oldest_every integer check (oldest_every between 1 and 1000000),
   paused_at    timestamptz,
   paused_until timestamptz,                                                -- null: until somebody resumes it
   reason       text,
   actor        text not null,
   changed_at   timestamptz not null default makegood.now(),
   primary key (scope, name),
+  check (running_max is null or scope <> 'pool'),
+  check (weight is null or (scope = 'owner' and name <> '*')),
+  check (oldest_every is null or scope = 'pool'),
   check (paused_at is null or (reason is not null and name <> '*')),
   check (paused_at is not null or (paused_until is null and reason is null))
 );
@@ -98,7 +101,7 @@ begin
 end $$;
 
 -- Tell how many more jobs of an owner or a type may go into slots of a pool now.
--- Called by choose_jobs and unpark, under the lock of the pool.
+-- Called by take_waiting and unpark, under the lock of the pool.
 create function makegood.room_of(p_pool text, p_scope text, p_name text) returns integer
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off as $$
@@ -152,6 +155,24 @@ begin
   if room > p_most and cardinality(found_jobs) = p_most then
     insert into makegood.freed (pool, scope, name) values (p_pool, p_scope, p_name);
   end if;
+end $$;
+
+-- Let others have room that a job could not use, whose owner and type must both have it; tell whether there are any.
+-- Called by take_waiting.
+create function makegood.offer_room(p_pool text, p_scope text, p_name text, p_room integer) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off as $$
+begin
+  if p_room <= 0 or not exists (
+      select 1 from makegood.job where p_scope = 'owner' and pool = p_pool and waiting and parked = 'owner'
+        and owner_id = p_name
+      union all
+      select 1 from makegood.job where p_scope = 'type' and pool = p_pool and waiting and parked = 'type'
+        and type = p_name) then
+    return false;
+  end if;
+  insert into makegood.freed (pool, scope, name) values (p_pool, p_scope, p_name);
+  return true;
 end $$;
 
 -- Put back into the queue whose time has come and who has room again; now and then, look at everybody who is parked,
@@ -214,82 +235,6 @@ begin
   return true;
 end $$;
 
--- Choose at most p_most jobs of a pool's queue: in its order, or those that wait longest. Who may not go now is
--- parked. p_rooms knows how much room is left, p_more becomes true if there is more to look at.
--- Called by take_waiting.
-create function makegood.choose_jobs(
-  p_pool text, p_oldest boolean, p_most integer, p_looks_max integer,
-  inout p_jobs uuid[], inout p_rooms jsonb, inout p_more boolean
-)
-language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set jit = off
-set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
-declare
-  queue refcursor;
-  one record;
-  chosen integer := 0;
-  looks integer := 0;
-  owner_room integer;
-  type_room integer;
-  by_owner uuid[] := '{}';
-  by_type uuid[] := '{}';
-begin
-  if p_most <= 0 then
-    return;
-  end if;
-  if p_oldest then
-    open queue for select job_id, owner_id, type from makegood.job
-      where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
-      order by queued_at, job_id for no key update skip locked;
-  else
-    open queue for select job_id, owner_id, type from makegood.job
-      where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
-      order by priority desc, start_tag, queued_at, job_id for no key update skip locked;
-  end if;
-  while chosen < p_most loop
-    if looks >= p_looks_max then
-      p_more := true;
-      exit;
-    end if;
-    fetch queue into one;
-    exit when not found;
-    continue when one.job_id = any(p_jobs);
-    looks := looks + 1;
-    if p_rooms is not null then  -- somebody has a limit
-      owner_room := coalesce((p_rooms -> 'owner' ->> one.owner_id)::integer,
-                             makegood.room_of(p_pool, 'owner', one.owner_id));
-      type_room := coalesce((p_rooms -> 'type' ->> one.type)::integer,
-                            makegood.room_of(p_pool, 'type', one.type));
-      if owner_room <= 0 then
-        by_owner := by_owner || one.job_id;
-        if type_room between 1 and 2147483646 and exists (  -- which another one may have
-            select 1 from makegood.job where pool = p_pool and waiting and parked = 'type' and type = one.type) then
-          insert into makegood.freed (pool, scope, name) values (p_pool, 'type', one.type);
-          p_more := true;
-        end if;
-      elsif type_room <= 0 then
-        by_type := by_type || one.job_id;
-        if owner_room < 2147483647 and exists (
-            select 1 from makegood.job
-            where pool = p_pool and waiting and parked = 'owner' and owner_id = one.owner_id) then
-          insert into makegood.freed (pool, scope, name) values (p_pool, 'owner', one.owner_id);
-          p_more := true;
-        end if;
-      end if;
-      p_rooms := jsonb_set(p_rooms, array['owner', one.owner_id],
-                           to_jsonb(owner_room - (least(owner_room, type_room) > 0)::integer));
-      p_rooms := jsonb_set(p_rooms, array['type', one.type],
-                           to_jsonb(type_room - (least(owner_room, type_room) > 0)::integer));
-      continue when least(owner_room, type_room) <= 0;
-    end if;
-    p_jobs := p_jobs || one.job_id;
-    chosen := chosen + 1;
-  end loop;
-  close queue;
-  update makegood.job set parked = 'owner' where job_id = any(by_owner);
-  update makegood.job set parked = 'type' where job_id = any(by_type);
-end $$;
-
 -- Lock a pool, so that one at a time dispatches it, and tell whether it may be. Called by Attempts.dispatch.
 create function makegood.lock_pool(p_pool text) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -305,45 +250,91 @@ begin
     select 1 from makegood.rule where scope = 'pool' and name = p_pool and paused_at is not null);
 end $$;
 
--- Take the next jobs of a locked pool: every so many slots, by the rule of the pool, the one that waits longest, and
--- for the others the order of the queue. At most p_looks_max jobs are looked at; `more`: that were not all.
--- Called by Attempts.dispatch.
+-- Take the next jobs of a locked pool: in the order of its queue, but of every so many slots one goes to the job that
+-- waits longest. Who may not go now is parked. At most p_looks_max jobs are looked at; `more` tells that slots are
+-- left and not all were. Called by Attempts.dispatch.
 create function makegood.take_waiting(
   p_pool text, p_slots integer, p_looks_max integer, out jobs uuid[], out attempts integer[], out more boolean
 )
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set jit = off
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off set enable_sort = off
+set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
-  before bigint;
+  in_order cursor for select job_id, attempt, owner_id, type from makegood.job
+    where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
+    order by priority desc, start_tag, queued_at, job_id for no key update skip locked;
+  by_age cursor for select job_id, attempt, owner_id, type from makegood.job
+    where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
+    order by queued_at, job_id for no key update skip locked;
+  one record;
+  number bigint;
   every integer;
+  oldest boolean;
+  looks integer := 0;
   rooms jsonb;
-  oldest uuid[] := '{}';
+  owner_room integer;
+  type_room integer;
+  served uuid[] := '{}';
+  no_owner_room uuid[] := '{}';
+  no_type_room uuid[] := '{}';
 begin
+  jobs := '{}'; attempts := '{}';
   more := makegood.unpark_all(p_pool, p_slots);
-  select dispatched into before from makegood.pool where name = p_pool;
-  every := coalesce(
-    (select oldest_every from makegood.rule where scope = 'pool' and name = p_pool),
-    (select oldest_every from makegood.rule where scope = 'pool' and name = '*'), 8);
+  select dispatched into number from makegood.pool where name = p_pool;
+  every := coalesce((select oldest_every from makegood.rule where scope = 'pool' and name = p_pool),
+                    (select oldest_every from makegood.rule where scope = 'pool' and name = '*'), 8);
   if exists (select 1 from makegood.rule
              where scope <> 'pool' and (running_max is not null or paused_at is not null)) then
     rooms := '{"owner": {}, "type": {}}';
   end if;
-  select * into oldest, rooms, more from makegood.choose_jobs(
-    p_pool, true, ((before + p_slots) / every - before / every)::integer, p_looks_max, oldest, rooms, more);
-  select * into jobs, rooms, more from makegood.choose_jobs(
-    p_pool, false, p_slots - cardinality(oldest), p_looks_max, oldest, rooms, more);
+  open in_order; open by_age;
+  while cardinality(jobs) < p_slots loop
+    oldest := (number + cardinality(jobs) + 1) % every = 0;
+    if oldest then
+      fetch by_age into one;
+    else
+      fetch in_order into one;
+    end if;
+    exit when not found;
+    continue when one.job_id = any(jobs) or one.job_id = any(no_owner_room) or one.job_id = any(no_type_room);
+    looks := looks + 1;
+    if rooms is not null then
+      owner_room := coalesce((rooms -> 'owner' ->> one.owner_id)::integer,
+                             makegood.room_of(p_pool, 'owner', one.owner_id));
+      type_room := coalesce((rooms -> 'type' ->> one.type)::integer,
+                            makegood.room_of(p_pool, 'type', one.type));
+      if owner_room <= 0 then
+        no_owner_room := no_owner_room || one.job_id;
+        more := makegood.offer_room(p_pool, 'type', one.type, type_room) or more;
+      elsif type_room <= 0 then
+        no_type_room := no_type_room || one.job_id;
+        more := makegood.offer_room(p_pool, 'owner', one.owner_id, owner_room) or more;
+      else
+        owner_room := owner_room - 1; type_room := type_room - 1;
+      end if;
+      rooms := jsonb_set(jsonb_set(rooms, array['owner', one.owner_id], to_jsonb(owner_room)),
+                         array['type', one.type], to_jsonb(type_room));
+    end if;
+    if not (one.job_id = any(no_owner_room) or one.job_id = any(no_type_room)) then
+      jobs := jobs || one.job_id; attempts := attempts || one.attempt;
+      served := case when oldest then served else served || one.job_id end;
+    elsif looks >= p_looks_max then
+      more := true;
+      exit;
+    end if;
+  end loop;
+  close in_order; close by_age;
 
+  update makegood.job set parked = 'owner' where job_id = any(no_owner_room);
+  update makegood.job set parked = 'type' where job_id = any(no_type_room);
   insert into makegood.lane as l (pool, priority, virtual_time)
     select p_pool, j.priority, max(j.start_tag) from makegood.job j
-    where j.job_id = any(jobs) and j.job_id <> all(oldest) group by j.priority order by j.priority
+    where j.job_id = any(served) group by j.priority
     on conflict (pool, priority) do update set virtual_time = excluded.virtual_time
     where excluded.virtual_time > l.virtual_time;
   update makegood.pool set dispatched = dispatched + cardinality(jobs)
     where name = p_pool and cardinality(jobs) > 0;
   more := more and cardinality(jobs) < p_slots;
-  select array_agg(j.job_id), array_agg(j.attempt) into jobs, attempts
-    from makegood.job j where j.job_id = any(jobs);
 end $$;
 
 -- Note whose room has grown by jobs that left a slot or the queue, where there are limits. Called by job_after.
@@ -362,7 +353,7 @@ create function makegood.rule_changes() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if new.scope <> 'pool' then
-    insert into makegood.freed (pool, scope, name) select name, new.scope, new.name from makegood.pool order by name;
+    insert into makegood.freed (pool, scope, name) select p.name, new.scope, new.name from makegood.pool p;
   end if;
   return null;
 end $$;
