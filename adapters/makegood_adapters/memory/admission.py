@@ -28,6 +28,7 @@ class Round:
     def __init__(self, tables: Tables, pool: str) -> None:
         self._tables, self._pool = tables, pool
         self._paused = is_paused(tables, tables.rules.get((Scope.POOL, pool)))
+        self._oldest = False
         self._queue = [row for row in tables.queue(pool) if row.job.cancel_requested_at is None]
         running = [row for row in tables.jobs.values() if row.job.pool == pool and row.in_slot]
         self._running = {
@@ -42,23 +43,24 @@ class Round:
         """Return the job that the next slot goes to, None if none may go; it is not returned again."""
         if self._paused:
             return None
-        oldest = (self._tables.dispatched[self._pool] + 1) % self._oldest_every() == 0
+        self._oldest = self._tables.since_oldest[self._pool] + 1 >= self._oldest_every()
         ready = [row for row in self._queue if row.parked == "no"]
-        if oldest:
+        if self._oldest:
             ready.sort(key=lambda row: (_since(row), row.place))
         for row in ready:
             row.parked = self._held_back(row)
             if row.parked == "no":
                 self._queue.remove(row)
-                if not oldest:
+                if not self._oldest:
                     lane = (self._pool, row.job.priority)
                     self._tables.lanes[lane] = max(self._tables.lanes.get(lane, 0.0), row.start_tag)
                 return row
         return None
 
     def started(self, row: JobRow) -> None:
-        """Count a job that got a slot."""
-        self._tables.dispatched[self._pool] += 1
+        """Count the job that was returned last, and got a slot."""
+        since = self._tables.since_oldest
+        since[self._pool] = 0 if self._oldest else since[self._pool] + 1
         self._running[Scope.OWNER][row.job.owner] += 1
         self._running[Scope.TYPE][row.job.type] += 1
 

@@ -182,7 +182,7 @@ class Tables:
     hints: list[HintRow] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
     rules: dict[tuple[Scope, str], Rule] = field(default_factory=dict)
-    dispatched: Counter[str] = field(default_factory=Counter)  # jobs that got a slot, by pool
+    since_oldest: Counter[str] = field(default_factory=Counter)  # by pool: slots since one went by age
     lanes: dict[tuple[str, int], float] = field(default_factory=dict)  # virtual times, by pool and priority
     shares: dict[tuple[str, str, int], float] = field(default_factory=dict)  # finish tags, by owner and lane
     bucket_ids: int = 0

@@ -6,11 +6,11 @@
 -- looks at it again before something has changed.
 
 create table makegood.pool (  -- its row is locked by whoever dispatches
-  name        text primary key check (name <> ''),
-  dispatched  bigint not null default 0,   -- jobs that got a slot
-  sweep_scope text check (sweep_scope in ('owner', 'type')),  -- null: no sweep is under way
-  sweep_after text not null default '',    -- the last name that it has looked at
-  swept_at    timestamptz not null default makegood.now()
+  name         text primary key check (name <> ''),
+  since_oldest integer not null default 0,  -- slots given out since one went to the job that waited longest
+  sweep_scope  text check (sweep_scope in ('owner', 'type')),  -- null: no sweep is under way
+  sweep_after  text not null default '',    -- the last name that it has looked at
+  swept_at     timestamptz not null default makegood.now()
 ) with (fillfactor = 50);
 
 create table makegood.lane (  -- its virtual time is the highest start tag that was served in its order
@@ -251,8 +251,8 @@ begin
 end $$;
 
 -- Take the next jobs of a locked pool: in the order of its queue, but of every so many slots one goes to the job that
--- waits longest. Who may not go now is parked. At most p_looks_max jobs are looked at; `more` tells that slots are
--- left and not all were. Called by Attempts.dispatch.
+-- waits longest. Who may not go now is parked. At most p_looks_max jobs are looked at in each way; `more` tells that
+-- slots are left and not all were. Called by Attempts.dispatch.
 create function makegood.take_waiting(
   p_pool text, p_slots integer, p_looks_max integer, out jobs uuid[], out attempts integer[], out more boolean
 )
@@ -267,10 +267,11 @@ declare
     where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
     order by queued_at, job_id for no key update skip locked;
   one record;
-  number bigint;
+  since integer;
   every integer;
   oldest boolean;
   looks integer := 0;
+  looks_by_age integer := 0;
   rooms jsonb;
   owner_room integer;
   type_room integer;
@@ -280,7 +281,7 @@ declare
 begin
   jobs := '{}'; attempts := '{}';
   more := makegood.unpark_all(p_pool, p_slots);
-  select dispatched into number from makegood.pool where name = p_pool;
+  select since_oldest into since from makegood.pool where name = p_pool;
   every := coalesce((select oldest_every from makegood.rule where scope = 'pool' and name = p_pool),
                     (select oldest_every from makegood.rule where scope = 'pool' and name = '*'), 8);
   if exists (select 1 from makegood.rule
@@ -289,15 +290,18 @@ begin
   end if;
   open in_order; open by_age;
   while cardinality(jobs) < p_slots loop
-    oldest := (number + cardinality(jobs) + 1) % every = 0;
+    -- while many of the oldest may not go, others do, and the slot is owed
+    oldest := since + 1 >= every and looks_by_age < p_looks_max;
     if oldest then
       fetch by_age into one;
+      looks_by_age := looks_by_age + 1;
     else
+      exit when looks >= p_looks_max;
       fetch in_order into one;
+      looks := looks + 1;
     end if;
     exit when not found;
     continue when one.job_id = any(jobs) or one.job_id = any(no_owner_room) or one.job_id = any(no_type_room);
-    looks := looks + 1;
     if rooms is not null then
       owner_room := coalesce((rooms -> 'owner' ->> one.owner_id)::integer,
                              makegood.room_of(p_pool, 'owner', one.owner_id));
@@ -318,9 +322,7 @@ begin
     if not (one.job_id = any(no_owner_room) or one.job_id = any(no_type_room)) then
       jobs := jobs || one.job_id; attempts := attempts || one.attempt;
       served := case when oldest then served else served || one.job_id end;
-    elsif looks >= p_looks_max then
-      more := true;
-      exit;
+      since := case when oldest then 0 else since + 1 end;
     end if;
   end loop;
   close in_order; close by_age;
@@ -332,9 +334,8 @@ begin
     where j.job_id = any(served) group by j.priority
     on conflict (pool, priority) do update set virtual_time = excluded.virtual_time
     where excluded.virtual_time > l.virtual_time;
-  update makegood.pool set dispatched = dispatched + cardinality(jobs)
-    where name = p_pool and cardinality(jobs) > 0;
-  more := more and cardinality(jobs) < p_slots;
+  update makegood.pool set since_oldest = since where name = p_pool and since_oldest <> since;
+  more := cardinality(jobs) < p_slots and (more or greatest(looks, looks_by_age) >= p_looks_max);
 end $$;
 
 -- Note whose room has grown by jobs that left a slot or the queue, where there are limits. Called by job_after.
