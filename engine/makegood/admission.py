@@ -1,6 +1,6 @@
 """The part of the engine that rules the queues: limits, shares and pauses, changed while everything runs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from makegood.buckets import check_texts
 from makegood.errors import InvalidRequest
@@ -78,15 +78,17 @@ class Admission:
         owner: str | None = None,
         reason: str,
         actor: str,
-        until: datetime | None = None,
+        until: datetime | timedelta | None = None,
     ) -> Rule:
         """Start no job of a pool, a job type or an owner until *until*, or until it is resumed.
 
-        Jobs are accepted, cancelled and refused as always; what has a slot goes on to its end. Those that
-        wait keep their place, and the deadline of their state: one that passes gives the credits back. Raises
-        InvalidRequest.
+        *until* is a time with zone, or how long from now. Jobs are accepted, cancelled and refused as always;
+        what has a slot goes on to its end. Those that wait keep their place, and the deadline of their state:
+        one that passes gives the credits back. Raises InvalidRequest.
         """
         scope, name = _chosen(pool, type, owner)
+        if isinstance(until, timedelta):
+            until = await self._store.now() + until
         check_pause(reason, actor, until)
         rule = await self._store.rules.pause(scope, name, actor=actor, reason=reason, until=until)
         self._wakeups.wake(DISPATCH)
