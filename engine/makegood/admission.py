@@ -16,6 +16,7 @@ from makegood.fairness import (
     check_running_max,
     check_weight,
 )
+from makegood.lifecycle import BaseJob
 from makegood.mover import DISPATCH
 from makegood.ports import Store, Wakeups
 
@@ -47,15 +48,16 @@ class Admission:
         return await self._limit(Scope.OWNER, owner, actor, running_max=running_max, weight=weight)
 
     async def limit_type(
-        self, job_type: str = EVERYBODY, *, running_max: int | None, actor: str = "engine"
+        self, job_type: str | type[BaseJob] = EVERYBODY, *, running_max: int | None, actor: str = "engine"
     ) -> Rule:
         """Set how many jobs of a type may be in slots of each pool at one time; None: as for every type.
 
         Jobs that run already go on. Raises InvalidRequest, also for a type that the store does not know.
         """
-        check_name(Scope.TYPE, job_type, everybody=True)
+        name = job_type if isinstance(job_type, str) else job_type.name
+        check_name(Scope.TYPE, name, everybody=True)
         check_running_max(running_max)
-        return await self._limit(Scope.TYPE, job_type, actor, running_max=running_max)
+        return await self._limit(Scope.TYPE, name, actor, running_max=running_max)
 
     async def limit_pool(
         self, pool: str = EVERYBODY, *, oldest_every: int | None, actor: str = "engine"
@@ -74,7 +76,7 @@ class Admission:
         self,
         *,
         pool: str | None = None,
-        type: str | None = None,
+        type: str | type[BaseJob] | None = None,
         owner: str | None = None,
         reason: str,
         actor: str,
@@ -98,7 +100,7 @@ class Admission:
         self,
         *,
         pool: str | None = None,
-        type: str | None = None,
+        type: str | type[BaseJob] | None = None,
         owner: str | None = None,
         actor: str,
     ) -> bool:
@@ -133,10 +135,11 @@ class Admission:
         return rule
 
 
-def _chosen(pool: str | None, type: str | None, owner: str | None) -> tuple[Scope, str]:
+def _chosen(pool: str | None, job_type: str | type[BaseJob] | None, owner: str | None) -> tuple[Scope, str]:
+    type_name = job_type if isinstance(job_type, str) or job_type is None else job_type.name
     named = [
         (scope, name)
-        for scope, name in ((Scope.POOL, pool), (Scope.TYPE, type), (Scope.OWNER, owner))
+        for scope, name in ((Scope.POOL, pool), (Scope.TYPE, type_name), (Scope.OWNER, owner))
         if name is not None
     ]
     if len(named) != 1:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -199,24 +199,19 @@ async def _engine(dsn: str | None, config: Path | None) -> AsyncIterator[Engine]
 
 def _table(found: list[Rule]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("scope", "name"):
-        table.add_column(name)
-    for name in ("running max", "weight", "oldest every"):
+    table.add_column("scope")
+    table.add_column("name", overflow="fold")
+    for name in ("running", "weight", "oldest"):
         table.add_column(name, justify="right")
-    for name in ("paused", "by"):
+    for name in ("by", "paused (UTC)", "until", "because"):
         table.add_column(name)
     for rule in found:
         values = (rule.running_max, rule.weight, rule.oldest_every)
         numbers = ("" if value is None else f"{value:,g}" for value in values)
-        table.add_row(rule.scope, rule.name, *numbers, _paused(rule), rule.actor)
+        since = _time(rule.paused_at) if rule.paused_at else ""
+        until = _time(rule.paused_until) if rule.paused_until else "resumed" if rule.paused_at else ""
+        table.add_row(rule.scope, rule.name, *numbers, rule.actor, since, until, rule.reason)
     return table
-
-
-def _paused(rule: Rule) -> str:
-    if rule.paused_at is None:
-        return ""
-    until = f" until {_time(rule.paused_until)}" if rule.paused_until else ""
-    return f"since {_time(rule.paused_at)}{until}: {rule.reason}"
 
 
 def _said(rule: Rule) -> str:
@@ -224,12 +219,13 @@ def _said(rule: Rule) -> str:
     values = {"running_max": rule.running_max, "weight": rule.weight, "oldest_every": rule.oldest_every}
     told = [f"{name} {value:,g}" for name, value in values.items() if value is not None]
     if rule.paused_at:
-        told.append(f"paused {_paused(rule)}")
+        until = f"{_time(rule.paused_until)} UTC" if rule.paused_until else "it is resumed"
+        told.append(f"paused until {until}: {rule.reason}")
     return f"{rule.scope} {rule.name}: {', '.join(told) or f'as every {rule.scope}'}"
 
 
 def _time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _plain(value: object) -> object:
