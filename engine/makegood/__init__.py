@@ -27,6 +27,7 @@ from makegood.errors import (
     UnknownJobType,
     WebhookRefused,
 )
+from makegood.fairness import Rule, Scope, starvation_bound
 from makegood.job import (
     Attempt,
     Bucket,
@@ -87,6 +88,8 @@ __all__ = [
     "ProviderUnavailable",
     "Refusal",
     "ResultTooLarge",
+    "Rule",
+    "Scope",
     "Settings",
     "State",
     "Statement",
@@ -98,4 +101,5 @@ __all__ = [
     "Verdict",
     "Wallet",
     "WebhookRefused",
+    "starvation_bound",
 ]

@@ -18,6 +18,7 @@ from makegood_adapters.cli.check import check
 from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
+from makegood_adapters.cli.rules import limit, pause, resume, rules
 from makegood_adapters.cli.schema import schema
 from makegood_adapters.cli.simulate import simulate
 from makegood_adapters.cli.watch import watch
@@ -36,6 +37,10 @@ app.command(audit)
 app.command(simulate)
 app.command(doctor)
 app.command(watch)
+app.command(limit)
+app.command(pause)
+app.command(resume)
+app.command(rules)
 
 
 def run() -> None:

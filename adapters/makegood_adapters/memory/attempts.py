@@ -11,6 +11,7 @@ from makegood.job import Attempt, Evidence, Phase, Verdict
 from makegood.ports import Change
 from makegood_adapters.memory import asking, moves
 from makegood_adapters.memory.accounts import MemoryAccounts
+from makegood_adapters.memory.admission import Round
 from makegood_adapters.memory.evidence import record
 from makegood_adapters.memory.tables import AccountRow, AttemptRow, JobRow
 
@@ -30,16 +31,16 @@ class MemoryAttempts(MemoryAccounts):
             if row.account.pool == pool and name in accounts and self._rest_of(row) is None
         }
         opened: list[Attempt] = []
-        for row in self._tables.queue(pool):
-            most = max(free.values(), default=0)
-            if most <= 0 or len(opened) >= limit:
-                break
+        this = Round(self._tables, pool)
+        while (most := max(free.values(), default=0)) > 0 and len(opened) < limit:
             name = random.choice([account for account, left in free.items() if left == most])
-            ready = row.job.not_before is None or self._tables.passed(row.job.not_before)
-            if ready and row.job.cancel_requested_at is None:
-                new = self._open(row, name)
+            row = this.next()
+            if row is None:
+                break
+            if new := self._open(row, name):
+                this.started(row)
                 opened += new
-                free[name] -= len(new)
+                free[name] -= 1
         return opened
 
     async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:

@@ -11,7 +11,7 @@ from makegood.job import Evidence, Job, JobMoney, NewJob, Transition, Verdict
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
-from makegood_adapters.memory import ledger, moves
+from makegood_adapters.memory import admission, ledger, moves
 from makegood_adapters.memory.tables import JobRow, Tables
 
 
@@ -37,6 +37,7 @@ class MemoryJobs:
         row = JobRow(self._begin(new, spec), self._tables.specs, len(self._tables.jobs))
         if row.waits:
             row.queued_at, row.queue_deadline_at = row.job.created_at, row.job.deadline_at
+            admission.give_place(self._tables, row)
         self._tables.jobs[new.id] = row
         if new.key is not None:
             self._tables.keys[new.owner, new.key] = new.id

@@ -9,7 +9,7 @@ from makegood.errors import GuardFailed, IllegalTransition
 from makegood.job import Job, Phase, Transition
 from makegood.machine import Edge, Money, Spec
 from makegood.ports import Change
-from makegood_adapters.memory import evidence, ledger
+from makegood_adapters.memory import admission, evidence, ledger
 from makegood_adapters.memory.tables import JobRow, OutboxRow, Tables
 
 
@@ -56,7 +56,10 @@ def carry_out(tables: Tables, row: JobRow, change: Change, edge: Edge, attempt: 
         ledger.hold(tables, row.job)
     elif settled is not None:
         ledger.settle(tables, row.job, settled)
+    comes = row.queued_at is None
     row.job = _moved(tables, row, change, edge, settled, attempt)
+    if comes and row.waits:
+        admission.give_place(tables, row)
     row.watched_until = None
     _leave_attempt(tables, row)
     announce(tables, row.job, change)
@@ -121,7 +124,7 @@ def _entering(tables: Tables, row: JobRow, name: str, defer_seconds: float | Non
     deadline_at = tables.later(state.deadline_seconds or 0)
     not_before = None if state.slot else row.job.not_before
     if name in row.spec.waiting:
-        # Who comes back keeps the place and the last moment of the queue.
+        # Who comes back keeps the place and the last moment of the queue; who comes, the time it was given.
         row.queued_at = row.queued_at or now
         row.queue_deadline_at = deadline_at = row.queue_deadline_at or deadline_at
         if defer_seconds is not None:

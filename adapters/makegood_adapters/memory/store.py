@@ -12,6 +12,7 @@ from makegood_adapters.memory.jobs import MemoryJobs
 from makegood_adapters.memory.ledger import MemoryLedger
 from makegood_adapters.memory.messages import MemoryHints, MemoryOutbox
 from makegood_adapters.memory.queue import MemoryQueue
+from makegood_adapters.memory.rules import MemoryRules
 from makegood_adapters.memory.stream import MemoryStream
 from makegood_adapters.memory.tables import Tables
 
@@ -33,6 +34,7 @@ class MemoryStore:
         self.ledger = MemoryLedger(self.tables)
         self.attempts = MemoryAttempts(self.tables)
         self.queue = MemoryQueue(self.tables)
+        self.rules = MemoryRules(self.tables)
         self.hints = MemoryHints(self.tables)
         self.outbox = MemoryOutbox(self.tables)
         self.stream = MemoryStream(self.tables)

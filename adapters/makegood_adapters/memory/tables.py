@@ -1,6 +1,6 @@
 """The rows of the store in memory: frozen snapshots, each with what only the store needs to know."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from makegood.buckets import GRACE_SECONDS
+from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Bucket, Evidence, Job, Phase, ProviderAccount, Transition, Verdict
 from makegood.machine import Spec
 from makegood.ports import StoredHint
@@ -208,6 +209,10 @@ class Tables:
     placed: list[Transition] = field(default_factory=list)
     run_times: dict[str, Learned] = field(default_factory=dict)  # by type
     slot_times: dict[str, Learned] = field(default_factory=dict)  # by pool
+    rules: dict[tuple[Scope, str], Rule] = field(default_factory=dict)
+    since_oldest: Counter[str] = field(default_factory=Counter)  # by pool: slots since one went by age
+    lanes: dict[tuple[str, int], float] = field(default_factory=dict)  # virtual times, by pool and priority
+    shares: dict[tuple[str, str, int], float] = field(default_factory=dict)  # finish tags, by owner and lane
     bucket_ids: int = 0
     grace_seconds: float = GRACE_SECONDS
 

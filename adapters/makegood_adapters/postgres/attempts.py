@@ -14,6 +14,10 @@ from makegood_adapters.postgres.rows import as_json, to_attempt, to_evidence
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
+#: How many jobs that may not go now one transaction parks, and how many such transactions one call makes.
+LOOKS_MAX = 500
+_ROUNDS_MAX = 20
+
 _Intent = tuple[Attempt, bytes, float]
 
 
@@ -89,28 +93,17 @@ class PostgresAttempts(PostgresAccounts):
 
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
         """See `Attempts.dispatch`."""
+        opened: list[Attempt] = []
 
-        async def work(connection: asyncpg.Connection) -> list[Attempt]:
-            await connection.execute(statement("attempts/lock_accounts"), pool, accounts)
-            # a later statement than the lock: it sees what the former holder committed
-            free = await connection.fetch(statement("attempts/free_slots"), pool, accounts)
-            slots = _spread({row["name"]: row["free"] for row in free}, limit)
-            if not slots:
-                return []
-            jobs = await connection.fetch(statement("attempts/take_waiting"), pool, len(slots))
-            if not jobs:
-                return []
-            ids = [row["job_id"] for row in jobs]
-            numbers = [row["attempt"] + 1 for row in jobs]
-            opened = await connection.fetch(statement("attempts/open"), ids, numbers, slots[: len(ids)])
-            taken = {row["job_id"] for row in opened}
-            numbers = [number for job_id, number in zip(ids, numbers, strict=True) if job_id in taken]
-            ids = [job_id for job_id in ids if job_id in taken]
-            operations = [uuid4() for _ in ids]
-            await connection.execute(statement("attempts/dispatch"), ids, operations)
-            return await read_attempts(connection, list(zip(ids, numbers, strict=True)))
+        async def work(connection: asyncpg.Connection) -> tuple[list[Attempt], bool]:
+            return await _dispatch(connection, pool, accounts, limit - len(opened))
 
-        return await self._database.transact(work)
+        for _ in range(_ROUNDS_MAX):
+            new, more = await self._database.transact(work)
+            opened += new
+            if not more:
+                break
+        return opened
 
     async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
         """See `Attempts.claim`."""
@@ -222,6 +215,32 @@ class PostgresAttempts(PostgresAccounts):
             return await read_attempts(connection, [(row["job_id"], row["number"]) for row in rows])
 
         return await self._database.transact(work)
+
+
+async def _dispatch(
+    connection: asyncpg.Connection, pool: str, accounts: Sequence[str], limit: int
+) -> tuple[list[Attempt], bool]:
+    """Return what was opened, and whether slots are left and there is more of the queue to look at."""
+    if not await connection.fetchval(statement("attempts/lock_pool"), pool):
+        return [], False
+    await connection.execute(statement("attempts/lock_accounts"), pool, accounts)
+    # a later statement than the locks: it sees what the former holder committed
+    free = await connection.fetch(statement("attempts/free_slots"), pool, accounts)
+    slots = _spread({row["name"]: row["free"] for row in free}, limit)
+    if not slots:
+        return [], False
+    [taken] = await connection.fetch(statement("attempts/take_waiting"), pool, len(slots), LOOKS_MAX)
+    ids, numbers = taken["jobs"] or [], [number + 1 for number in taken["attempts"] or []]
+    more: bool = taken["more"]
+    if not ids:
+        return [], more
+    rows = await connection.fetch(statement("attempts/open"), ids, numbers, slots[: len(ids)])
+    new = {row["job_id"] for row in rows}
+    opened = [(job_id, number) for job_id, number in zip(ids, numbers, strict=True) if job_id in new]
+    await connection.execute(
+        statement("attempts/dispatch"), [job_id for job_id, _ in opened], [uuid4() for _ in opened]
+    )
+    return await read_attempts(connection, opened), more
 
 
 def _spread(free: dict[str, int], limit: int) -> list[str]:

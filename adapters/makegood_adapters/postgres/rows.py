@@ -7,6 +7,7 @@ from typing import Any
 from asyncpg import DataError, Record
 
 from makegood.audit import Totals, Violation
+from makegood.fairness import Rule, Scope
 from makegood.job import (
     Announcement,
     Attempt,
@@ -319,3 +320,19 @@ def storable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [storable(item) for item in value]
     return value
+
+
+def to_rule(row: Record) -> Rule:
+    """Build a Rule from a row of `rules/all`."""
+    return Rule(
+        scope=Scope(row["scope"]),
+        name=row["name"],
+        running_max=row["running_max"],
+        weight=row["weight"],
+        oldest_every=row["oldest_every"],
+        paused_at=row["paused_at"],
+        paused_until=row["paused_until"],
+        reason=row["reason"],
+        actor=row["actor"],
+        changed_at=row["changed_at"],
+    )

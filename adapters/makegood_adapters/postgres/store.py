@@ -21,6 +21,7 @@ from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
 from makegood_adapters.postgres.migrate import load, migrate
 from makegood_adapters.postgres.queue import PostgresQueue
 from makegood_adapters.postgres.rows import spec_from_rows
+from makegood_adapters.postgres.rules import PostgresRules
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.stream import PostgresStream
 from makegood_adapters.postgres.transaction import Database, missing_right
@@ -43,6 +44,7 @@ class PostgresStore:
         self.ledger = PostgresLedger(self._database)
         self.attempts = PostgresAttempts(self._database, self.commits)
         self.queue = PostgresQueue(self._database)
+        self.rules = PostgresRules(self._database)
         self.hints = PostgresHints(self._database, self.commits)
         self.outbox = PostgresOutbox(self._database)
         self.stream = PostgresStream(self._database)

@@ -4,6 +4,7 @@ from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
 from makegood.ports.provider import Provider
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
+from makegood.ports.rules import Rules
 from makegood.ports.store import (
     HINTS_MAX,
     ORPHAN_SECONDS,
@@ -53,6 +54,7 @@ __all__ = [
     "Queue",
     "Reading",
     "Receipt",
+    "Rules",
     "Standing",
     "Store",
     "StoredHint",

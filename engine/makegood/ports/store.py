@@ -1,4 +1,4 @@
-"""The store: jobs, ledger, attempts, inbox, outbox and stream, each a small Protocol.
+"""The store: jobs, ledger, attempts, queues, rules, inbox, outbox and stream, each a small Protocol.
 
 Every store method is one transaction and may be called again after an error: what it wrote once it
 does not write twice. Times are the store's own; a caller passes durations in seconds.
@@ -27,6 +27,7 @@ from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
 from makegood.ports.queue import Queue
+from makegood.ports.rules import Rules
 from makegood.ports.stream import Stream
 
 REPORTS_MAX = 20
@@ -222,9 +223,11 @@ class Attempts(Accounts, Protocol):
     """Attempts, and so slots: occupancy of an account is the number of its open attempts."""
 
     async def dispatch(self, pool: str, accounts: Sequence[str], limit: int) -> list[Attempt]:
-        """Move waiting jobs of the pool, in queue order, to free slots of these accounts, each with
-        a new attempt. Of an unfit account one at a time is on its way to the provider, of an exclusive one
-        two: the others wait better in the queue, where their time to be submitted does not run."""
+        """Move waiting jobs of the pool to free slots of these accounts, each with a new attempt: in queue
+        order, but every so many slots, as the pool's rule says, the job that waits longest. A job is passed
+        over whose time has not come, or whose owner or type is paused or has its fill. Of an unfit account
+        one at a time is on its way to the provider, of an exclusive one two: the others wait better in the
+        queue, where their time to be submitted does not run."""
 
     async def claim(self, accounts: Sequence[str], limit: int, lease_seconds: float) -> list[Attempt]:
         """Take over opened attempts that nobody works on, with the next epoch and a lease. Of an exclusive
@@ -360,6 +363,10 @@ class Store(Protocol):
     @property
     def queue(self) -> Queue:
         """Places in the queues."""
+
+    @property
+    def rules(self) -> Rules:
+        """Limits, shares and pauses."""
 
     @property
     def hints(self) -> Hints:

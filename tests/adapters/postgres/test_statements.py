@@ -14,6 +14,7 @@ import pytest
 import makegood_adapters.postgres
 from makegood import ports
 from makegood.audit import Totals, Violation
+from makegood.fairness import Rule
 from makegood.job import (
     Announcement,
     Attempt,
@@ -49,6 +50,7 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "hints/unread": (rows.to_hint, StoredHint, set()),
     "ledger/buckets": (rows.to_bucket, Bucket, {"spendable", "debt"}),
     "ledger/lines": (rows.to_line, JournalLine, set()),
+    "rules/all": (rows.to_rule, Rule, set()),
     "ledger/lines_of": (rows.to_line, JournalLine, set()),
     "outbox/take": (rows.to_announcement, Announcement, set()),
 }

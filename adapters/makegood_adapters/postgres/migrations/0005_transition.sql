@@ -58,7 +58,7 @@ begin
   new.entered_at := old.entered_at; new.deadline_at := old.deadline_at;
   new.queued_at := old.queued_at; new.queue_deadline_at := old.queue_deadline_at;
   new.finished_at := old.finished_at; new.reruns := old.reruns;
-  new.start_tag := old.start_tag; new.parked := old.parked;
+  new.parked := case when old.waiting then new.parked else 'no' end;
   new.cancel_requested_at := coalesce(old.cancel_requested_at, new.cancel_requested_at);
   if new.intent_attempt is distinct from old.intent_attempt
      and not (old.slot and new.state = old.state and new.intent_attempt is not distinct from old.attempt)
@@ -80,6 +80,10 @@ begin
     -- whoever writes it: the watchdog comes back within the hour
     if new.watched_until > makegood.now() + interval '1 hour' then
       new.watched_until := makegood.now() + interval '1 hour';
+    end if;
+    if (new.start_tag, new.priority, new.not_before, new.parked)
+       is distinct from (old.start_tag, old.priority, old.not_before, old.parked) then
+      select start_tag, parked into new.start_tag, new.parked from makegood.keep_place(old, new);
     end if;
     return new;
   end if;
@@ -119,7 +123,7 @@ begin
   end if;
   new.previous_state := old.state; new.version := old.version + 1; new.moved := true;
   new.money := edge.money; new.waiting := edge.is_waiting; new.slot := edge.is_slot;
-  new.entered_at := at; new.watched_until := null;
+  new.entered_at := at; new.watched_until := null; new.parked := 'no';
   new.settled := case edge.money
     when 'capture' then case when ours then coalesce(new.settled, new.price) else new.price end
     when 'policy' then case when ours and old.intent_attempt = old.attempt
@@ -127,8 +131,16 @@ begin
     when 'release' then 0
     else case when edge.is_terminal then coalesce(old.settled, 0) else old.settled end end;
   if edge.is_terminal then
-    new.deadline_at := null; new.finished_at := at; new.not_before := null;
+    new.deadline_at := null; new.finished_at := at; new.not_before := null; new.start_tag := old.start_tag;
   elsif edge.is_waiting then  -- who comes back keeps the place and the last moment of the queue
+    if old.queued_at is null then
+      new.not_before := coalesce(new.not_before, old.not_before);
+    else
+      new.start_tag := old.start_tag;
+    end if;
+    if new.not_before > at then
+      new.parked := 'time';
+    end if;
     new.queued_at := coalesce(old.queued_at, at);
     new.queue_deadline_at := coalesce(old.queue_deadline_at,
                                       at + make_interval(secs => edge.deadline_seconds));
@@ -141,9 +153,35 @@ begin
     if edge.is_slot then  -- before that it keeps the moment that was asked for when it was submitted
       new.not_before := null;
     end if;
+    new.start_tag := old.start_tag;
     new.deadline_at := at + make_interval(secs => edge.deadline_seconds);
   end if;
   return new;
+end $$;
+
+-- Keep what a job has of its place in the queue while it stays in its state. Its tag may become one of those that its
+-- owner's last jobs have taken, which is what give_places does; in another lane it begins at the head. Whom the
+-- dispatcher parks is its own affair, but one whose time has not come stays parked. Called by job_before.
+create function makegood.keep_place(old makegood.job, new makegood.job, out start_tag double precision, out parked text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  start_tag := old.start_tag; parked := new.parked;
+  if not old.waiting then
+    return;
+  end if;
+  if new.priority <> old.priority then
+    start_tag := coalesce((select l.virtual_time from makegood.lane l
+                           where l.pool = old.pool and l.priority = new.priority), 0);
+  elsif new.start_tag <> old.start_tag and exists (
+      select 1 from makegood.share s where s.owner_id = old.owner_id and s.pool = old.pool
+        and s.priority = old.priority and new.start_tag >= s.start_tag and new.start_tag < s.finish_tag) then
+    start_tag := new.start_tag;
+  end if;
+  if new.not_before > makegood.now() then
+    parked := 'time';
+  elsif parked = 'time' then
+    parked := 'no';
+  end if;
 end $$;
 
 -- Refuse an edge whose attempt is missing or about which too little is known. Called by job_before.
@@ -192,14 +230,21 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
+  any_moved boolean;
   hold uuid[];
   settle uuid[];
+  come uuid[];
   left_slot boolean;
+  left_queue boolean;
 begin
-  select array_agg(job_id) filter (where money = 'hold'),
+  select bool_or(true), array_agg(job_id) filter (where money = 'hold'),
          array_agg(job_id) filter (where money in ('capture', 'release', 'policy')),
-         bool_or(attempt > 0 and not slot)
-    into hold, settle, left_slot from changed where moved;
+         array_agg(job_id) filter (where waiting and queued_at = entered_at),
+         bool_or(attempt > 0 and not slot), bool_or(queued_at is not null and not slot)
+    into any_moved, hold, settle, come, left_slot, left_queue from changed where moved;
+  if any_moved is null then
+    return null;
+  end if;
   if hold is not null and settle is not null then  -- else each locks its wallets in this order itself
     perform 1 from makegood.wallet where owner_id in (select owner_id from changed where moved)
       order by owner_id for no key update;
@@ -209,6 +254,9 @@ begin
   end if;
   if settle is not null then
     perform makegood.settle_credits(settle);
+  end if;
+  if come is not null then
+    perform makegood.give_places(come);
   end if;
 
   if left_slot then  -- never sent: over at once; sent: drains until it is known to be over
@@ -221,6 +269,11 @@ begin
     from changed c
     where c.moved and not c.slot and c.attempt > 0 and a.job_id = c.job_id and a.number = c.attempt
       and a.phase <> 'closed';
+  end if;
+  if left_queue and exists (select 1 from makegood.rule where scope in ('owner', 'type')
+                              and running_max is not null) then
+    perform makegood.note_freed(array_agg(pool), array_agg(owner_id), array_agg(type))
+      from changed where moved and queued_at is not null and not slot and (attempt > 0 or not waiting);
   end if;
 
   with written as (

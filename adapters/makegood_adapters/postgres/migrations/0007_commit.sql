@@ -137,7 +137,7 @@ begin
   end if;
   return query
     with taken as materialized (
-      select w.*
+      select w.*, j.owner_id, j.pool, j.priority, j.start_tag, j.queued_at is null as fresh
       from unnest(p_jobs, p_versions, p_states, p_intents, p_cancels, p_events, p_targets, p_operations,
                   p_actors, p_reasons, p_settle, p_outputs, p_errors, p_pauses, p_data)
         as w (job_id, version, state, intent, cancel, event, target, operation_id, actor, reason, settle,
@@ -146,13 +146,24 @@ begin
         and j.intent_attempt is not distinct from w.intent
         and (j.cancel_requested_at is not null) = w.cancel
       order by j.job_id for no key update of j skip locked
+    ), placed as (  -- where a job that begins to wait will stand, if nobody comes between: give_places sees to it
+      select t.*, case when t.fresh then
+        coalesce(greatest((select s.finish_tag from makegood.share s
+                           where s.owner_id = t.owner_id and s.pool = t.pool and s.priority = t.priority),
+                          (select l.virtual_time from makegood.lane l
+                           where l.pool = t.pool and l.priority = t.priority)), 0)
+        + (row_number() over (partition by t.fresh, t.target, t.owner_id, t.pool, t.priority order by t.job_id) - 1)
+          * (1 / coalesce((select r.weight from makegood.rule r
+                           where r.scope = 'owner' and r.name = t.owner_id), 1))
+        else t.start_tag end as place
+      from taken t
     )
     update makegood.job j
-    set state = t.target, event = t.event, operation_id = t.operation_id, actor = t.actor,
+    set state = t.target, start_tag = t.place, event = t.event, operation_id = t.operation_id, actor = t.actor,
         reason = t.reason, settled = coalesce(t.settle, j.settled),
         output = coalesce(t.output::jsonb, j.output), error = t.error::jsonb, data = t.data::jsonb,
         not_before = coalesce(makegood.now() + make_interval(secs => t.pause), j.not_before)
-    from taken t where j.job_id = t.job_id
+    from placed t where j.job_id = t.job_id
     returning j.*;
 end $$;
 

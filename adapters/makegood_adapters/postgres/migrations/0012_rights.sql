@@ -19,8 +19,9 @@ select kind, privilege, object from (values
     'makegood.machine_edge, makegood.ledger_rule, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
     'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
-    'makegood.granted, makegood.lane, makegood.learned, makegood.stream, makegood.placed, makegood.parked_hint, '
-    'makegood.worker, makegood.pace, makegood.milestone, makegood.reckoning, makegood.ask_budget'),
+    'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
+    'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '
+    'makegood.reckoning, makegood.ask_budget'),
   (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends'),
   (array['worker'], 'execute', 'function makegood.reckon'),
   (array['worker'], 'update (tokens, at)', 'table makegood.ask_budget'),
@@ -34,7 +35,7 @@ select kind, privilege, object from (values
     'request, files, key, priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before)',
     'table makegood.job'),
   (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
-    'data, not_before, cancel_requested_at)', 'table makegood.job'),
+    'data, not_before, cancel_requested_at, start_tag)', 'table makegood.job'),
   (array['worker'], 'update (attempt, intent_attempt, watched_until)', 'table makegood.job'),
 
   (array['worker', 'api'], 'insert (job_id, attempt, source, digest, body, task_id), update (copies)',
@@ -54,6 +55,9 @@ select kind, privilege, object from (values
     'rests_until, rested_at, rests, refusals, problem, problem_since, unfits, next_survey_at, in_use, told_at, '
     'differs_since, failures, last_error)', 'table makegood.provider_account'),
 
+  (array['worker'], 'insert (scope, name, running_max, weight, oldest_every, paused_at, paused_until, reason, actor), '
+    'update (running_max, weight, oldest_every, paused_at, paused_until, reason, actor, changed_at)',
+    'table makegood.rule'),
   (array['worker'], 'insert (grace_seconds), update (grace_seconds)', 'table makegood.ledger_rule'),
   (array['worker'], 'insert (type, version, digest)', 'table makegood.machine'),
   (array['worker'], 'insert (type, version, name, is_initial, is_terminal, is_slot, is_waiting, holding, '
@@ -65,7 +69,8 @@ select kind, privilege, object from (values
     'makegood.receive_hints, makegood.hear_of_task'),
   (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.record_facts, makegood.intend_attempts, '
     'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
-    'makegood.expire_credits, makegood.place_history, makegood.adopt_hints, makegood.sweep_hints')
+    'makegood.expire_credits, makegood.place_history, makegood.adopt_hints, makegood.sweep_hints, '
+    'makegood.lock_pool, makegood.take_waiting')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.
@@ -117,6 +122,8 @@ alter function makegood.attempt_opens security definer;
 alter function makegood.attempt_belongs security definer;
 alter function makegood.attempt_guard security definer;
 alter function makegood.evidence_fits security definer;
+alter function makegood.lock_pool security definer;
+alter function makegood.take_waiting security definer;
 
 -- Functions belong to nobody but the owner: by default every role might call them.
 revoke execute on all functions in schema makegood from public;

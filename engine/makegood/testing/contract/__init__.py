@@ -19,8 +19,10 @@ from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
 from makegood.testing.contract.parked import ParkedContract
 from makegood.testing.contract.provider import Counterpart, ProviderContract
+from makegood.testing.contract.queues import QueuesContract
 from makegood.testing.contract.readings import LateContract, ReadingsContract
 from makegood.testing.contract.rests import RestsContract
+from makegood.testing.contract.rules import LimitsContract, PausesContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
 from makegood.testing.contract.stream import StreamContract
@@ -51,6 +53,9 @@ class StoreContract(
     StatementsContract,
     EvidenceContract,
     SlotsContract,
+    QueuesContract,
+    LimitsContract,
+    PausesContract,
     RestsContract,
     CapacitiesContract,
     UnfitContract,

@@ -1,0 +1,84 @@
+"""Limits, shares and pauses in memory."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from makegood.fairness import EVERYBODY, Keep, Rule, Scope, over, unknown
+from makegood_adapters.memory.admission import is_paused
+from makegood_adapters.memory.tables import Tables
+
+
+class MemoryRules:
+    """The port `Rules`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def limit(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        actor: str,
+        running_max: int | Keep | None,
+        weight: float | Keep | None,
+        oldest_every: int | Keep | None,
+    ) -> Rule:
+        """Set what is not to be kept, and return the rule."""
+        rule = self._rule(scope, name, actor)
+        return self._put(
+            replace(
+                rule,
+                running_max=rule.running_max if isinstance(running_max, Keep) else running_max,
+                weight=rule.weight if isinstance(weight, Keep) else weight,
+                oldest_every=rule.oldest_every if isinstance(oldest_every, Keep) else oldest_every,
+            )
+        )
+
+    async def pause(
+        self, scope: Scope, name: str, *, actor: str, reason: str, until: datetime | None = None
+    ) -> Rule:
+        """Begin a pause, or change its reason and end."""
+        rule = self._rule(scope, name, actor)
+        if self._tables.passed(until):
+            raise over(until or self._tables.now())
+        since = rule.paused_at if is_paused(self._tables, rule) else self._tables.now()
+        return self._put(replace(rule, paused_at=since, paused_until=until, reason=reason))
+
+    async def resume(self, scope: Scope, name: str, *, actor: str) -> bool:
+        """End a pause; return whether there was one."""
+        rule = self._tables.rules.get((scope, name))
+        if rule is None or not is_paused(self._tables, rule):
+            return False
+        now = self._tables.now()
+        self._put(replace(rule, actor=actor, changed_at=now, paused_at=None, paused_until=None, reason=None))
+        return True
+
+    async def all(self) -> list[Rule]:
+        """Return every rule that says something."""
+        found = []
+        for rule in self._tables.rules.values():
+            told = rule
+            if not is_paused(self._tables, rule):
+                told = replace(rule, paused_at=None, paused_until=None, reason=None)
+            if (told.running_max, told.weight, told.oldest_every, told.paused_at) != (None, None, None, None):
+                found.append(told)
+        return sorted(found, key=lambda rule: (rule.scope, rule.name))
+
+    def _rule(self, scope: Scope, name: str, actor: str) -> Rule:
+        """Return the rule as it is to be changed by *actor* now."""
+        known = {
+            Scope.POOL: {row.account.pool for row in self._tables.accounts.values()},
+            Scope.TYPE: {type for type, _ in self._tables.specs},
+        }
+        if scope is not Scope.OWNER and name not in (EVERYBODY, *known[scope]):
+            raise unknown(scope, name, sorted(known[scope]))
+        rule = self._tables.rules.get((scope, name))
+        now = self._tables.now()
+        if rule is None:
+            return Rule(scope=scope, name=name, actor=actor, changed_at=now)
+        return replace(rule, actor=actor, changed_at=now)
+
+    def _put(self, rule: Rule) -> Rule:
+        self._tables.rules[rule.scope, rule.name] = rule
+        return rule
