@@ -229,6 +229,9 @@ async def _work_until_it_stops(
     writers = [asyncio.create_task(writes()) for _ in range(8)]
     if last:
         await asyncio.gather(*writers)
+        for placer in background[:2]:  # while one of them is at it, nobody else gives places
+            placer.cancel()
+        await asyncio.gather(*background[:2], return_exceptions=True)
         await all_placed(store)
         end = await store.stream.last()
         async with asyncio.timeout(60):
