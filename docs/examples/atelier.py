@@ -22,6 +22,7 @@ from makegood.outcome import (
     Rejected,
     Retry,
     Succeeded,
+    Trouble,
     Uncertain,
     Unfinished,
 )
@@ -73,7 +74,7 @@ class Atelier:
             case (200, "done"):
                 return Succeeded((Output(body["file"], "png"),), {"minutes": body["minutes"]})
             case (200, "spoiled"):
-                return Failed(body["why"], transient=True)
+                return Failed(body["why"], trouble=Trouble.PASSING)
             case (200, "stopped"):
                 return Cancelled(ran=body["minutes"] > 0)
             case (404, _):

@@ -14,6 +14,7 @@ from makegood.outcome import (
     Features,
     Rejected,
     Retry,
+    Trouble,
     Unfinished,
 )
 from makegood.runtime import Submitter
@@ -218,7 +219,7 @@ class TestUnfit:
                 await world.start()
                 assert (await world.job(job)).state == "queued"
                 await world.clock.advance(world.settings.defer_max_seconds)
-            world.provider.plan(None, Failed("errno 116", transient=True))
+            world.provider.plan(None, Failed("errno 116", trouble=Trouble.PASSING))
             await world.start()
             assert (await world.use()).problem is None
             await world.ask()

@@ -21,6 +21,7 @@ from makegood import (
     JobMoney,
     Occupancy,
     ProviderAccount,
+    RerunPolicy,
     Settings,
     Transition,
 )
@@ -61,6 +62,7 @@ class Upscale(BaseJob):
 
     price = PRICE
     pool = "gpu"
+    rerun_policy = RerunPolicy(first_seconds=0)  # its pauses have tests of their own
 
     class Input(JobInput):
         """A file and a number."""

@@ -24,6 +24,7 @@ from makegood.outcome import (
     Retry,
     Submission,
     Succeeded,
+    Trouble,
     Uncertain,
     Unfinished,
 )
@@ -156,7 +157,7 @@ class Site:
             case Fate.EMPTY:
                 return Succeeded(())
             case Fate.FAILED | Fate.TRANSIENT as fate:
-                return Failed("out of memory", transient=fate is Fate.TRANSIENT)
+                return Failed("out of memory", Trouble.PASSING if fate is Fate.TRANSIENT else Trouble.REQUEST)
             case Fate.CANCELLED:
                 return Cancelled(ran=bool(task and task.begun))
             case other:

@@ -11,8 +11,9 @@ from makegood.errors import AccountRefused, ProviderRefused, ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL, SUBMIT
-from makegood.outcome import Accepted, Cause, Rejected, Retry, Submission, Uncertain
+from makegood.outcome import JSON, Accepted, Cause, Rejected, Retry, Submission, Uncertain
 from makegood.ports import Provider
+from makegood.reruns import request_of
 from makegood.runtime.context import Context
 from makegood.runtime.loop import Crew, survivable
 from makegood.runtime.refusals import Refusals
@@ -56,6 +57,8 @@ class Submitter:
         if prepared is None:
             return
         job, files = prepared
+        # Before the intent: what cannot be read now is tried again, and nothing was sent.
+        request = await self._request(job)
         context = self._context
         token = secrets.token_urlsafe(32)
         ours = await context.store.attempts.intend(attempt, token_hash(token), context.settings.lease_seconds)
@@ -65,7 +68,7 @@ class Submitter:
         context.mover.remember(replace(job, intent_attempt=attempt.number))
         base = context.settings.webhook_base_url
         webhook = f"{base}/hooks/{token}" if base else None
-        outcome = await self._call(context.provider(attempt.account), job, files, webhook)
+        outcome = await self._call(context.provider(attempt.account), request, files, webhook)
         await self._record_for_sure(job, attempt, outcome)
 
     async def _prepare(self, attempt: Attempt) -> tuple[Job, dict[str, str]] | None:
@@ -117,12 +120,18 @@ class Submitter:
             return None
         return names
 
+    async def _request(self, job: Job) -> JSON:
+        """Return what this attempt asks for: after a run that failed, perhaps other than the one before."""
+        if not job.reruns:
+            return job.request
+        return request_of(job, job.attempt, await self._context.store.attempts.evidence(job.id))
+
     async def _call(
-        self, provider: Provider, job: Job, files: dict[str, str], webhook: str | None
+        self, provider: Provider, request: JSON, files: dict[str, str], webhook: str | None
     ) -> Submission:
         try:
             async with asyncio.timeout(self._context.settings.submit_timeout_seconds):
-                return await provider.submit(job.request, files, webhook)
+                return await provider.submit(request, files, webhook)
         except TimeoutError:
             return Uncertain("the create call was not answered in time")
 
