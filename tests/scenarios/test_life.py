@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-from makegood import JobMoney, Verdict
+from makegood import Job, JobMoney, Verdict
 from makegood.job import Phase
 from makegood.testing.drive import Advance
-from makegood_adapters.runninghub.simulator import Pace
+from makegood_adapters.runninghub.simulator import Faults, Match, Pace, Rule
 from tests.scenarios.stage import (
     HEIGHT,
     MONTHLY,

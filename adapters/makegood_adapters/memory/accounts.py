@@ -146,7 +146,7 @@ class MemoryAccounts:
     def _alarms(self, account: str, source: str) -> int:
         """Return how many attempts have evidence of this source that no person has looked into."""
         known = [row.evidence for row in self._tables.attempts_at([account])]
-        open_ = [facts for facts in known if Verdict.ADMINISTRATOR not in facts]
+        open_ = [facts for facts in known if Verdict.RESOLVED not in facts]
         return sum(fact.source == source for facts in open_ for fact in facts.values())
 
     def _rest_of(self, row: AccountRow) -> datetime | None:

@@ -90,6 +90,11 @@ class MemoryAttempts(MemoryAccounts):
         row = self._tables.attempts.get((job_id, number))
         return row.attempt if row else None
 
+    async def of(self, job_id: UUID) -> list[Attempt]:
+        """Return the job's attempts, first one first."""
+        mine = [row.attempt for (job, _), row in self._tables.attempts.items() if job == job_id]
+        return sorted(mine, key=lambda attempt: attempt.number)
+
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """Return what is known about the job's attempts, in the order in which it was learned."""
         rows = [row for (job, _), row in self._tables.attempts.items() if job == job_id]

@@ -159,6 +159,10 @@ class PostgresAttempts(PostgresAccounts):
         rows = await self._database.fetch(statement("attempts/get"), [job_id], [number])
         return to_attempt(rows[0]) if rows else None
 
+    async def of(self, job_id: UUID) -> list[Attempt]:
+        """See `Attempts.of`."""
+        return [to_attempt(row) for row in await self._database.fetch(statement("attempts/of"), job_id)]
+
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """See `Attempts.evidence`."""
         return [to_evidence(r) for r in await self._database.fetch(statement("attempts/evidence"), job_id)]

@@ -249,6 +249,9 @@ class Attempts(Accounts, Protocol):
     async def get(self, job_id: UUID, number: int) -> Attempt | None:
         """Return one attempt."""
 
+    async def of(self, job_id: UUID) -> list[Attempt]:
+        """Return the job's attempts, first one first."""
+
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """Return what is known about the job's attempts, in the order in which it was learned."""
 

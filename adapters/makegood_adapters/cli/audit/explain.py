@@ -30,6 +30,7 @@ _VERDICTS = {
     Verdict.ABSENT: "the provider does not know it",
     Verdict.DEADLINE: "we gave it up",
     Verdict.ADMINISTRATOR: "an administrator decided",
+    Verdict.RESOLVED: "a person has looked into it",
 }
 
 _SOURCES = {
@@ -211,7 +212,7 @@ def _known(evidence: Evidence) -> str:
     told = f" ({': '.join(said)})" if said else ""
     if changes := detail.get(AGAIN, {}).get("changes"):
         told += f"; the next run has {', '.join(f'{key} = {value}' for key, value in changes.items())}"
-    source = _SOURCES.get(evidence.source, evidence.source)
+    source = detail.get("actor") or _SOURCES.get(evidence.source, evidence.source)
     return f"attempt {evidence.attempt}: {_VERDICTS[evidence.verdict]}{task}{told}, known from {source}"
 
 
