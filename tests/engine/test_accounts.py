@@ -17,6 +17,7 @@ from makegood.outcome import (
     Trouble,
     Unfinished,
 )
+from makegood.ports import Moved, unheard
 from makegood.runtime import Submitter
 from makegood.runtime.refusals import WISH_SECONDS_MAX
 from makegood.testing.provider import ScriptedProvider
@@ -254,8 +255,8 @@ class Locked(ScriptedProvider):
 
     lasting = True
 
-    async def upload(self, name: str, data: bytes) -> str:
-        await super().upload(name, data)
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
+        await super().upload(name, data, moved)
         raise AccountRefused("APIKEY_UNAUTHORIZED", "802", lasting=self.lasting)
 
 

@@ -28,6 +28,7 @@ from makegood.outcome import (
     Uncertain,
     Unfinished,
 )
+from makegood.ports import Moved, unheard
 from makegood.testing.provider import PNG, PNG_END
 
 
@@ -107,7 +108,7 @@ class Site:
             task.fate = fate
             task.begun = task.begun or fate in {Fate.RUNNING, Fate.SUCCEEDED, Fate.EMPTY}
 
-    async def upload(self, name: str, data: bytes) -> str:
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
         """See `Provider.upload`."""
         raise AssertionError("these jobs have no files")
 

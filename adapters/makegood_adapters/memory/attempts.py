@@ -3,12 +3,12 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from makegood.errors import InsufficientCredits
 from makegood.job import Attempt, Evidence, Phase, Verdict
-from makegood.ports import Change
+from makegood.ports import PROLONGED_TIMES, Change
 from makegood_adapters.memory import asking, moves
 from makegood_adapters.memory.accounts import MemoryAccounts
 from makegood_adapters.memory.admission import Round
@@ -59,6 +59,22 @@ class MemoryAttempts(MemoryAccounts):
         row = self._mine(attempt)
         if row and row.attempt.phase is Phase.OPENED:
             row.lease_until = None
+
+    async def renew(self, attempt: Attempt, lease_seconds: float) -> bool:
+        """Prolong the lease of an upload that goes on, and let the job's deadline follow."""
+        row = self._mine(attempt)
+        if row is None or not self._leased(row) or not self._needed(row):
+            return False
+        if row.attempt.phase is not Phase.OPENED:
+            return False
+        row.lease_until = self._tables.later(lease_seconds)
+        job_row = self._tables.jobs[attempt.job_id]
+        job, seconds = job_row.job, job_row.spec.state[job_row.job.state].deadline_seconds
+        if job.deadline_at and seconds:
+            last = job.entered_at + timedelta(seconds=PROLONGED_TIMES * seconds)
+            put_off = max(job.deadline_at, min(self._tables.later(seconds), last))
+            job_row.job = replace(job, deadline_at=put_off)
+        return True
 
     async def intend(self, attempt: Attempt, token_hash: bytes, lease_seconds: float) -> bool:
         """Note that the create call is about to be made; the same call again gives the same answer."""

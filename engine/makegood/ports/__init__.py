@@ -2,7 +2,7 @@
 
 from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
-from makegood.ports.provider import Provider
+from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
 from makegood.ports.rules import Rules
 from makegood.ports.store import (
@@ -12,6 +12,7 @@ from makegood.ports.store import (
     PARKED_OF_SOURCE_MAX,
     PARKED_SECONDS,
     PARKING_SECONDS,
+    PROLONGED_TIMES,
     REPORTS_MAX,
     RESULT_SECONDS,
     Attempts,
@@ -38,6 +39,7 @@ __all__ = [
     "PARKED_OF_SOURCE_MAX",
     "PARKED_SECONDS",
     "PARKING_SECONDS",
+    "PROLONGED_TIMES",
     "REPORTS_MAX",
     "RESULT_SECONDS",
     "Accounts",
@@ -49,6 +51,7 @@ __all__ = [
     "Hints",
     "Jobs",
     "Ledger",
+    "Moved",
     "Outbox",
     "Provider",
     "Queue",
@@ -61,4 +64,5 @@ __all__ = [
     "Stream",
     "Swept",
     "Wakeups",
+    "unheard",
 ]

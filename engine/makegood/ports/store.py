@@ -39,6 +39,7 @@ PARKED_MAX, PARKED_OF_SOURCE_MAX, PARKED_SECONDS = 10_000, 100, 86_400.0
 PARKING_SECONDS = 60.0
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
 ORPHAN_SECONDS = 600.0
+PROLONGED_TIMES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +236,11 @@ class Attempts(Accounts, Protocol):
 
     async def give_back(self, attempt: Attempt) -> None:
         """End this worker's lease on an opened attempt, so that another may take it at once."""
+
+    async def renew(self, attempt: Attempt, lease_seconds: float) -> bool:
+        """Prolong this worker's lease on an opened attempt, since its upload goes on, and put the deadline of
+        its job off to a whole one from now, at most to PROLONGED_TIMES of it since the state was entered;
+        False: job or lease are no longer this worker's."""
 
     async def intend(self, attempt: Attempt, token_hash: bytes, lease_seconds: float) -> bool:
         """Commit that the create call is about to be made; False: the job or lease is no longer

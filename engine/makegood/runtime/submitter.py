@@ -17,6 +17,7 @@ from makegood.reruns import request_of
 from makegood.runtime.context import Context
 from makegood.runtime.loop import Crew, survivable
 from makegood.runtime.refusals import Refusals
+from makegood.runtime.uploading import InputGone, LeaseLost, Uploading
 
 log = logging.getLogger("makegood.submitter")
 
@@ -89,16 +90,14 @@ class Submitter:
 
     async def _upload(self, job: Job, attempt: Attempt, provider: Provider) -> dict[str, str] | None:
         """Return the provider's names of the inputs; None when the job was moved instead."""
-        names: dict[str, str] = {}
         try:
-            async with asyncio.timeout(self._context.settings.upload_timeout_seconds):
-                for field, key in job.files.items():
-                    data = await self._context.blobs.get(key)
-                    if data is None:
-                        message = f"The input file {field!r} is no longer there."
-                        await self._follow(job, "fail", Failure(category="input", message=message))
-                        return None
-                    names[field] = await provider.upload(key, data)
+            return await Uploading(self._context, job, attempt).bring(provider)
+        except LeaseLost:
+            log.info("job %s is no longer ours to upload; nothing was sent", job.id)
+            return None
+        except InputGone as error:
+            await self._follow(job, "fail", Failure(category="input", message=str(error)))
+            return None
         except ProviderRefused as error:
             await self._follow(job, "fail", Failure(category="input", message=str(error)))
             return None
@@ -108,7 +107,8 @@ class Submitter:
             await self._refusals.take(job, attempt, refusal, sent=False)
             return None
         except (ProviderUnavailable, TimeoutError) as error:
-            log.warning("inputs of job %s could not be uploaded: %s", job.id, error)
+            why = str(error) or "nothing moved any more"
+            log.warning("inputs of job %s could not be uploaded: %s", job.id, why)
             await self._refusals.rest(attempt.account)
             await self._follow(job, "defer")
             return None
@@ -118,7 +118,6 @@ class Submitter:
             log.exception("inputs of job %s could not be read", job.id)
             await self._follow(job, "defer", defer_seconds=self._refusals.pause(job))
             return None
-        return names
 
     async def _request(self, job: Job) -> JSON:
         """Return what this attempt asks for: after a run that failed, perhaps other than the one before."""

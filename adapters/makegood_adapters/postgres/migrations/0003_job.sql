@@ -69,6 +69,7 @@ create table makegood.job (
   cancel_requested_at timestamptz,
   finished_at         timestamptz,
   watched_until       timestamptz,                     -- the watchdog comes back not before
+  progress_at         timestamptz,                     -- when its upload last renewed its lease
   output              jsonb,
   error               jsonb,
   data                jsonb,                       -- what the present state carries

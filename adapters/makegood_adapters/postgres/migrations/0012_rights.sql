@@ -36,7 +36,7 @@ select kind, privilege, object from (values
     'table makegood.job'),
   (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
     'data, not_before, cancel_requested_at, start_tag)', 'table makegood.job'),
-  (array['worker'], 'update (attempt, intent_attempt, watched_until)', 'table makegood.job'),
+  (array['worker'], 'update (attempt, intent_attempt, watched_until, progress_at)', 'table makegood.job'),
 
   (array['worker', 'api'], 'insert (job_id, attempt, source, digest, body, task_id), update (copies)',
     'table makegood.inbox'),
