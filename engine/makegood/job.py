@@ -336,7 +336,8 @@ class Occupancy:
 
     `draining` are open attempts whose job is already over. `capacity` is what counts; `configured`, `told`
     and `learned` are what it was made of, None where there is none. `in_use` is how many tasks the provider
-    counted at `told_at`, `differs_since` since when that is not the number of open attempts. `problem` says
+    counted at `told_at`, `foreign` how many of them are not ours, as far as is known by now, and
+    `differs_since` since when its count is not ours. `problem` says
     why the account cannot be used, `failures` how many surveys in a row went unanswered. `abandoned` attempts
     held their slot to the last moment: a person should look at the provider whether their tasks still run;
     `late` ones turned out to have a task when they were closed already. Both until `Engine.resolve`.
@@ -354,6 +355,7 @@ class Occupancy:
     in_use: int | None = None
     told_at: datetime | None = None
     differs_since: datetime | None = None
+    foreign: int = 0
     rests_until: datetime | None = None
     problem: str | None = None
     problem_since: datetime | None = None

@@ -75,8 +75,8 @@ async def test_d29_what_is_told_is_what_the_socket_has_taken(site: str) -> None:
 
 
 async def test_d29_an_upload_takes_longer_than_a_standstill_may() -> None:
-    """Three seconds of uploading, and a bound of two: the bound is for a standstill. At the end the site still
-    reads for a while what is in the buffers between the two."""
+    """Three seconds of uploading, and a bound of two for a standstill: at the end the site still reads what
+    is in the buffers on the way."""
     async with (
         Simulator(keys={KEY: 3}, habits=Habits(upload_bytes_per_second=LARGE / 3)) as simulator,
         open_session() as session,

@@ -211,6 +211,9 @@ class MemoryAttempts(MemoryAccounts):
         """Return how many more attempts may be opened at an account now."""
         open_ = self._tables.open_at(row.account.name)
         free = row.capacity - len(open_)
+        if foreign := self._foreign(row):
+            room = (row.capacity if row.told is None else row.told) - foreign
+            free = min(free, max(1, room) - len(open_))
         if row.on_the_way_max is None:
             return free
         on_the_way = sum(a.attempt.phase in (Phase.OPENED, Phase.SUBMITTING) for a in open_)

@@ -1,6 +1,6 @@
 """What the engine asks of the world: small Protocols, one sentence a method."""
 
-from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
+from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
 from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
@@ -32,6 +32,7 @@ from makegood.ports.wakeups import Bell, Wakeups
 
 __all__ = [
     "COUNTED_MAX",
+    "FOREIGN_SECONDS",
     "GROW_SECONDS",
     "HINTS_MAX",
     "ORPHAN_SECONDS",

@@ -23,6 +23,10 @@ create table makegood.provider_account (
   in_use           integer,                              -- tasks, as the provider counts them
   told_at          timestamptz,
   differs_since    timestamptz,                          -- since when that is not what we count
+  others           integer not null default 0,           -- of its tasks, those that are not ours, and how
+  others_until     timestamptz,                          -- long that is taken for true
+  fewer_since      timestamptz,                          -- since when it counts fewer tasks than we do
+  fewer_asked      boolean not null default false,       -- and all of ours were asked about
   failures         integer not null default 0,           -- surveys in a row without an answer
   last_error       text,
   check ((problem is null) = (problem_since is null))

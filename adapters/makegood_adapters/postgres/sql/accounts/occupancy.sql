@@ -1,5 +1,6 @@
 -- Read use, capacity and health of every account. Called by Accounts.occupancy.
 select p.name, p.pool, p.capacity, p.configured, p.told, p.learned, p.in_use, p.told_at, p.differs_since,
+       case when p.others_until > makegood.now() then p.others else 0 end as foreign_tasks,
        p.problem, p.problem_since, p.failures, p.last_error,
        case when p.rests_until > makegood.now() then p.rests_until end as rests_until,
        count(a.job_id) as open,
