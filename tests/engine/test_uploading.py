@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from makegood import Job, Settings, StoreUnavailable
+from makegood import Attempt, Job, Settings, StoreUnavailable
 from makegood.runtime import Submitter
 from makegood.testing.provider import Gate
 from tests.engine.world import BASE_URL, PATIENCE_SECONDS, PRICE, STARTING, World, a_world
@@ -117,12 +117,12 @@ async def test_a_store_that_is_away_for_a_moment_ends_no_upload(
     job, gate = await uploading(world)
     renew, fails = world.store.attempts.renew, 2
 
-    async def away(*given: object) -> bool:
+    async def away(attempt: Attempt, lease_seconds: float) -> bool:
         nonlocal fails
         fails -= 1
         if fails >= 0:
             raise StoreUnavailable("away")
-        return await renew(*given)
+        return await renew(attempt, lease_seconds)
 
     monkeypatch.setattr(world.store.attempts, "renew", away)
     await world.clock.advance(MINUTE)

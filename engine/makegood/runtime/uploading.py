@@ -58,7 +58,7 @@ class Uploading:
                 raise LeaseLost from None
             raise
         finally:
-            if beat:
+            if beat is not None:
                 beat.cancel()
                 await asyncio.wait([beat])
                 if not beat.cancelled() and (error := beat.exception()):
