@@ -111,7 +111,7 @@ class Administration:
             await self._store.attempts.record(found.evidence(Verdict.RESOLVED, SOURCE, detail=detail))
         else:
             raise InvalidRequest(_needs_nobody(found))
-        return await self._store.attempts.get(job_id, attempt) or found
+        return next(each for each in await self.attempts(job_id) if each.number == attempt)
 
     async def _no_task(self, job: Job, attempt: Attempt, detail: JSON) -> None:
         hints = await self._store.hints.unread(attempt)

@@ -22,11 +22,22 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @asynccontextmanager
 async def serving(handle: Serve) -> AsyncIterator[str]:
     """Yield the address of a server that does with a connection what *handle* does."""
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, limit=2**16)
+    served: list[tuple[asyncio.Task[object] | None, asyncio.StreamWriter]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append((asyncio.current_task(), writer))
+        await handle(reader, writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**16)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for task, writer in served:
+            if task:
+                task.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*(task for task, _ in served if task), return_exceptions=True)
 
 
 def test_a_piece_is_told_once_the_next_one_is_asked_for() -> None:
@@ -52,7 +63,6 @@ async def test_d29_what_is_told_is_what_the_socket_has_taken(site: str) -> None:
         writer.write(REPLY)
         await writer.drain()
         await over.wait()
-        writer.close()
 
     def moved(size: int) -> None:
         told.append(size)
