@@ -73,7 +73,9 @@ async def test_a_job_is_ended_as_the_page_shows_it(store: PostgresStore, run: Ru
     job = await submitted(store)
     told = await run(str(job.id), "--fail", *WHO, "--yes")
     assert (told.returncode, told.stderr) == (0, "")
-    shown = re.search(r"```sh\nmakegood settle [^\n]+\n```\n\n```text\n(.+?)```", PAGE.read_text("utf-8"), re.S)
+    shown = re.search(
+        r"```sh\nmakegood settle [^\n]+\n```\n\n```text\n(.+?)```", PAGE.read_text("utf-8"), re.S
+    )
     assert shown
     page = shown[1].replace("01a213bf-9421-7538-90e1-66c5d4082a84", str(job.id))
     before, _, after = told.stdout.partition("\n\n")

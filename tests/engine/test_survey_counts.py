@@ -80,7 +80,7 @@ async def test_a_count_that_is_lower_for_long_has_every_task_asked_about_at_once
     assert caplog.messages.count(said) == 1
 
 
-async def test_p10_a_task_that_its_provider_neither_counts_nor_knows_ends_with_its_refund(
+async def test_p10_a_task_that_is_neither_counted_nor_known_ends_with_its_refund(
     world: World,
 ) -> None:
     await world.instead(TELLS, capacity=3)

@@ -117,6 +117,7 @@ def to_attempt(row: Record) -> Attempt:
         outputs=tuple(json.loads(row["outputs"])),
         cancel_sent_at=row["cancel_sent_at"],
         draining_until=row["draining_until"],
+        known=(),
     )
 
 
