@@ -137,6 +137,18 @@ async def test_a_state_of_ones_own_ends_as_its_deadline_would() -> None:
         await world.ended(job, "failed")
 
 
+async def test_a_cancellation_by_a_person_costs_nothing_whatever_the_policy_says() -> None:
+    class Dear(Upscale):
+        @classmethod
+        def cancellation_price(cls, job: Job, ran: bool) -> int:
+            return job.price
+
+    async with a_world(Dear) as world:
+        job = await world.running(Dear)
+        await world.engine.administer(job.id, BaseJob.cancel, **WHO)
+        await world.ended(job, "cancelled")
+
+
 async def test_a_guard_of_the_type_holds_a_person_back_too() -> None:
     class Locked(Upscale):
         fail = Event(

@@ -73,12 +73,13 @@ class ScriptedProvider:
     `plan` says what comes instead, `fail` lets calls go unanswered, `gate` holds one back. `calls`
     lists what was asked, as (method, file name, task id or address); `tasks` what exists, by id; `room` is
     what it says of the account. `contents` says in which pieces a result comes, by its address; an
-    exception among them is raised.
+    exception among them is raised. A `deaf` one takes requests to cancel, and goes on.
     """
 
     def __init__(self, features: Features | None = None) -> None:
         self.features = features or Features(tells_webhook=True)
         self.room = Capacity()
+        self.deaf = False
         self.calls: list[tuple[str, str]] = []
         self.tasks: dict[str, Task] = {}
         self.contents: dict[str, Sequence[bytes | Exception]] = {}
@@ -149,7 +150,7 @@ class ScriptedProvider:
         task = self.tasks.get(task_id)
         if task is None:
             return CancelReply.NOT_FOUND
-        task.cancelled = True
+        task.cancelled = not self.deaf
         return CancelReply.REQUESTED
 
     async def capacity(self) -> Capacity:
