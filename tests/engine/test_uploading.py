@@ -9,7 +9,7 @@ import pytest
 from makegood import Attempt, Job, Settings, StoreUnavailable
 from makegood.runtime import Submitter
 from makegood.testing.provider import Gate
-from tests.engine.world import BASE_URL, PATIENCE_SECONDS, PRICE, STARTING, World, a_world
+from tests.engine.world import BASE_URL, PATIENCE_SECONDS, PRICE, SETTINGS, STARTING, World, a_world
 
 MINUTE = 60.0
 
@@ -28,6 +28,15 @@ async def uploading(world: World) -> tuple[Job, Gate]:
     async with asyncio.timeout(PATIENCE_SECONDS):
         await gate.reached.wait()
     return await world.job(job), gate
+
+
+async def stopped(submitter: Submitter) -> None:
+    """Wait until the submitter works on nothing any more, by itself."""
+
+    async def at_rest() -> bool:
+        return submitter.crew.room == SETTINGS.batch_max
+
+    await until(at_rest)
 
 
 async def deadline(world: World, job: Job) -> datetime:
@@ -81,7 +90,7 @@ async def test_d29_a_worker_that_lost_its_lease_stops_and_another_one_goes_on(wo
     await another.turn()
     await second.reached.wait()
     gate.moved(1_000)  # this is how the first one learns it
-    await world.submitter.crew.drain(PATIENCE_SECONDS)
+    await stopped(world.submitter)
     assert not gate.opened.is_set()
     assert (await world.job(job)).state == "starting"
     second.opened.set()
@@ -94,7 +103,7 @@ async def test_d29_an_upload_whose_job_is_cancelled_stops_at_its_next_sign_of_li
     job, gate = await uploading(world)
     await world.engine.cancel(job.id)
     gate.moved(1_000)
-    await world.submitter.crew.drain(PATIENCE_SECONDS)
+    await stopped(world.submitter)
     await world.ended(job, "cancelled")
     assert world.provider.count("submit") == 0
 
