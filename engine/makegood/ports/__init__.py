@@ -2,6 +2,7 @@
 
 from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
+from makegood.ports.ledger import Ledger
 from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
 from makegood.ports.rules import Rules
@@ -20,7 +21,6 @@ from makegood.ports.store import (
     Effect,
     Hints,
     Jobs,
-    Ledger,
     Outbox,
     Receipt,
     Store,
