@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from makegood import BaseJob, Catalog, Engine, Job, JobMoney, ProviderAccount, Settings, Verdict
-from makegood.outcome import Failed, Output, Rejected, Retry, Succeeded, Uncertain, Unfinished
+from makegood.outcome import Failed, Output, Rejected, Retry, Succeeded, Trouble, Uncertain, Unfinished
 from makegood.ports import Blobs, Provider
 from makegood.testing import edge_coverage, job_type_tests
 from makegood.testing.drive import Advance
@@ -193,7 +193,7 @@ class TestFilmOnPostgres:
         provider = ScriptedProvider()
         async with engine_on(database, Film, provider) as engine:
             provider.plan(Rejected("421", "busy", Retry.LATER, after_seconds=0.01))
-            provider.plan(None, Failed("out of memory", transient=True))
+            provider.plan(None, Failed("out of memory", trouble=Trouble.PASSING))
             asked = provider.gate("query")  # until the job is known to run
             job = await reached(engine, await self.uploaded(engine), "running")
             asked.opened.set()

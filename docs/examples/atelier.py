@@ -22,6 +22,7 @@ from makegood.outcome import (
     Rejected,
     Retry,
     Succeeded,
+    Trouble,
     Uncertain,
     Unfinished,
 )
@@ -34,8 +35,9 @@ class Atelier:
         self._session, self._base = session, base_url
         self._headers = {"Authorization": f"Bearer {api_key}"}
 
-    async def upload(self, name, data):
+    async def upload(self, name, data, moved):
         status, body = await self._ask("POST", "/files", data=data)
+        moved(len(data))  # a large file tells of its pieces: an upload that is silent for long is given up
         if status == 413:
             raise ProviderRefused("The file is larger than the studio takes.")
         if status != 201:
@@ -73,7 +75,7 @@ class Atelier:
             case (200, "done"):
                 return Succeeded((Output(body["file"], "png"),), {"minutes": body["minutes"]})
             case (200, "spoiled"):
-                return Failed(body["why"], transient=True)
+                return Failed(body["why"], trouble=Trouble.PASSING)
             case (200, "stopped"):
                 return Cancelled(ran=body["minutes"] > 0)
             case (404, _):

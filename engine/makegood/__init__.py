@@ -44,6 +44,7 @@ from makegood.job import (
 from makegood.jobtype import File, JobInput
 from makegood.lifecycle import BaseJob, Completion, Failure
 from makegood.machine import Empty, Event, Machine, Money, Obligation, State
+from makegood.reruns import Rerun, RerunPolicy
 from makegood.settings import Settings
 from makegood.statement import Entry, EntryKind, Statement
 
@@ -87,6 +88,8 @@ __all__ = [
     "ProviderRefused",
     "ProviderUnavailable",
     "Refusal",
+    "Rerun",
+    "RerunPolicy",
     "ResultTooLarge",
     "Rule",
     "Scope",

@@ -39,7 +39,7 @@ def decide(
     _check_attempt(job_type, job, edge, evidence)
     return Decision(
         edge=edge,
-        settle=_settle(job_type, job, edge, payload, ran),
+        settle=_settle(job_type, job, edge, payload, ran, evidence),
         output=payload.output if isinstance(payload, Completion) else None,
         error=payload.model_dump(mode="json") if isinstance(payload, Failure) else None,
         data=payload.model_dump(mode="json") if job_type.rules.facts[job.state, event].carries_data else None,
@@ -79,7 +79,9 @@ def _check_attempt(job_type: type[BaseJob], job: Job, edge: Edge, evidence: Evid
         raise GuardFailed(edge.event, job.state, ["cancel_requested"], why)
 
 
-def _settle(job_type: type[BaseJob], job: Job, edge: Edge, payload: BaseModel, ran: bool) -> int | None:
+def _settle(
+    job_type: type[BaseJob], job: Job, edge: Edge, payload: BaseModel, ran: bool, evidence: Evidence | None
+) -> int | None:
     match edge.money:
         case Money.CAPTURE:
             earned = payload.earned if isinstance(payload, Completion) else None
@@ -87,7 +89,9 @@ def _settle(job_type: type[BaseJob], job: Job, edge: Edge, payload: BaseModel, r
         case Money.RELEASE:
             return 0
         case Money.POLICY:
-            if not job.submitted:
+            # A person who cancels somebody's job has not found it worth its price.
+            by_a_person = evidence is not None and evidence.verdict is Verdict.ADMINISTRATOR
+            if by_a_person or not job.submitted:
                 return 0
             return max(0, min(job_type.cancellation_price(job, ran), job.price))
         case _:

@@ -10,7 +10,8 @@
     cancel    ask for the end; report: what a client believes; fire: any event of the type
     get       read; history and watch are in `makegood.watching`, what those who wait are told in
               `makegood.waiting`, queues are ruled in `makegood.admission`, webhooks received in
-              `makegood.hearing`, credits granted and read in `makegood.accounting`
+              `makegood.hearing`, credits granted and read in `makegood.accounting`, what people
+              decide is in `makegood.administration`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -29,6 +30,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from makegood.accounting import Accounting
+from makegood.administration import Administration
 from makegood.admission import Admission
 from makegood.catalog import Catalog
 from makegood.decide import permitted
@@ -83,7 +85,7 @@ log = logging.getLogger("makegood.engine")
 P = TypeVar("P", bound=BaseModel)
 
 
-class Engine(Accounting, Admission, Waiting, Watching, Hearing):
+class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the

@@ -30,6 +30,7 @@ class Verdict(StrEnum):
     ABSENT = "absent"  # the provider knows no such task
     DEADLINE = "deadline"  # our own last moment has passed
     ADMINISTRATOR = "administrator"  # a named person decided, with a reason
+    RESOLVED = "resolved"  # a named person has looked into what no program could settle
 
 
 #: Verdicts after which the provider holds nothing more for the attempt: its slot is free.
@@ -119,7 +120,8 @@ class Attempt:
 
     `epoch` grows with every claim, so that a worker which lost its lease cannot write any more.
     `ran` tells whether the provider was ever seen working on the task, `cancel_late` that it was over
-    before our first request to cancel.
+    before our first request to cancel. `known` is the evidence about it, in the order in which it was
+    learned; only `Engine.attempts` fills it in.
     """
 
     job_id: UUID
@@ -141,6 +143,7 @@ class Attempt:
     token_hash: bytes | None = None
     cancel_answered: bool = False
     cancel_late: bool = False
+    known: "tuple[Evidence, ...]" = ()
 
     def evidence(
         self,
@@ -333,11 +336,11 @@ class Occupancy:
 
     `draining` are open attempts whose job is already over. `capacity` is what counts; `configured`, `told`
     and `learned` are what it was made of, None where there is none. `in_use` is how many tasks the provider
-    counted at `told_at`, `differs_since` since when that is not the number of open attempts. `problem` says
+    counted at `told_at`, `foreign` how many of them are not ours, as far as is known by now, and
+    `differs_since` since when its count is not ours. `problem` says
     why the account cannot be used, `failures` how many surveys in a row went unanswered. `abandoned` attempts
     held their slot to the last moment: a person should look at the provider whether their tasks still run;
-    `late` ones turned out to have a task when they were closed already. Both until an administrator's
-    evidence is recorded.
+    `late` ones turned out to have a task when they were closed already. Both until `Engine.resolve`.
     """
 
     account: str
@@ -352,6 +355,7 @@ class Occupancy:
     in_use: int | None = None
     told_at: datetime | None = None
     differs_since: datetime | None = None
+    foreign: int = 0
     rests_until: datetime | None = None
     problem: str | None = None
     problem_since: datetime | None = None

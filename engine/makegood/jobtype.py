@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from makegood.errors import InvalidInput
 from makegood.job import Job
 from makegood.machine import Event, Machine, Problem
-from makegood.outcome import JSON
+from makegood.outcome import JSON, Trouble
+from makegood.reruns import Rerun, RerunPolicy
 
 MEGABYTE = 1_000_000
 SCOPE = re.compile(r"[a-z][a-z0-9_]*")
@@ -74,6 +75,8 @@ class JobType(Machine):
     attempts_max: ClassVar[int] = 3
     fetch_deadline: ClassVar[timedelta] = timedelta(hours=2)
     exclusive_by: ClassVar[str | None] = None
+    #: Which runs that failed are made again, and when.
+    rerun_policy: ClassVar[RerunPolicy] = RerunPolicy()
     #: What the user sends: a job type declares a nested `class Input(JobInput)`.
     Input: ClassVar[type[BaseModel]] = JobInput
 
@@ -119,6 +122,15 @@ class JobType(Machine):
         than the price captures only that, and what was drawn last comes back first. It may be asked again.
         """
         return None
+
+    @classmethod
+    def rerun_after(cls, job: Job, trouble: Trouble, request: JSON) -> Rerun | None:
+        """Return how a job is run again whose run failed of *trouble*; None: it fails, all credits back.
+
+        *request* is what that run had asked, `job.reruns` how often it was run again already. It is asked
+        only while `attempts_max` allows another run, and may be asked again; one that raises says None.
+        """
+        return cls.rerun_policy.rerun(request, trouble, job.reruns)
 
     @classmethod
     def cancellation_price(cls, job: Job, ran: bool) -> int:

@@ -85,12 +85,23 @@ class Succeeded:
     usage: JSON = field(default_factory=dict)
 
 
+class Trouble(StrEnum):
+    """What a run failed of, and so whether another run of the same job may succeed."""
+
+    REQUEST = "request"
+    """What was asked for, or nobody knows what: another run would fail alike."""
+    PASSING = "passing"
+    """The provider's machine: a stale file handle, a broken connection, a time-out inside."""
+    MEMORY = "memory"
+    """The machine had too little memory; a larger one may have enough."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The task is over without a result. `transient` means that another run may succeed."""
+    """The task is over without a result; `trouble` tells what kind of failure it was."""
 
     reason: str
-    transient: bool = False
+    trouble: Trouble = Trouble.REQUEST
     usage: JSON = field(default_factory=dict)
 
 

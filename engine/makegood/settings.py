@@ -28,7 +28,9 @@ class Settings:
     submit_timeout_seconds: float = 60.0
     """Longest create call; after it the outcome is uncertain."""
     upload_timeout_seconds: float = 120.0
-    """Longest upload of all inputs of one job."""
+    """Longest time in which nothing of a job's inputs moves, before their upload is given up."""
+    heartbeat_seconds: float = 15.0
+    """Shortest time between two renewals of the lease of an upload that moves."""
     lease_seconds: float = 300.0
     """How long a worker owns an attempt; longer than upload and submit together."""
     poll_interval_seconds: float = 5.0

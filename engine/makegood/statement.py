@@ -27,6 +27,7 @@ FAILURES = {
     "timeout": "not finished in time",
     "input": "input could not be used",
     "client_report": "reported as failed before it began",
+    "administrator": "ended by an administrator",
     "external": "ended by another program",
     "unknown": "job failed",
 }

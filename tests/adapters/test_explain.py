@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from makegood import Failure, InvalidRequest, Job, UnknownJob
 from makegood.job import Verdict
-from makegood.outcome import Failed, Output, Rejected, Retry, Succeeded, Uncertain, Unfinished
+from makegood.outcome import Failed, Output, Rejected, Retry, Succeeded, Trouble, Uncertain, Unfinished
 from makegood_adapters.cli.audit.explain import Explanation, explain, job_id_of
 from makegood_adapters.memory.tables import Hold, Tables
 from tests.engine.world import PRICE, RUNNING, SETTINGS, STATES, Upscale, World, a_world, in_state
@@ -36,7 +36,7 @@ def text(explained: Explanation) -> str:
 
 async def test_a_delivered_job_is_told_line_by_line(world: World) -> None:
     await world.engine.start_cycle("ada", 20, plan="basic", cycle="january")
-    job = await world.running(Upscale, Failed("out of memory", transient=True))
+    job = await world.running(Upscale, Failed("out of memory", trouble=Trouble.PASSING))
     await world.ask()
     world.provider.plan(None, DONE)
     await world.start()

@@ -37,7 +37,8 @@ async def health(page: Page) -> tuple[int, Any]:
 
 
 async def test_it_tells_how_each_account_is(store: MemoryStore, page: Page) -> None:
-    await store.attempts.surveyed("main", Capacity(limit=5, in_use=2))
+    mark = await store.attempts.mark("main")
+    await store.attempts.surveyed("main", Capacity(limit=5, in_use=2), mark=mark)
     status, body = await health(page)
     now = store.tables.now().isoformat()
     assert (status, body["ok"]) == (200, True)
@@ -57,6 +58,7 @@ async def test_it_tells_how_each_account_is(store: MemoryStore, page: Page) -> N
             "in_use": 2,
             "told_at": now,
             "differs_since": now,
+            "foreign": 2,
             "unanswered": 0,
             "needs_a_person": 0,
         }

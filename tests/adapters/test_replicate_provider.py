@@ -21,6 +21,7 @@ from makegood.outcome import (
     Rejected,
     Retry,
     Succeeded,
+    Trouble,
     Uncertain,
     Unfinished,
 )
@@ -210,11 +211,11 @@ ANSWERS: list[tuple[dict[str, Any], Answer]] = [
     ({"status": "failed", "error": "no"}, Failed("no")),
     ({"status": "failed", "error": None}, Failed("The prediction failed.")),
     ({"status": "failed", "error": f"{KEY}\x00"}, Failed("[key]")),
-    ({"status": "failed", "error": "start (E6716)"}, Failed("start (E6716)", transient=True)),
-    ({"status": "failed", "error": "E1001"}, Failed("E1001", transient=False)),
+    ({"status": "failed", "error": "start (E6716)"}, Failed("start (E6716)", trouble=Trouble.PASSING)),
+    ({"status": "failed", "error": "E1001"}, Failed("E1001")),
     (
         {"status": "failed", "error": "x", "metrics": {"predict_time": 2}},
-        Failed("x", False, {"predict_time": 2}),
+        Failed("x", usage={"predict_time": 2}),
     ),
     ({"status": "succeeded"}, Succeeded(())),
     ({"status": "succeeded", "output": ""}, Succeeded(())),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from makegood.errors import ProviderUnavailable, ResultTooLarge
-from makegood.outcome import Answer, Cancelled, Failed, NotFound, Output, Succeeded, Unfinished
+from makegood.outcome import Answer, Cancelled, Failed, NotFound, Output, Succeeded, Trouble, Unfinished
 from makegood_adapters.runninghub import RunningHub
 from tests.adapters.scripted_runninghub import PAGE, TASK, Script, reply
 
@@ -58,8 +58,8 @@ ANSWERS: list[tuple[dict[str, Any], Answer]] = [
     (failed({**REASON, "traceback": TRACE}), Failed("odd input")),
     (failed({**REASON, "traceback": '["  File x, line 1"]'}), Failed("odd input")),
     (failed("just a text"), Failed("just a text")),
-    (failed({**REASON, "exception_message": "Broken pipe"}), Failed("Broken pipe", transient=True)),
-    (v1(1504, "model timeout"), Failed("model timeout", transient=True)),
+    (failed({**REASON, "exception_message": "Broken pipe"}), Failed("Broken pipe", trouble=Trouble.PASSING)),
+    (v1(1504, "model timeout"), Failed("model timeout", trouble=Trouble.PASSING)),
     (v1(807, "APIKEY_TASK_NOT_FOUND"), NotFound()),
 ]
 

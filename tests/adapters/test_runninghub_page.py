@@ -10,7 +10,7 @@ from makegood_adapters.config import AccountConfig
 from makegood_adapters.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.codes import CODES, Endpoint, Meaning, interpret
 from makegood_adapters.runninghub.provider import UPLOAD_BYTES_MAX
-from makegood_adapters.runninghub.reading import _TRANSIENT_TEXTS
+from makegood_adapters.runninghub.reading import _MEMORY_TEXTS, _PASSING_TEXTS
 from makegood_adapters.runninghub.replies import Wording
 from makegood_adapters.runninghub.request import _OPTIONS, read_request
 from makegood_adapters.runninghub.submission import judge
@@ -121,5 +121,5 @@ def test_every_option_is_listed() -> None:
 def test_texts_and_sizes_are_those_of_the_adapter() -> None:
     told = " ".join(PAGE.split())
     assert f"{UPLOAD_BYTES_MAX:,} bytes" in told
-    for text in _TRANSIENT_TEXTS:
+    for text in (*_PASSING_TEXTS, *_MEMORY_TEXTS):
         assert f"`{text.replace('[', '').replace(']', '')}`" in told.replace("CUDA", "cuda")

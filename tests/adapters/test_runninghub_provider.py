@@ -14,6 +14,7 @@ from makegood.outcome import (
     NotFound,
     Output,
     Succeeded,
+    Trouble,
     Unfinished,
 )
 from makegood_adapters.runninghub import RunningHub
@@ -71,7 +72,7 @@ async def test_answers_about_a_task(script: Script, provider: RunningHub, number
     script.reply(body, kind="text/plain")
     answer = await provider.query(TASK)
     if isinstance(answer, Failed):
-        answer = Failed(answer.reason, answer.transient)
+        answer = Failed(answer.reason, answer.trouble)
     assert answer == expected
 
 
@@ -80,30 +81,31 @@ async def test_codes_after_which_another_run_may_do(script: Script, provider: Ru
     script.reply(record("FAILED", errorCode=code))
     answer = await provider.query(TASK)
     assert isinstance(answer, Failed)
-    assert answer.transient
+    assert answer.trouble is Trouble.PASSING
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "node", "transient"),
+    ("text", "kind", "node", "trouble"),
     [
-        ("[Errno 116] Stale file handle: '/data'", "OSError", "VAELoader", True),
-        ("[Errno 5] Input/output error", "OSError", "VAELoader", True),
-        ("Broken pipe", "BrokenPipeError", "SaveImage", True),
-        ("Connection reset by peer", "ConnectionResetError", "SaveImage", True),
-        ("No such file: 'x.png'", "FileNotFoundError", "LoadImage", True),
-        ("No such file: 'x.ckpt'", "FileNotFoundError", "CheckpointLoader", False),
-        ("CUDA out of memory", "OutOfMemoryError", "KSampler", True),
-        ("division by zero", "ZeroDivisionError", "KSampler", False),
+        ("[Errno 116] Stale file handle: '/data'", "OSError", "VAELoader", Trouble.PASSING),
+        ("[Errno 5] Input/output error", "OSError", "VAELoader", Trouble.PASSING),
+        ("Broken pipe", "BrokenPipeError", "SaveImage", Trouble.PASSING),
+        ("Connection reset by peer", "ConnectionResetError", "SaveImage", Trouble.PASSING),
+        ("No such file: 'x.png'", "FileNotFoundError", "LoadImage", Trouble.PASSING),
+        ("No such file: 'x.ckpt'", "FileNotFoundError", "CheckpointLoader", Trouble.REQUEST),
+        ("CUDA out of memory", "OutOfMemoryError", "KSampler", Trouble.MEMORY),
+        ("Allocation on device", "torch.OutOfMemoryError", "VAEDecode", Trouble.MEMORY),
+        ("division by zero", "ZeroDivisionError", "KSampler", Trouble.REQUEST),
     ],
 )
 async def test_texts_after_which_another_run_may_do(
-    script: Script, provider: RunningHub, text: str, kind: str, node: str, transient: bool
+    script: Script, provider: RunningHub, text: str, kind: str, node: str, trouble: Trouble
 ) -> None:
     reason = {"exception_message": text, "exception_type": kind, "node_name": node}
     script.reply(record("FAILED", errorCode="805", failedReason=reason))
     answer = await provider.query(TASK)
     assert isinstance(answer, Failed)
-    assert answer.transient is transient
+    assert answer.trouble is trouble
 
 
 async def test_results_and_the_bill(script: Script, provider: RunningHub) -> None:

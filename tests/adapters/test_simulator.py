@@ -20,6 +20,7 @@ from makegood.outcome import (
     Rejected,
     Retry,
     Succeeded,
+    Trouble,
     Unfinished,
 )
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
@@ -72,7 +73,7 @@ async def test_what_is_no_image_fails_the_task(site: Site) -> None:
     answer = await site.provider.query(task.id)
     assert isinstance(answer, Failed)
     assert "cannot identify image file" in answer.reason
-    assert not answer.transient
+    assert answer.trouble is Trouble.REQUEST
 
 
 async def test_an_image_that_unfolds_too_far_fails_the_task(site: Site) -> None:

@@ -12,6 +12,7 @@ from makegood.outcome import (
     Failed,
     Rejected,
     Succeeded,
+    Trouble,
     Uncertain,
 )
 from makegood_adapters.runninghub.simulator import Faults, Match, Rule
@@ -105,7 +106,8 @@ async def test_a_task_fails_as_told(site: Site, transient: bool) -> None:
     site.sim.add(Rule(faults=Faults(fail="the sampler gave up", transient=transient)))
     answer = await site.provider.query((await site.run()).id)
     assert isinstance(answer, Failed)
-    assert (answer.reason, answer.transient) == ("the sampler gave up", transient)
+    trouble = Trouble.PASSING if transient else Trouble.REQUEST
+    assert (answer.reason, answer.trouble) == ("the sampler gave up", trouble)
     assert (await site.run()).state == "SUCCESS"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from makegood import Catalog, Engine, ProviderAccount
 from makegood.errors import DeclarationError
-from makegood.outcome import Failed
+from makegood.outcome import Failed, Trouble
 from makegood.settings import Settings
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
@@ -80,7 +80,7 @@ def test_a_seed_that_nobody_gives_is_drawn_for_the_job(tmp_path: Path) -> None:
 
 async def test_every_try_of_a_job_sends_the_same_seed(tmp_path: Path) -> None:
     dream, provider = made(tmp_path), ScriptedProvider()
-    provider.plan(None, Failed("Broken pipe", transient=True))
+    provider.plan(None, Failed("Broken pipe", trouble=Trouble.PASSING))
     accounts = {ProviderAccount(name="main", pool="runninghub", capacity=1): provider}
     settings = Settings(loop_interval_seconds=0.05, poll_interval_seconds=0.05, defer_seconds=0)
     store = MemoryStore()

@@ -14,8 +14,10 @@ from makegood.outcome import (
     Features,
     Rejected,
     Retry,
+    Trouble,
     Unfinished,
 )
+from makegood.ports import Moved, unheard
 from makegood.runtime import Submitter
 from makegood.runtime.refusals import WISH_SECONDS_MAX
 from makegood.testing.provider import ScriptedProvider
@@ -218,7 +220,7 @@ class TestUnfit:
                 await world.start()
                 assert (await world.job(job)).state == "queued"
                 await world.clock.advance(world.settings.defer_max_seconds)
-            world.provider.plan(None, Failed("errno 116", transient=True))
+            world.provider.plan(None, Failed("errno 116", trouble=Trouble.PASSING))
             await world.start()
             assert (await world.use()).problem is None
             await world.ask()
@@ -253,8 +255,8 @@ class Locked(ScriptedProvider):
 
     lasting = True
 
-    async def upload(self, name: str, data: bytes) -> str:
-        await super().upload(name, data)
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
+        await super().upload(name, data, moved)
         raise AccountRefused("APIKEY_UNAUTHORIZED", "802", lasting=self.lasting)
 
 

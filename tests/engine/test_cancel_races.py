@@ -3,11 +3,12 @@
 import asyncio
 
 from makegood import Job, JobMoney
-from makegood.outcome import Unfinished
+from makegood.outcome import Cancelled, Output, Succeeded, Unfinished
 from makegood.runtime.inquiry import Inquiry
-from tests.engine.world import PATIENCE_SECONDS, PRICE, Upscale, World, a_world
+from tests.engine.world import PATIENCE_SECONDS, PRICE, RUNNING, Upscale, World, a_world
 
 RUNS = Unfinished(running=True)
+DONE = Succeeded((Output("https://provider.example/1.png", "png"),))
 
 
 async def test_one_who_asked_before_the_cancel_hears_of_its_effect_first() -> None:
@@ -34,3 +35,38 @@ async def test_one_who_asked_before_the_cancel_hears_of_its_effect_first() -> No
 async def ended(world: World, job: Job) -> None:
     async for _ in world.engine.watch(job.id):
         pass
+
+
+async def test_c9_a_cancel_that_is_never_answered_ends_by_the_deadline_with_its_refund(world: World) -> None:
+    job = await world.running(Upscale, RUNS)
+    world.provider.fail("cancel", times=1_000)
+    await world.engine.cancel(job.id)
+    await world.work(world.poller)
+    assert (await world.job(job)).state == "running"  # only evidence ends it
+    await world.after(RUNNING)
+    await world.ended(job, "failed")
+    assert await world.slots() == (1, 1)
+    asked = world.provider.count("cancel")
+    await world.ask()
+    assert world.provider.count("cancel") > asked  # and it goes on being asked to stop
+
+
+async def test_c9_a_cancel_that_the_provider_takes_and_ignores_ends_by_the_deadline(world: World) -> None:
+    job = await world.running(Upscale, *[RUNS] * 4, Cancelled(ran=True))
+    world.provider.deaf = True
+    await world.engine.cancel(job.id)
+    await world.work(world.poller)
+    await world.after(RUNNING)
+    await world.ended(job, "failed")
+    for _ in range(4):
+        await world.ask()
+    assert await world.slots() == (0, 0)  # its end is heard of all the same, and changes nothing
+    await world.ended(job, "failed")
+
+
+async def test_c10_a_success_that_wins_the_race_with_a_cancel_is_delivered_and_paid(world: World) -> None:
+    job = await world.running(Upscale, RUNS, DONE)
+    await world.work(world.poller)
+    await world.engine.cancel(job.id)
+    await world.work(world.poller, world.collector)
+    await world.ended(job, "completed", captured=PRICE)

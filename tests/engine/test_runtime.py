@@ -13,6 +13,7 @@ from makegood.outcome import (
     NotFound,
     Output,
     Succeeded,
+    Trouble,
     Unfinished,
 )
 from makegood.testing.provider import PNG, PNG_END
@@ -20,7 +21,7 @@ from tests.engine.world import PRICE, RUNNING, Upscale, World, a_world
 
 RUNS, WAITS = Unfinished(running=True), Unfinished(running=False)
 DONE = Succeeded((Output("https://provider.example/1.png", "png", "9"),))
-EMPTY, FLAKY, LOST = Succeeded(()), Failed("errno 116", transient=True), Failed("a safety filter")
+EMPTY, FLAKY, LOST = Succeeded(()), Failed("errno 116", trouble=Trouble.PASSING), Failed("a safety filter")
 NO_ANSWER = ProviderUnavailable("502")
 FETCH_AGAIN_SECONDS = 200
 

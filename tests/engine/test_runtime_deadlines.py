@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from makegood import BaseJob, Event, Failure, Job, JobMoney, Money, State
-from makegood.outcome import Cancelled, Failed, Output, Succeeded, Unfinished
+from makegood.outcome import Cancelled, Failed, Output, Succeeded, Trouble, Unfinished
 from makegood.runtime import Watchdog
 from tests.engine.world import PRICE, QUEUE, RUNNING, STARTING, WALLET, Upscale, World, a_world, in_state
 
@@ -93,7 +93,7 @@ class TestAtTheLastMoment:
         assert ended.error["category"] == "provider"
 
     async def test_a_passing_failure_is_run_again(self, world: World) -> None:
-        job = await world.running(Upscale, Failed("errno 116", transient=True))
+        job = await world.running(Upscale, Failed("errno 116", trouble=Trouble.PASSING))
         await world.after(RUNNING)
         assert (await world.job(job)).state == "queued"
 

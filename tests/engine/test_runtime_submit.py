@@ -7,7 +7,7 @@ import pytest
 
 from makegood import BaseJob, JobMoney, Settings, Verdict
 from makegood.job import Phase
-from makegood.outcome import Accepted, Failed, Rejected, Retry, Submission, Uncertain, Unfinished
+from makegood.outcome import Accepted, Failed, Rejected, Retry, Submission, Trouble, Uncertain, Unfinished
 from makegood.runtime import Submitter
 from tests.engine.world import BASE_URL, PRICE, QUEUE, STARTING, Upscale, World, a_world
 
@@ -159,7 +159,7 @@ class TestOneCall:
 
     async def test_a_wish_to_cancel_is_met_before_the_next_call(self, world: World) -> None:
         """It may come while the job is on its way from one attempt to the next."""
-        job = await world.running(Upscale, Failed("errno 116", transient=True))
+        job = await world.running(Upscale, Failed("errno 116", trouble=Trouble.PASSING))
         await world.work(world.poller)
         await world.dispatcher.turn()
         await world.store.jobs.request_cancel(job.id)
@@ -168,7 +168,7 @@ class TestOneCall:
         assert world.provider.count("submit") == 1
 
     async def test_a_wish_to_cancel_is_met_before_the_next_attempt(self, world: World) -> None:
-        job = await world.running(Upscale, Failed("errno 116", transient=True))
+        job = await world.running(Upscale, Failed("errno 116", trouble=Trouble.PASSING))
         await world.work(world.poller)
         await world.store.jobs.request_cancel(job.id)
         await world.start()
@@ -183,7 +183,7 @@ class TestRejected:
         """P4: the job keeps its credits and its place, and waiting uses up none of its tries."""
         for _ in range(10):
             world.provider.plan(BUSY)
-        world.provider.plan(None, Failed("errno 116", transient=True))
+        world.provider.plan(None, Failed("errno 116", trouble=Trouble.PASSING))
         job = await world.queued()
         for number in range(1, 11):
             await world.start()
@@ -310,7 +310,7 @@ class TestToken:
         assert token not in repr(world.store.tables)
 
     async def test_every_attempt_has_a_token_of_its_own(self, world: World) -> None:
-        job = await world.running(Upscale, Failed("errno 116", transient=True))
+        job = await world.running(Upscale, Failed("errno 116", trouble=Trouble.PASSING))
         await world.work(world.poller)
         await world.start()
         assert (await world.job(job)).attempt == 2

@@ -3,10 +3,10 @@
 import pytest
 
 from makegood.job import Phase
-from makegood.outcome import Failed, Features, NotFound, Output, Signature, Succeeded, Unfinished
+from makegood.outcome import Failed, Features, NotFound, Output, Signature, Succeeded, Trouble, Unfinished
 from tests.engine.world import PRICE, Upscale, World
 
-RUNS, FLAKY = Unfinished(running=True), Failed("errno 116", transient=True)
+RUNS, FLAKY = Unfinished(running=True), Failed("errno 116", trouble=Trouble.PASSING)
 DONE = Succeeded((Output("https://provider.example/1.png", "png"),))
 
 

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from makegood import BaseJob, Catalog, Engine, Failure, Job, JobMoney, Settings, Transition
 from makegood.job import Phase, Verdict
 from makegood.mover import POLL, RELAY
-from makegood.outcome import Accepted, Answer, Failed, Output, Succeeded, Unfinished
+from makegood.outcome import Accepted, Answer, Failed, Output, Succeeded, Trouble, Unfinished
 from makegood.runtime import Health, LocalWakeups, run_all
 from tests.engine.world import PATIENCE_SECONDS, PRICE, QUEUE, RUNNING, Upscale, World, a_world
 
 RUNS, LOST = Unfinished(running=True), Failed("a safety filter")
-PASSING = Failed("errno 116", transient=True)
+PASSING = Failed("errno 116", trouble=Trouble.PASSING)
 DONE = Succeeded((Output("https://provider.example/1.png", "png"),))
 # The lease is shorter than the first pause, so that what cannot be recorded is not tried a second time.
 IMPATIENT = Settings(

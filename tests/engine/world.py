@@ -21,6 +21,7 @@ from makegood import (
     JobMoney,
     Occupancy,
     ProviderAccount,
+    RerunPolicy,
     Settings,
     Transition,
 )
@@ -47,8 +48,8 @@ from makegood_adapters.postgres.store import PostgresStore
 PRICE = 100
 WALLET = 1_000
 BASE_URL = "https://makegood.example"
-# The interval is so long that a wake-up which does not come is seen.
-SETTINGS = Settings(webhook_base_url=BASE_URL, loop_interval_seconds=3_600)
+# The interval is so long that a wake-up which does not come is seen; time stands still between heartbeats.
+SETTINGS = Settings(webhook_base_url=BASE_URL, loop_interval_seconds=3_600, heartbeat_seconds=0.001)
 QUEUE, STARTING, RUNNING = (
     s.deadline or timedelta() for s in (BaseJob.queued, BaseJob.starting, BaseJob.running)
 )
@@ -61,6 +62,7 @@ class Upscale(BaseJob):
 
     price = PRICE
     pool = "gpu"
+    rerun_policy = RerunPolicy(first_seconds=0)  # its pauses have tests of their own
 
     class Input(JobInput):
         """A file and a number."""

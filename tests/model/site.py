@@ -24,9 +24,11 @@ from makegood.outcome import (
     Retry,
     Submission,
     Succeeded,
+    Trouble,
     Uncertain,
     Unfinished,
 )
+from makegood.ports import Moved, unheard
 from makegood.testing.provider import PNG, PNG_END
 
 
@@ -106,7 +108,7 @@ class Site:
             task.fate = fate
             task.begun = task.begun or fate in {Fate.RUNNING, Fate.SUCCEEDED, Fate.EMPTY}
 
-    async def upload(self, name: str, data: bytes) -> str:
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
         """See `Provider.upload`."""
         raise AssertionError("these jobs have no files")
 
@@ -156,7 +158,7 @@ class Site:
             case Fate.EMPTY:
                 return Succeeded(())
             case Fate.FAILED | Fate.TRANSIENT as fate:
-                return Failed("out of memory", transient=fate is Fate.TRANSIENT)
+                return Failed("out of memory", Trouble.PASSING if fate is Fate.TRANSIENT else Trouble.REQUEST)
             case Fate.CANCELLED:
                 return Cancelled(ran=bool(task and task.begun))
             case other:

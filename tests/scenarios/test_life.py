@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-from makegood import JobMoney, Verdict
+from makegood import Job, JobMoney, Verdict
 from makegood.job import Phase
 from makegood.testing.drive import Advance
-from makegood_adapters.runninghub.simulator import Pace
+from makegood_adapters.runninghub.simulator import Faults, Match, Pace, Rule
 from tests.scenarios.stage import (
     HEIGHT,
     MONTHLY,
@@ -51,14 +51,45 @@ async def test_d8_d41_a_failure_at_the_provider_gives_both_buckets_back(
         await stage.slots_free()
 
 
-async def test_m11_a_transient_failure_runs_again_under_the_same_hold(database: str, tmp_path: Path) -> None:
+async def waits_again(stage: Stage, job: Job) -> bool:
+    now = await stage.engine.get(job.id)
+    return (now.state, now.reruns) == ("queued", 1)
+
+
+async def test_m11_a_transient_failure_runs_again_under_the_same_hold(
+    database: str, tmp_path: Path, advance: Advance
+) -> None:
     async with staged(database, tmp_path) as stage:
-        job = await stage.settled(await stage.order(fail="generation failed", transient=True, times=1))
+        job = await stage.order(fail="generation failed", transient=True, times=1)
+        await stage.until(partial(waits_again, stage, job))
+        await advance(5)
+        job = await stage.settled(job)
         assert job.state == "completed"
         assert "rerun" in await stage.events(job)
         assert await stage.value(HOLDS) == 2  # one a bucket
         tasks = await stage.tasks_of(job)
         assert [t.state.value for t in tasks] == ["FAILED", "SUCCESS"]
+
+
+async def test_m11_a_run_without_enough_memory_is_made_again_on_a_larger_machine(
+    database: str, tmp_path: Path, advance: Advance
+) -> None:
+    async with staged(database, tmp_path) as stage:
+        full = Faults(
+            fail="CUDA out of memory. Tried to allocate 2.00 GiB", exception_type="OutOfMemoryError"
+        )
+        stage.simulator.add(Rule(faults=full, match=Match(instance="default"), times=None))
+        job = await stage.order()
+        await stage.until(partial(waits_again, stage, job))
+        await advance(5)
+        job = await stage.settled(job)
+        assert job.state == "completed"
+        assert await stage.value(HOLDS) == 2  # one a bucket
+        tasks = await stage.tasks_of(job)
+        assert [(t.request.instance, t.state.value) for t in tasks] == [
+            ("default", "FAILED"),
+            ("plus", "SUCCESS"),
+        ]
 
 
 async def test_d24_a_success_without_a_result_is_a_failure_with_refund(database: str, tmp_path: Path) -> None:

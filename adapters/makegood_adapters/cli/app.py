@@ -20,6 +20,7 @@ from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
 from makegood_adapters.cli.rules import limit, pause, resume, rules
 from makegood_adapters.cli.schema import schema
+from makegood_adapters.cli.settle import settle
 from makegood_adapters.cli.simulate import simulate
 from makegood_adapters.cli.watch import watch
 from makegood_adapters.config import load_config
@@ -34,6 +35,7 @@ app.command(schema)
 app.command(bench)
 app.command(chaos)
 app.command(audit)
+app.command(settle)
 app.command(simulate)
 app.command(doctor)
 app.command(watch)

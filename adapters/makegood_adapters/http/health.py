@@ -50,6 +50,7 @@ def _account(use: Occupancy) -> dict[str, object]:
         "in_use": use.in_use,
         "told_at": _text(use.told_at),
         "differs_since": _text(use.differs_since),
+        "foreign": use.foreign,
         "unanswered": use.failures,
         "needs_a_person": use.abandoned + use.late,
     }

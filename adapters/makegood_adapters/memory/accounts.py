@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from makegood.job import Attempt, Occupancy, Phase, ProviderAccount, Verdict
 from makegood.outcome import Capacity
-from makegood.ports import GROW_SECONDS, Reading
+from makegood.ports import FOREIGN_SECONDS, GROW_SECONDS, Reading
 from makegood_adapters.memory.tables import AccountRow, AttemptRow, Tables
 
 _AT_PROVIDER = (Phase.ACCEPTED, Phase.UNCERTAIN)
@@ -70,19 +70,44 @@ class MemoryAccounts:
             row.next_survey_at = self._tables.later(again_seconds)
         return [row.account.name for row in due]
 
-    async def surveyed(self, account: str, told: Capacity) -> None:
+    async def mark(self, account: str) -> str | None:
+        """Mark which tasks the account has; None while one is submitted."""
+        open_ = [row.attempt for row in self._tables.open_at(account)]
+        if any(attempt.phase is Phase.SUBMITTING for attempt in open_):
+            return None
+        return " ".join(sorted(f"{a.job_id}/{a.number}" for a in open_ if a.phase in _AT_PROVIDER))
+
+    async def surveyed(
+        self,
+        account: str,
+        told: Capacity,
+        *,
+        mark: str | None = None,
+        valid_seconds: float = FOREIGN_SECONDS,
+    ) -> None:
         """Keep what the provider told of the account."""
         row = self._tables.accounts[account]
         ours = sum(a.attempt.phase in _AT_PROVIDER for a in self._tables.open_at(account))
-        differs = told.in_use is not None and told.in_use != ours
+        if mark is not None and mark == await self.mark(account):
+            self._hold_against(row, told.in_use, ours, valid_seconds)
         with self._tables.resizing(row):
             row.told = row.told if told.limit is None else told.limit
             if row.failures and row.problem:  # it answers again: one task tries, beside those there
                 _fit_again(row)
                 row.learned, row.learned_at = ours + 1, self._tables.now()
         row.in_use, row.told_at = told.in_use, self._tables.now()
-        row.differs_since = (row.differs_since or self._tables.now()) if differs else None
         row.failures, row.last_error = 0, None
+
+    async def ask_all(self, account: str, after_seconds: float) -> int:
+        """Make every task of the account due, once, whose provider counts fewer for so long."""
+        row = self._tables.accounts[account]
+        if row.fewer_asked or not self._tables.passed(row.fewer_since, after_seconds):
+            return 0
+        row.fewer_asked = True
+        tasks = [a for a in self._tables.open_at(account) if a.attempt.phase in _AT_PROVIDER]
+        for task in tasks:
+            task.next_ask_at = self._tables.now()
+        return len(tasks)
 
     async def unanswered(self, account: str, error: str) -> None:
         """Note that the provider told nothing."""
@@ -134,6 +159,7 @@ class MemoryAccounts:
             in_use=row.in_use,
             told_at=row.told_at,
             differs_since=row.differs_since,
+            foreign=self._foreign(row),
             rests_until=self._rest_of(row),
             problem=row.problem,
             problem_since=row.problem_since,
@@ -143,10 +169,25 @@ class MemoryAccounts:
             late=self._alarms(name, "late webhook"),
         )
 
+    def _hold_against(self, row: AccountRow, told: int | None, ours: int, valid_seconds: float) -> None:
+        """Compare the provider's count with ours."""
+        now = self._tables.now()
+        row.differs_since = (row.differs_since or now) if told not in (None, ours) else None
+        fewer = told is not None and told < ours
+        row.fewer_since = (row.fewer_since or now) if fewer else None
+        row.fewer_asked = row.fewer_asked and fewer
+        if told is not None:
+            row.others, row.others_until = max(told - ours, 0), self._tables.later(valid_seconds)
+
+    def _foreign(self, row: AccountRow) -> int:
+        """Return how many tasks of others the account has, as far as is known by now."""
+        known = row.others_until is not None and not self._tables.passed(row.others_until)
+        return row.others if known else 0
+
     def _alarms(self, account: str, source: str) -> int:
         """Return how many attempts have evidence of this source that no person has looked into."""
         known = [row.evidence for row in self._tables.attempts_at([account])]
-        open_ = [facts for facts in known if Verdict.ADMINISTRATOR not in facts]
+        open_ = [facts for facts in known if Verdict.RESOLVED not in facts]
         return sum(fact.source == source for facts in open_ for fact in facts.values())
 
     def _rest_of(self, row: AccountRow) -> datetime | None:

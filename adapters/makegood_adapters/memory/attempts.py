@@ -3,12 +3,12 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from makegood.errors import InsufficientCredits
 from makegood.job import Attempt, Evidence, Phase, Verdict
-from makegood.ports import Change
+from makegood.ports import PROLONGED_TIMES, Change
 from makegood_adapters.memory import asking, moves
 from makegood_adapters.memory.accounts import MemoryAccounts
 from makegood_adapters.memory.admission import Round
@@ -60,6 +60,22 @@ class MemoryAttempts(MemoryAccounts):
         if row and row.attempt.phase is Phase.OPENED:
             row.lease_until = None
 
+    async def renew(self, attempt: Attempt, lease_seconds: float) -> bool:
+        """Prolong the lease of an upload that goes on, and let the job's deadline follow."""
+        row = self._mine(attempt)
+        if row is None or not self._leased(row) or not self._needed(row):
+            return False
+        if row.attempt.phase is not Phase.OPENED:
+            return False
+        row.lease_until = self._tables.later(lease_seconds)
+        job_row = self._tables.jobs[attempt.job_id]
+        job, seconds = job_row.job, job_row.spec.state[job_row.job.state].deadline_seconds
+        if job.deadline_at and seconds:
+            last = job.entered_at + timedelta(seconds=PROLONGED_TIMES * seconds)
+            put_off = max(job.deadline_at, min(self._tables.later(seconds), last))
+            job_row.job = replace(job, deadline_at=put_off)
+        return True
+
     async def intend(self, attempt: Attempt, token_hash: bytes, lease_seconds: float) -> bool:
         """Note that the create call is about to be made; the same call again gives the same answer."""
         row = self._mine(attempt)
@@ -89,6 +105,11 @@ class MemoryAttempts(MemoryAccounts):
         """Return one attempt."""
         row = self._tables.attempts.get((job_id, number))
         return row.attempt if row else None
+
+    async def of(self, job_id: UUID) -> list[Attempt]:
+        """Return the job's attempts, first one first."""
+        mine = [row.attempt for (job, _), row in self._tables.attempts.items() if job == job_id]
+        return sorted(mine, key=lambda attempt: attempt.number)
 
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """Return what is known about the job's attempts, in the order in which it was learned."""
@@ -190,6 +211,9 @@ class MemoryAttempts(MemoryAccounts):
         """Return how many more attempts may be opened at an account now."""
         open_ = self._tables.open_at(row.account.name)
         free = row.capacity - len(open_)
+        if foreign := self._foreign(row):
+            room = (row.capacity if row.told is None else row.told) - foreign
+            free = min(free, max(1, room) - len(open_))
         if row.on_the_way_max is None:
             return free
         on_the_way = sum(a.attempt.phase in (Phase.OPENED, Phase.SUBMITTING) for a in open_)

@@ -63,6 +63,10 @@ class AccountRow:
     in_use: int | None = None
     told_at: datetime | None = None
     differs_since: datetime | None = None
+    others: int = 0
+    others_until: datetime | None = None
+    fewer_since: datetime | None = None
+    fewer_asked: bool = False
     failures: int = 0
     last_error: str | None = None
     ask_tokens: float = 0.0

@@ -7,7 +7,7 @@ import asyncpg
 
 from makegood.job import Attempt, Occupancy, ProviderAccount
 from makegood.outcome import Capacity
-from makegood.ports import GROW_SECONDS, Reading
+from makegood.ports import FOREIGN_SECONDS, GROW_SECONDS, Reading
 from makegood_adapters.postgres.rows import to_attempt, to_occupancy
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
@@ -45,9 +45,26 @@ class PostgresAccounts:
         """See `Accounts.to_survey`."""
         return [row["name"] for row in await self._fetch("to_survey", accounts, again_seconds)]
 
-    async def surveyed(self, account: str, told: Capacity) -> None:
+    async def mark(self, account: str) -> str | None:
+        """See `Accounts.mark`."""
+        [row] = await self._fetch("mark", account)
+        mark: str | None = row["mark"]
+        return mark
+
+    async def surveyed(
+        self,
+        account: str,
+        told: Capacity,
+        *,
+        mark: str | None = None,
+        valid_seconds: float = FOREIGN_SECONDS,
+    ) -> None:
         """See `Accounts.surveyed`."""
-        await self._fetch("surveyed", account, told.limit, told.in_use)
+        await self._fetch("surveyed", account, told.limit, told.in_use, mark, valid_seconds)
+
+    async def ask_all(self, account: str, after_seconds: float) -> int:
+        """See `Accounts.ask_all`."""
+        return len(await self._fetch("ask_all", account, after_seconds))
 
     async def unanswered(self, account: str, error: str) -> None:
         """See `Accounts.unanswered`."""

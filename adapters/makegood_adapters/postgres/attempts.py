@@ -119,6 +119,15 @@ class PostgresAttempts(PostgresAccounts):
         """See `Attempts.give_back`."""
         await self._run("give_back", attempt.job_id, attempt.number, attempt.epoch)
 
+    async def renew(self, attempt: Attempt, lease_seconds: float) -> bool:
+        """See `Attempts.renew`."""
+        key = (attempt.job_id, attempt.number, attempt.epoch)
+
+        async def work(connection: asyncpg.Connection) -> bool:
+            return await connection.fetchval(statement("attempts/renew"), *key, lease_seconds) is not None
+
+        return await self._database.transact(work)
+
     async def intend(self, attempt: Attempt, token_hash: bytes, lease_seconds: float) -> bool:
         """See `Attempts.intend`."""
         intent = (attempt, token_hash, lease_seconds)
@@ -158,6 +167,10 @@ class PostgresAttempts(PostgresAccounts):
         """See `Attempts.get`."""
         rows = await self._database.fetch(statement("attempts/get"), [job_id], [number])
         return to_attempt(rows[0]) if rows else None
+
+    async def of(self, job_id: UUID) -> list[Attempt]:
+        """See `Attempts.of`."""
+        return [to_attempt(row) for row in await self._database.fetch(statement("attempts/of"), job_id)]
 
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """See `Attempts.evidence`."""

@@ -117,6 +117,7 @@ def to_attempt(row: Record) -> Attempt:
         outputs=tuple(json.loads(row["outputs"])),
         cancel_sent_at=row["cancel_sent_at"],
         draining_until=row["draining_until"],
+        known=(),
     )
 
 
@@ -226,6 +227,7 @@ def to_occupancy(row: Record) -> Occupancy:
         in_use=row["in_use"],
         told_at=row["told_at"],
         differs_since=row["differs_since"],
+        foreign=row["foreign_tasks"],
         rests_until=row["rests_until"],
         problem=row["problem"],
         problem_since=row["problem_since"],

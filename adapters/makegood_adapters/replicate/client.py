@@ -1,6 +1,5 @@
 """Replicate's HTTP calls: every reply, however broken, becomes a value; the key never leaves."""
 
-import io
 import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
@@ -10,8 +9,10 @@ from urllib.parse import quote
 
 import aiohttp
 
+from makegood.ports import Moved, unheard
 from makegood_adapters.download import download
 from makegood_adapters.exchange import Exchange, NoReply, Reply, read_reply
+from makegood_adapters.outgoing import Outgoing, outgoing
 from makegood_adapters.sites import check_site
 
 BASE_URL: Final = "https://api.replicate.com"
@@ -63,6 +64,7 @@ class ReplicateClient:
         self._session, self._key = session, api_key
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=connect_seconds)
         self._transfer = aiohttp.ClientTimeout(total=transfer_seconds, connect=connect_seconds)
+        self._sending = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
 
     def __repr__(self) -> str:
         return f"ReplicateClient({self.base_url!r})"
@@ -85,16 +87,24 @@ class ReplicateClient:
         """Ask with which secret Replicate signs the account's webhooks."""
         return await self._call("GET", "/v1/webhooks/default/secret", self._timeout)
 
-    async def upload(self, name: str, data: bytes) -> Exchange:
-        """Upload a file; only the extension of *name* is sent."""
+    async def upload(
+        self, name: str, data: bytes, moved: Moved = unheard, idle_seconds: float = 110.0
+    ) -> Exchange:
+        """Upload a file; only the extension of *name* is sent. It takes as long as it takes, but ends when
+        for *idle_seconds* nothing was *moved* and no reply came."""
+        try:
+            async with outgoing(data, moved, idle_seconds) as file:
+                return await self._upload(name, file)
+        except TimeoutError:
+            return NoReply(f"nothing moved for {idle_seconds:g} s", sent=True)
+
+    async def _upload(self, name: str, file: Outgoing) -> Exchange:
         suffix = PurePosixPath(name).suffix
         safe = suffix if suffix[1:].isascii() and suffix[1:].isalnum() else ""
         form = aiohttp.FormData()
         # As a file: aiohttp warns of bytes above 1 MiB, since writing them at once blocks the loop.
-        form.add_field(
-            "content", io.BytesIO(data), filename=f"input{safe}", content_type="application/octet-stream"
-        )
-        return await self._call("POST", "/v1/files", self._transfer, data=form)
+        form.add_field("content", file, filename=f"input{safe}", content_type="application/octet-stream")
+        return await self._call("POST", "/v1/files", self._sending, data=form)
 
     def download(self, url: str, size_max: int) -> AsyncGenerator[bytes, None]:
         """Yield a result file of at most *size_max* bytes; see `download`."""

@@ -24,6 +24,7 @@ from makegood.outcome import (
     Submission,
     Uncertain,
 )
+from makegood.ports import Moved, unheard
 from makegood_adapters.exchange import Exchange, NoReply, Reply
 from makegood_adapters.replicate.client import BASE_URL, ReplicateClient, detail_of, open_session
 from makegood_adapters.replicate.signature import RENEW_SECONDS, Signatures
@@ -63,12 +64,12 @@ class Replicate:
         """End what goes on in the background; the session is its owner's."""
         await self._signatures.close()
 
-    async def upload(self, name: str, data: bytes) -> str:
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
         """Upload *data* and return the address under which predictions can read it.
 
         Raises ProviderRefused when Replicate will not have the file, else ProviderUnavailable.
         """
-        exchange = await self._client.upload(name, data)
+        exchange = await self._client.upload(name, data, moved)
         if isinstance(exchange, Reply) and exchange.body is not None:
             urls = exchange.body.get("urls")
             url = urls.get("get") if isinstance(urls, dict) else None

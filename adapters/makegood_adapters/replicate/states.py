@@ -8,14 +8,14 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from makegood.outcome import JSON, Answer, Cancelled, Failed, Output, Succeeded, Unfinished
+from makegood.outcome import JSON, Answer, Cancelled, Failed, Output, Succeeded, Trouble, Unfinished
 from makegood_adapters.download import address_of
 
 Clean = Callable[[str], str]
 
 #: Failures after which Replicate itself says that the prediction may be run again: its page of error codes
 #: (an unknown error, a start that took too long) and the text of a machine that was taken away.
-_TRANSIENT: Final = ("E1000", "E6716", "(code: PA)")
+_PASSING: Final = ("E1000", "E6716", "(code: PA)")
 _USAGE_KEYS: Final = ("predict_time", "total_time")
 _ADDRESS: Final = re.compile(r"https?://[!-~]+")
 _KIND: Final = re.compile(r"[a-z0-9]{1,10}")
@@ -39,8 +39,9 @@ def answer_of(prediction: Mapping[str, Any], clean: Clean) -> Answer:
             return Succeeded(tuple(_outputs(prediction.get("output"), clean)), _usage(prediction))
         case "failed":
             reason = clean(str(prediction.get("error") or "").strip()) or "The prediction failed."
-            transient = any(text in reason for text in _TRANSIENT)
-            return Failed(reason, transient, _usage(prediction))
+            passing = any(text in reason for text in _PASSING)
+            trouble = Trouble.PASSING if passing else Trouble.REQUEST
+            return Failed(reason, trouble, _usage(prediction))
         case "canceled":
             return Cancelled(ran=_began(prediction))
         case "aborted":  # it came to its end before it began

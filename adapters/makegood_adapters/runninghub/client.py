@@ -1,14 +1,15 @@
 """RunningHub's HTTP calls: every reply, however broken, becomes a value; the key never leaves."""
 
-import io
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
 import aiohttp
 
+from makegood.ports import Moved, unheard
 from makegood_adapters.download import download
 from makegood_adapters.exchange import Exchange, NoReply, read_reply
+from makegood_adapters.outgoing import Outgoing, outgoing
 from makegood_adapters.runninghub.request import Api, Call
 from makegood_adapters.sites import check_site
 
@@ -39,8 +40,8 @@ class RunningHubClient:
     make needs what is said there. No middleware of it takes part: one that retries would create, and pay
     for, a second task. Redirects are never followed. *auth_mode* says how the key travels on v1 calls: in
     the body, as a bearer, or both (default); enterprise wallet keys need "bearer". v2 is always bearer.
-    *timeout_seconds* bounds a create call, *read_seconds* any other JSON call, *transfer_seconds* one upload
-    or download. Raises ValueError for an address or a key that cannot be used.
+    *timeout_seconds* bounds a create call, *read_seconds* any other JSON call, *transfer_seconds* one
+    download. Raises ValueError for an address or a key that cannot be used.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class RunningHubClient:
             total=min(read_seconds, timeout_seconds), connect=min(connect_seconds, read_seconds)
         )
         self._transfer = aiohttp.ClientTimeout(total=transfer_seconds, connect=connect_seconds)
+        self._sending = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
 
     def __repr__(self) -> str:
         return f"RunningHubClient({self.base_url!r})"
@@ -126,25 +128,33 @@ class RunningHubClient:
         """Ask for the API graph of a workflow."""
         return await self._v1("/api/openapi/getJsonApiFormat", {"workflowId": workflow})
 
-    async def upload(self, name: str, data: bytes, api: Api = "v2") -> Exchange:
+    async def upload(
+        self, name: str, data: bytes, api: Api = "v2", moved: Moved = unheard, idle_seconds: float = 110.0
+    ) -> Exchange:
         """Upload a file; the name in the reply is derived from the content.
 
-        v1's upload is deprecated and stops at 30 MB. Only the extension of *name* matters to RunningHub.
+        v1's upload is deprecated and stops at 30 MB. Only the extension of *name* matters to RunningHub. It
+        takes as long as it takes, but ends when for *idle_seconds* nothing was *moved* and no reply came.
         """
+        try:
+            async with outgoing(data, moved, idle_seconds) as file:
+                return await self._upload(name, file, api)
+        except TimeoutError:
+            return NoReply(f"nothing moved for {idle_seconds:g} s", sent=True)
+
+    async def _upload(self, name: str, file: Outgoing, api: Api) -> Exchange:
         suffix = PurePosixPath(name).suffix
         safe = suffix if suffix[1:].isascii() and suffix[1:].isalnum() else ""
         form = aiohttp.FormData(self._key_in_body("apiKey") if api == "v1" else {})
         if api == "v1":
             form.add_field("fileType", "input")
         # As a file: aiohttp warns of bytes above 1 MiB, since writing them at once blocks the loop.
-        form.add_field(
-            "file", io.BytesIO(data), filename=f"input{safe}", content_type="application/octet-stream"
-        )
+        form.add_field("file", file, filename=f"input{safe}", content_type="application/octet-stream")
         if api == "v1":
             bearer = self._auth_mode != "body"
-            return await self._send("POST", "/task/openapi/upload", self._transfer, bearer=bearer, data=form)
+            return await self._send("POST", "/task/openapi/upload", self._sending, bearer=bearer, data=form)
         path = "/openapi/v2/media/upload/binary"
-        return await self._send("POST", path, self._transfer, bearer=True, data=form)
+        return await self._send("POST", path, self._sending, bearer=True, data=form)
 
     def download(self, url: str, size_max: int) -> AsyncGenerator[bytes, None]:
         """Yield a result file of at most *size_max* bytes; see `download`."""

@@ -21,6 +21,7 @@ from makegood.outcome import (
     Retry,
     Submission,
 )
+from makegood.ports import Moved, unheard
 from makegood_adapters.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub.account import Balance, read_balance, read_queue
 from makegood_adapters.runninghub.client import RunningHubClient
@@ -37,7 +38,8 @@ from makegood_adapters.runninghub.webhook import parse_hint, task_id_of
 #: v1 says 30 MB; the limit of v2 is not documented.
 UPLOAD_BYTES_MAX: Final = 30_000_000
 _RESULTS_SECONDS: Final = 86_400.0
-_UPLOAD_SECONDS: Final = 110.0
+#: All tries of one upload; one that stands still ends much earlier.
+_UPLOAD_SECONDS: Final = 3_600.0
 
 
 class RunningHub:
@@ -81,7 +83,7 @@ class RunningHub:
     def __repr__(self) -> str:
         return f"RunningHub({self._client!r})"
 
-    async def upload(self, name: str, data: bytes) -> str:
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
         """Upload *data* and return its name at RunningHub, the same for the same bytes.
 
         Raises ProviderRefused for a file that RunningHub does not take, before sending when it is too
@@ -94,13 +96,15 @@ class RunningHub:
         key = await key_of(name, data)
         stored = self._uploads.find(key)
         if stored is None:
-            stored = await self._upload(name, data)
+            stored = await self._upload(name, data, moved)
             self._uploads.keep(key, stored)
         return stored
 
-    async def _upload(self, name: str, data: bytes) -> str:
+    async def _upload(self, name: str, data: bytes, moved: Moved) -> str:
         async def send(api: Api) -> Exchange:
-            return await self._patience.ask(lambda: self._client.upload(name, data, api), _UPLOAD_SECONDS)
+            return await self._patience.ask(
+                lambda: self._client.upload(name, data, api, moved), _UPLOAD_SECONDS
+            )
 
         exchange = await send(self._upload_api)
         if self._upload_api == "v2" and _has_no_route(exchange):

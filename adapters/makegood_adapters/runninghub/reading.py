@@ -15,6 +15,7 @@ from makegood.outcome import (
     NotFound,
     Output,
     Succeeded,
+    Trouble,
     Unfinished,
 )
 from makegood_adapters.download import address_of
@@ -24,17 +25,18 @@ from makegood_adapters.runninghub.webhook import task_id_of
 
 _log = logging.getLogger(__name__)
 
-#: Texts of failures that another run may survive, as RunningHub's receivers have collected them. Out of
-#: memory: the next run may get another machine; `instance_type = "plus"` gives twice the memory.
-_TRANSIENT_TEXTS: Final = (
+#: Texts of failures that another run may survive, as RunningHub's receivers have collected them.
+_PASSING_TEXTS: Final = (
     "stale file handle",
     "errno 116",
     "errno 5 input/output error",
     "[errno 5] input/output error",
     "broken pipe",
     "connection reset",
-    "cuda out of memory",
 )
+#: Texts of a machine that had too little memory, PyTorch's and ComfyUI's; `instance_type = "plus"` has twice
+#: as much.
+_MEMORY_TEXTS: Final = ("cuda out of memory", "allocation on device")
 #: No task fails with "task not found": such a reply is about a task that RunningHub does not know.
 _NOT_FOUND: Final = frozenset({"807", "1004"})
 _CANCELLED: Final = frozenset({"CANCEL", "CANCELED", "CANCELLED"})
@@ -116,8 +118,10 @@ class Reading:
         message = self._wording.message(record)
         read = interpret(Endpoint.READ, code_of(record), message)
         reason = self._wording.clean(text.strip() or message or read.name)
-        transient = read.meaning is Meaning.FAILED_TRANSIENTLY or _is_transient(why, text)
-        return Failed(reason, transient, self._usage(record.get("usage")))
+        trouble = _trouble(why, text)
+        if trouble is Trouble.REQUEST and read.meaning is Meaning.FAILED_TRANSIENTLY:
+            trouble = Trouble.PASSING
+        return Failed(reason, trouble, self._usage(record.get("usage")))
 
     def _outputs(self, results: Any) -> tuple[Output, ...]:
         """Read the results: files by their address, and texts that come with the answer itself."""
@@ -154,16 +158,21 @@ class Reading:
 
 def lost_an_input(answer: Answer) -> bool:
     """Whether a task failed for want of an input file, which RunningHub may have cleared away."""
-    return isinstance(answer, Failed) and answer.transient and "no such file" in answer.reason.lower()
+    if not isinstance(answer, Failed) or answer.trouble is not Trouble.PASSING:
+        return False
+    return "no such file" in answer.reason.lower()
 
 
-def _is_transient(why: Mapping[str, Any], text: str) -> bool:
-    lowered = text.lower()
-    if any(known in lowered for known in _TRANSIENT_TEXTS):
-        return True
-    told = f"{why.get('exception_type')} {lowered}".lower()
+def _trouble(why: Mapping[str, Any], text: str) -> Trouble:
+    lowered, kind = text.lower(), str(why.get("exception_type")).lower()
+    if "outofmemory" in kind or any(known in lowered for known in _MEMORY_TEXTS):
+        return Trouble.MEMORY
+    if any(known in lowered for known in _PASSING_TEXTS):
+        return Trouble.PASSING
+    told = f"{kind} {lowered}"
     node = f"{why.get('node_name')} {lowered}".lower()
-    return "filenotfounderror" in told and "loadimage" in node
+    lost = "filenotfounderror" in told and "loadimage" in node
+    return Trouble.PASSING if lost else Trouble.REQUEST
 
 
 def _has_run(record: Mapping[str, Any]) -> bool | None:

@@ -30,7 +30,8 @@ Situation = dict[str, object]
 
 def check(tool: Tool) -> list[Problem]:
     """Return all problems of *tool*; each message begins with its place in the file."""
-    found = [*_inputs(tool), *_columns(tool), *_price(tool), *_conditions(tool), *_apps(tool), *_nodes(tool)]
+    found = [*_inputs(tool), *_columns(tool), *_price(tool), *_rerun(tool), *_conditions(tool), *_apps(tool)]
+    found += _nodes(tool)
     return found or _rules(tool)
 
 
@@ -102,6 +103,15 @@ def _price(tool: Tool) -> Iterator[Problem]:
         if (most := unit.cost(rate, spec.max)) > CREDITS_MAX:
             told = f"{where}: {as_text(spec.max)} of {unit.input!r} cost {most:,} credits, more than "
             yield Problem("MG512", f"{told}{CREDITS_MAX:,}; lower the rate or the max of the input")
+
+
+def _rerun(tool: Tool) -> Iterator[Problem]:
+    rerun = tool.rerun
+    if rerun.first_seconds > rerun.seconds_max:
+        told = f"rerun: first_seconds = {as_text(rerun.first_seconds)} is above seconds_max = "
+        yield Problem("MG502", f"{told}{as_text(rerun.seconds_max)}; exchange them")
+    for trouble in (t for t, n in Counter(rerun.troubles).items() if n > 1):
+        yield Problem("MG502", f"rerun.troubles: {_toml(trouble)} stands twice; remove one")
 
 
 def _apps(tool: Tool) -> Iterator[Problem]:

@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from makegood.jobtype import MEGABYTE
-from makegood.outcome import JSON
+from makegood.outcome import JSON, Trouble
+from makegood.reruns import RerunPolicy
 from makegood_adapters.toolfiles.conditions import ALWAYS, Scalar, ScalarField, WhenField, as_text
 from makegood_adapters.toolfiles.elements import LIMIT_SECONDS_MAX, Drop, EventTable, Name, StateTable, Table
 from makegood_adapters.toolfiles.prices import CREDITS_MAX, Price
 
 ATTEMPTS_MAX = 20
+PAUSE_SECONDS_MAX = 86_400
 VERSION_MAX = 1_000_000
 LENGTH_MAX = 100_000
 # Every node that has a seed takes one below this.
@@ -181,6 +183,27 @@ class Limits(Table):
         return {state: value for state, value in values.items() if value is not None}
 
 
+class RerunTable(Table):
+    """Which runs that failed are made again, and when; `attempts_max` of the limits bounds how often."""
+
+    troubles: Annotated[tuple[Literal["passing", "memory"], ...], Field(strict=False)] = ("passing", "memory")
+    first_seconds: float = Field(default=5, ge=0, le=PAUSE_SECONDS_MAX)
+    factor: float = Field(default=3, ge=1, le=100)
+    seconds_max: float = Field(default=300, ge=0, le=PAUSE_SECONDS_MAX)
+    larger_instance: bool = True
+
+    def policy(self, request: str) -> RerunPolicy:
+        """Return what the engine goes by; only where apps are asked for is there a larger machine."""
+        larger = {"instance_type": "plus"} if self.larger_instance and request == "apps" else {}
+        return RerunPolicy(
+            troubles=frozenset(Trouble(trouble) for trouble in self.troubles),
+            first_seconds=self.first_seconds,
+            factor=self.factor,
+            seconds_max=self.seconds_max,
+            larger=larger,
+        )
+
+
 class Wire(Table):
     """The tool's names towards the existing front-end."""
 
@@ -206,6 +229,7 @@ class Tool(Table):
     exclusive_by: Name | None = None
     request: Literal["apps", "inputs"] = "apps"
     limits: Limits = Limits()
+    rerun: RerunTable = RerunTable()
     states: dict[Name, StateTable] = Field(default_factory=dict)
     events: dict[Name, EventTable] = Field(default_factory=dict)
     drop: Annotated[tuple[Drop, ...], Field(strict=False)] = ()

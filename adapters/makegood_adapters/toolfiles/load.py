@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ValidationError, create_model
 
 from makegood.errors import DeclarationError
+from makegood.job import Job
 from makegood.jobtype import JobInput
 from makegood.lifecycle import BaseJob
 from makegood.machine import Problem
-from makegood.outcome import JSON
+from makegood.outcome import JSON, Trouble
+from makegood.reruns import Rerun
 from makegood_adapters.toolfiles.checks import check, nearest
 from makegood_adapters.toolfiles.format import Tool
 from makegood_adapters.toolfiles.inputs import annotation
@@ -55,6 +57,14 @@ class ToolJob(BaseJob):
         """Return `{"app": ..., "nodes": [{"node", "field", "value"}]}`, values as text or file, or the same
         with `workflow`; or `{"input": ...}` where the file says so."""
         return cls.tool.asked(value)
+
+    @classmethod
+    def rerun_after(cls, job: Job, trouble: Trouble, request: JSON) -> Rerun | None:
+        """Run again by the file's rules; what ran out of memory on an `ultra` machine has no larger one."""
+        largest = cls.tool.rerun.larger_instance and request.get("instance_type") == "ultra"
+        if trouble is Trouble.MEMORY and largest:
+            return None
+        return super().rerun_after(job, trouble, request)
 
 
 def load_tools(folder: Path, guards: Guards = _NO_GUARDS) -> list[type[BaseJob]]:
@@ -174,6 +184,7 @@ def _members(tool: Tool, path: Path) -> dict[str, Any]:
         "price": tool.price.default or 0,
         "attempts_max": tool.limits.attempts_max,
         "exclusive_by": tool.exclusive_by,
+        "rerun_policy": tool.rerun.policy(tool.request),
         "tool": tool,
         # What is extended is a machine; names on the wire belong to one tool.
         "table": tool.wire.table if tool.wire else "",

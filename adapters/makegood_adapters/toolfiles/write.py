@@ -11,13 +11,15 @@ from makegood.errors import DeclarationError
 from makegood.jobtype import JobType
 from makegood.lifecycle import BaseJob
 from makegood.machine import Empty, Event, Machine, Money, Spec, State
+from makegood.outcome import Trouble
+from makegood.reruns import RerunPolicy
 from makegood_adapters.toolfiles.load import ToolJob, load_tool
 from makegood_adapters.toolfiles.machines import PAYLOADS
 from makegood_adapters.toolfiles.models import written
 
 _ORDER = (
     *("name", "version", "label", "extends", "pool", "price", "exclusive_by", "request", "drop"),
-    *("limits", "states", "events", "wire", "inputs", "apps"),
+    *("limits", "rerun", "states", "events", "wire", "inputs", "apps"),
 )
 #: All that a class may decide in Python; whatever is added to job types is among them.
 _METHODS = (
@@ -52,6 +54,11 @@ def _in_python(job_type: type[BaseJob]) -> Iterator[str]:
         method = getattr(job_type, name).__func__
         if method not in (getattr(BaseJob, name).__func__, getattr(ToolJob, name).__func__):
             yield f"{name} is computed in Python, and a file has no expressions"
+    policy = job_type.rerun_policy
+    if Trouble.REQUEST in policy.troubles:
+        yield "rerun_policy runs again what its own request failed of, and a file has no key for that"
+    if policy.larger and not issubclass(job_type, ToolJob):
+        yield "rerun_policy changes the request, and a file has no key for that"
     if job_type.fetch_deadline != JobType.fetch_deadline:
         yield "fetch_deadline is another than that of all job types, and a file has no key for it"
 
@@ -106,11 +113,24 @@ def _sold(job_type: type[BaseJob]) -> dict[str, Any]:
         table, function = getattr(job_type, "table", ""), getattr(job_type, "function", "")
         columns = dict(getattr(job_type, "columns", {}))
         wire = {"wire": {"table": table, "function": function, "columns": columns}} if table else {}
-        return {**found, "price": job_type.price, "request": "inputs", "limits": limits, **wire}
+        found |= {"price": job_type.price, "request": "inputs", "rerun": _rerun(job_type.rerun_policy)}
+        return {**found, "limits": limits, **wire}
     said = job_type.tool.model_dump(mode="json", exclude_defaults=True)
     found["price"] = said["price"]["default"] if [*said["price"]] == ["default"] else said["price"]
-    kept: dict[str, Any] = {key: said[key] for key in said if key in ("request", "wire", "apps")}
+    kept: dict[str, Any] = {key: said[key] for key in said if key in ("request", "rerun", "wire", "apps")}
     return {**found, **kept, "limits": limits}
+
+
+def _rerun(policy: RerunPolicy) -> dict[str, Any]:
+    usual = RerunPolicy()
+    found: dict[str, Any] = {
+        name: getattr(policy, name)
+        for name in ("first_seconds", "factor", "seconds_max")
+        if getattr(policy, name) != getattr(usual, name)
+    }
+    if policy.troubles != usual.troubles:
+        found["troubles"] = sorted(trouble.value for trouble in policy.troubles)
+    return found
 
 
 def _machine(job_type: type[BaseJob]) -> dict[str, Any]:

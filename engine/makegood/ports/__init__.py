@@ -1,8 +1,9 @@
 """What the engine asks of the world: small Protocols, one sentence a method."""
 
-from makegood.ports.accounts import GROW_SECONDS, Accounts, Reading
+from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
-from makegood.ports.provider import Provider
+from makegood.ports.ledger import Ledger
+from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
 from makegood.ports.rules import Rules
 from makegood.ports.store import (
@@ -12,6 +13,7 @@ from makegood.ports.store import (
     PARKED_OF_SOURCE_MAX,
     PARKED_SECONDS,
     PARKING_SECONDS,
+    PROLONGED_TIMES,
     REPORTS_MAX,
     RESULT_SECONDS,
     Attempts,
@@ -19,7 +21,6 @@ from makegood.ports.store import (
     Effect,
     Hints,
     Jobs,
-    Ledger,
     Outbox,
     Receipt,
     Store,
@@ -31,6 +32,7 @@ from makegood.ports.wakeups import Bell, Wakeups
 
 __all__ = [
     "COUNTED_MAX",
+    "FOREIGN_SECONDS",
     "GROW_SECONDS",
     "HINTS_MAX",
     "ORPHAN_SECONDS",
@@ -38,6 +40,7 @@ __all__ = [
     "PARKED_OF_SOURCE_MAX",
     "PARKED_SECONDS",
     "PARKING_SECONDS",
+    "PROLONGED_TIMES",
     "REPORTS_MAX",
     "RESULT_SECONDS",
     "Accounts",
@@ -49,6 +52,7 @@ __all__ = [
     "Hints",
     "Jobs",
     "Ledger",
+    "Moved",
     "Outbox",
     "Provider",
     "Queue",
@@ -61,4 +65,5 @@ __all__ = [
     "Stream",
     "Swept",
     "Wakeups",
+    "unheard",
 ]

@@ -9,6 +9,7 @@ from makegood.job import Attempt, Occupancy, ProviderAccount
 from makegood.outcome import Capacity
 
 GROW_SECONDS = 30.0
+FOREIGN_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +55,29 @@ class Accounts(Protocol):
         """Return those of *accounts* that may be asked how they are; each is next due *again_seconds* later.
         Whoever calls it has these accounts: a fit account is one for which somebody did in the last hour."""
 
-    async def surveyed(self, account: str, told: Capacity) -> None:
+    async def mark(self, account: str) -> str | None:
+        """Return a mark of the tasks that the account has now; None while one of its attempts is submitted,
+        when nobody can say."""
+
+    async def surveyed(
+        self,
+        account: str,
+        told: Capacity,
+        *,
+        mark: str | None = None,
+        valid_seconds: float = FOREIGN_SECONDS,
+    ) -> None:
         """Keep what the provider told of the account. An unfit account whose last surveys went unanswered is
-        fit again: its key works. At first it has one slot more than tasks."""
+        fit again: its key works. At first it has one slot more than tasks.
+
+        Its count is held against ours only if *mark*, taken before the provider was asked, is still that of
+        the account: what it counts beyond our tasks is `foreign`, and takes places for *valid_seconds*,
+        though never the last one.
+        """
+
+    async def ask_all(self, account: str, after_seconds: float) -> int:
+        """Make every task of the account due to be asked about now, if the provider has counted fewer for
+        *after_seconds*, once for each time that it does; return how many."""
 
     async def unanswered(self, account: str, error: str) -> None:
         """Note that the provider told nothing, and why."""

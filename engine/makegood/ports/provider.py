@@ -1,6 +1,6 @@
 """A provider: one account at somebody who runs tasks on GPUs."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
 from makegood.outcome import (
@@ -14,6 +14,13 @@ from makegood.outcome import (
     Submission,
 )
 
+#: Hears how many bytes of a file have just left.
+Moved = Callable[[int], None]
+
+
+def unheard(size: int) -> None:
+    """Be a `Moved` that nobody listens to."""
+
 
 class Provider(Protocol):
     """One account at one provider. Questions raise ProviderUnavailable when there is no answer."""
@@ -22,10 +29,12 @@ class Provider(Protocol):
     def features(self) -> Features:
         """What this provider can do."""
 
-    async def upload(self, name: str, data: bytes) -> str:
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
         """Bring an input file to the account that will run the job and return its name there; the same
-        bytes may be brought again. Raises ProviderRefused for good, before sending where that is known, and
-        AccountRefused, a kind of ProviderUnavailable, where the account is refused and not the file."""
+        bytes may be brought again. *moved* is to be called whenever some of them have left: an upload that is
+        silent for `upload_timeout_seconds` is given up. Raises ProviderRefused for good, before sending where
+        that is known, and AccountRefused, a kind of ProviderUnavailable, where the account is refused and not
+        the file."""
 
     async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
         """Make the create call exactly once; never raises for what the network did."""

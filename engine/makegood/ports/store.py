@@ -18,14 +18,13 @@ from makegood.job import (
     Evidence,
     Job,
     JobMoney,
-    JournalLine,
     NewJob,
     Transition,
-    Wallet,
 )
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.ledger import Ledger
 from makegood.ports.queue import Queue
 from makegood.ports.rules import Rules
 from makegood.ports.stream import Stream
@@ -39,6 +38,7 @@ PARKED_MAX, PARKED_OF_SOURCE_MAX, PARKED_SECONDS = 10_000, 100, 86_400.0
 PARKING_SECONDS = 60.0
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
 ORPHAN_SECONDS = 600.0
+PROLONGED_TIMES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,62 +163,6 @@ class Jobs(Protocol):
         """
 
 
-class Ledger(Protocol):
-    """Wallets; jobs move their credits through `Jobs.apply` alone."""
-
-    async def grant(
-        self,
-        owner: str,
-        amount: int,
-        *,
-        kind: str,
-        source_ref: str,
-        priority: int = 100,
-        expires_at: datetime | None = None,
-    ) -> bool:
-        """Issue a bucket of *amount* credits, once per (owner, source_ref), and pay the wallet's debt out of
-        it first; False: it was there. Raises InvalidRequest."""
-
-    async def grant_unlimited(
-        self, owner: str, *, kind: str, source_ref: str, priority: int, expires_at: datetime | None = None
-    ) -> bool:
-        """Open a bucket that covers whatever those before it in spending order do not, once per
-        (owner, source_ref); False: it was there. Raises InvalidRequest."""
-
-    async def start_cycle(
-        self,
-        owner: str,
-        amount: int,
-        *,
-        plan: str,
-        cycle: str,
-        kind: str,
-        priority: int,
-        ends_at: datetime | None = None,
-        rolls_over: bool = False,
-    ) -> bool:
-        """Issue the bucket of a plan's next cycle, once per (owner, plan, cycle), and end the plan's former
-        ones, but never what is held of them; with *rolls_over* they live as long as the new one instead.
-        False: it was there. Raises InvalidRequest, also for a cycle that ends before one already begun."""
-
-    async def charge_back(self, owner: str, source_ref: str) -> bool:
-        """Take back what the source issued, once; False: that was done before. What remains is withdrawn,
-        what was spent or is held becomes the wallet's debt; what is held and comes back later pays that debt
-        first. Raises InvalidRequest for an unknown source."""
-
-    async def wallet(self, owner: str) -> Wallet:
-        """Return the wallet; an unknown owner has an empty one."""
-
-    async def lines(self, owner: str, limit: int, upto: int | None = None) -> list[JournalLine]:
-        """Return at most *limit* lines of the owner's journal, newest first, from line *upto* downwards."""
-
-    async def lines_of(self, job_id: UUID) -> list[JournalLine]:
-        """Return the lines of the journal that the job wrote, in order."""
-
-    async def expire(self, limit: int) -> int:
-        """Take what remains out of buckets past their expiry; return how many buckets."""
-
-
 class Attempts(Accounts, Protocol):
     """Attempts, and so slots: occupancy of an account is the number of its open attempts."""
 
@@ -236,6 +180,11 @@ class Attempts(Accounts, Protocol):
     async def give_back(self, attempt: Attempt) -> None:
         """End this worker's lease on an opened attempt, so that another may take it at once."""
 
+    async def renew(self, attempt: Attempt, lease_seconds: float) -> bool:
+        """Prolong this worker's lease on an opened attempt, since its upload goes on, and put the deadline of
+        its job off to a whole one from now, at most to PROLONGED_TIMES of it since the state was entered;
+        False: job or lease are no longer this worker's."""
+
     async def intend(self, attempt: Attempt, token_hash: bytes, lease_seconds: float) -> bool:
         """Commit that the create call is about to be made; False: the job or lease is no longer
         this worker's, and nothing may be sent."""
@@ -248,6 +197,9 @@ class Attempts(Accounts, Protocol):
 
     async def get(self, job_id: UUID, number: int) -> Attempt | None:
         """Return one attempt."""
+
+    async def of(self, job_id: UUID) -> list[Attempt]:
+        """Return the job's attempts, first one first."""
 
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """Return what is known about the job's attempts, in the order in which it was learned."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from dataclasses import asdict
 from typing import assert_never
 
@@ -9,10 +10,12 @@ from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import FETCH
-from makegood.outcome import Answer, Cancelled, CancelReply, Failed, NotFound, Succeeded, Unfinished
+from makegood.outcome import Answer, Cancelled, CancelReply, Failed, NotFound, Succeeded, Trouble, Unfinished
+from makegood.reruns import AGAIN, Rerun, request_of
 from makegood.runtime.binding import Binding
 from makegood.runtime.context import Context
 from makegood.runtime.counting import Counting
+from makegood.runtime.refusals import WISH_SECONDS_MAX
 
 log = logging.getLogger("makegood.inquiry")
 
@@ -114,7 +117,7 @@ class Inquiry:
                     await store.attempts.saw_running(attempt)
             case Succeeded(outputs=()):
                 failure = Failure(category="no_output", message="The provider delivered no result.")
-                await self._failed(job, attempt, failure, transient=False)
+                await self._failed(job, attempt, failure, Trouble.REQUEST)
             case Succeeded(outputs=outputs, usage=usage):
                 evidence = attempt.evidence(
                     Verdict.SUCCEEDED,
@@ -127,9 +130,9 @@ class Inquiry:
                 self._context.wakeups.wake(FETCH)
                 if job.finished_at is not None and job.output is None:
                     log.warning("job %s was over when its result came; it is discarded", job.id)
-            case Failed(reason=reason, transient=transient):
+            case Failed(reason=reason, trouble=trouble):
                 failure = Failure(category="provider", message=reason)
-                await self._failed(job, attempt, failure, transient=transient)
+                await self._failed(job, attempt, failure, trouble)
             case Cancelled(ran=ran):
                 await self._cancelled(job, attempt, ran)
             case NotFound():
@@ -137,13 +140,34 @@ class Inquiry:
             case _:
                 assert_never(answer)
 
-    async def _failed(self, job: Job, attempt: Attempt, failure: Failure, *, transient: bool) -> None:
-        detail = failure.model_dump(mode="json")
+    async def _failed(self, job: Job, attempt: Attempt, failure: Failure, trouble: Trouble) -> None:
+        """Run the job again if its type says so, else end it; the evidence tells what is changed then."""
+        again = await self._again(job, attempt, trouble)
+        detail = {**failure.model_dump(mode="json"), "trouble": trouble.value}
+        if again:
+            detail[AGAIN] = asdict(again)
         evidence = attempt.evidence(Verdict.FAILED, "query", detail=detail)
-        retry = transient and job.reruns + 1 < job.attempts_max and not job.cancel_requested_at
-        if retry and await self._follow(job, "rerun", failure, evidence=evidence):
-            return
+        if again:
+            # Of many that failed at one moment not all shall come back at one moment.
+            pause = min(again.after_seconds, WISH_SECONDS_MAX) * random.uniform(0.75, 1.0)
+            if await self._follow(job, "rerun", failure, evidence=evidence, defer_seconds=pause):
+                return
         await self._follow(job, "fail", failure, evidence=evidence)
+
+    async def _again(self, job: Job, attempt: Attempt, trouble: Trouble) -> Rerun | None:
+        """Return how the job is run again; a policy that raises must not keep the credits: it says no."""
+        if _is_unwanted(job, attempt) or job.reruns + 1 >= job.attempts_max:
+            return None
+        job_type, store = await self._context.mover.type_of(job), self._context.store
+        known = await store.attempts.evidence(job.id) if job.reruns else []
+        try:
+            again = job_type.rerun_after(job, trouble, request_of(job, attempt.number, known))
+            if again is not None and not isinstance(again, Rerun):
+                raise TypeError(f"rerun_after returned a {type(again).__name__}, not a Rerun or None")
+            return again
+        except Exception:
+            log.exception("job type %s does not say how job %s is run again; it fails", job.type, job.id)
+            return None
 
     async def _cancelled(self, job: Job, attempt: Attempt, ran: bool | None, *, by_us: bool = True) -> None:
         """End the job as its owner wished if it was we who cancelled the task; of two who ask at once, one
@@ -178,6 +202,7 @@ class Inquiry:
         *,
         evidence: Evidence,
         ran: bool = False,
+        defer_seconds: float | None = None,
     ) -> Job | None:
         return await self._context.mover.follow(
             job.id,
@@ -187,6 +212,7 @@ class Inquiry:
             reason=failure.message if failure else None,
             evidence=evidence,
             ran=ran,
+            defer_seconds=defer_seconds,
         )
 
 

@@ -11,11 +11,13 @@ from makegood.errors import AccountRefused, ProviderRefused, ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL, SUBMIT
-from makegood.outcome import Accepted, Cause, Rejected, Retry, Submission, Uncertain
+from makegood.outcome import JSON, Accepted, Cause, Rejected, Retry, Submission, Uncertain
 from makegood.ports import Provider
+from makegood.reruns import request_of
 from makegood.runtime.context import Context
 from makegood.runtime.loop import Crew, survivable
 from makegood.runtime.refusals import Refusals
+from makegood.runtime.uploading import InputGone, LeaseLost, Uploading
 
 log = logging.getLogger("makegood.submitter")
 
@@ -56,6 +58,8 @@ class Submitter:
         if prepared is None:
             return
         job, files = prepared
+        # Before the intent: what cannot be read now is tried again, and nothing was sent.
+        request = await self._request(job)
         context = self._context
         token = secrets.token_urlsafe(32)
         ours = await context.store.attempts.intend(attempt, token_hash(token), context.settings.lease_seconds)
@@ -65,7 +69,7 @@ class Submitter:
         context.mover.remember(replace(job, intent_attempt=attempt.number))
         base = context.settings.webhook_base_url
         webhook = f"{base}/hooks/{token}" if base else None
-        outcome = await self._call(context.provider(attempt.account), job, files, webhook)
+        outcome = await self._call(context.provider(attempt.account), request, files, webhook)
         await self._record_for_sure(job, attempt, outcome)
 
     async def _prepare(self, attempt: Attempt) -> tuple[Job, dict[str, str]] | None:
@@ -86,16 +90,14 @@ class Submitter:
 
     async def _upload(self, job: Job, attempt: Attempt, provider: Provider) -> dict[str, str] | None:
         """Return the provider's names of the inputs; None when the job was moved instead."""
-        names: dict[str, str] = {}
         try:
-            async with asyncio.timeout(self._context.settings.upload_timeout_seconds):
-                for field, key in job.files.items():
-                    data = await self._context.blobs.get(key)
-                    if data is None:
-                        message = f"The input file {field!r} is no longer there."
-                        await self._follow(job, "fail", Failure(category="input", message=message))
-                        return None
-                    names[field] = await provider.upload(key, data)
+            return await Uploading(self._context, job, attempt).bring(provider)
+        except LeaseLost:
+            log.info("job %s is no longer ours to upload; nothing was sent", job.id)
+            return None
+        except InputGone as error:
+            await self._follow(job, "fail", Failure(category="input", message=str(error)))
+            return None
         except ProviderRefused as error:
             await self._follow(job, "fail", Failure(category="input", message=str(error)))
             return None
@@ -105,7 +107,8 @@ class Submitter:
             await self._refusals.take(job, attempt, refusal, sent=False)
             return None
         except (ProviderUnavailable, TimeoutError) as error:
-            log.warning("inputs of job %s could not be uploaded: %s", job.id, error)
+            why = str(error) or "nothing moved any more"
+            log.warning("inputs of job %s could not be uploaded: %s", job.id, why)
             await self._refusals.rest(attempt.account)
             await self._follow(job, "defer")
             return None
@@ -115,14 +118,19 @@ class Submitter:
             log.exception("inputs of job %s could not be read", job.id)
             await self._follow(job, "defer", defer_seconds=self._refusals.pause(job))
             return None
-        return names
+
+    async def _request(self, job: Job) -> JSON:
+        """Return what this attempt asks for: after a run that failed, perhaps other than the one before."""
+        if not job.reruns:
+            return job.request
+        return request_of(job, job.attempt, await self._context.store.attempts.evidence(job.id))
 
     async def _call(
-        self, provider: Provider, job: Job, files: dict[str, str], webhook: str | None
+        self, provider: Provider, request: JSON, files: dict[str, str], webhook: str | None
     ) -> Submission:
         try:
             async with asyncio.timeout(self._context.settings.submit_timeout_seconds):
-                return await provider.submit(job.request, files, webhook)
+                return await provider.submit(request, files, webhook)
         except TimeoutError:
             return Uncertain("the create call was not answered in time")
 

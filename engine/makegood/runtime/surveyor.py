@@ -7,18 +7,22 @@ from dataclasses import replace
 
 from makegood.errors import ProviderRefused, ProviderUnavailable
 from makegood.job import Occupancy
-from makegood.mover import DISPATCH
+from makegood.mover import DISPATCH, POLL
 from makegood.outcome import Capacity
 from makegood.runtime.context import Context
 from makegood.runtime.loop import Crew
 
 log = logging.getLogger("makegood.surveyor")
 
+#: A count of tasks that are not ours is taken for true for so many surveys.
+_SURVEYS = 3
+
 
 class Surveyor:
     """What a provider tells of an account is kept where all workers see it; one of them asks at a time.
 
-    That a provider counts other tasks than we do moves nothing; it is only told.
+    Where it counts more tasks than we do, those of others take places; where it counts fewer for long, all of
+    ours are asked about, since some may be over. Either is told.
     """
 
     name = "surveyor"
@@ -27,7 +31,7 @@ class Surveyor:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(self.topic))
-        self._said: set[tuple[str, object]] = set()
+        self._said: dict[tuple[str, str], object] = {}
 
     async def turn(self) -> bool:
         """Start a question about each account whose turn it is."""
@@ -43,6 +47,7 @@ class Surveyor:
 
     async def _survey(self, name: str) -> None:
         context = self._context
+        mark = await context.store.attempts.mark(name)
         try:
             async with asyncio.timeout(context.settings.ask_timeout_seconds):
                 told = await context.provider(name).capacity()
@@ -51,7 +56,8 @@ class Surveyor:
             log.warning("the provider tells nothing of account %s: %s", name, why)
             await context.store.attempts.unanswered(name, why)
             return
-        await context.store.attempts.surveyed(name, told)
+        valid = _SURVEYS * context.settings.survey_interval_seconds
+        await context.store.attempts.surveyed(name, told, mark=mark, valid_seconds=valid)
         context.wakeups.wake(DISPATCH)
         await self._compare(name, told)
 
@@ -62,6 +68,14 @@ class Surveyor:
         if told.limit is not None and use.configured not in (None, told.limit):
             text = "provider account %s is configured for %s tasks at a time, its provider says %s"
             self._say_once(name, told.limit, text, name, use.configured, told.limit)
+        if use.foreign:
+            text = "account %s has %s tasks at its provider that are not ours; they take places"
+            self._say_once(name, use.differs_since, text, name, use.foreign, level=logging.INFO)
+        fewer = 2 * self._context.settings.survey_interval_seconds
+        if asked := await self._context.store.attempts.ask_all(name, fewer):
+            text = "the provider counts %s tasks of account %s, fewer than we do: all %s are asked about"
+            log.warning(text, told.in_use, name, asked)
+            self._context.wakeups.wake(POLL)
         if self._is_exclusive(name) and await self._differs_for_long(use):
             text = "the provider counts %s tasks of account %s, which is used by us alone; we count %s"
             self._say_once(name, use.differs_since, text, told.in_use, name, use.open)
@@ -75,10 +89,12 @@ class Surveyor:
     def _is_exclusive(self, name: str) -> bool:
         return any(account.exclusive for account in self._context.providers if account.name == name)
 
-    def _say_once(self, name: str, about: object, text: str, *values: object) -> None:
-        if (name, about) not in self._said:
-            self._said.add((name, about))
-            log.warning(text, *values)
+    def _say_once(
+        self, name: str, about: object, text: str, *values: object, level: int = logging.WARNING
+    ) -> None:
+        if self._said.get((name, text)) != about:
+            self._said[name, text] = about
+            log.log(level, text, *values)
 
 
 async def introduce(context: Context) -> None:

@@ -24,6 +24,7 @@ from makegood.outcome import (
     Uncertain,
     Unfinished,
 )
+from makegood.ports import Moved, unheard
 
 SIGNATURE = "scripted-signature"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -56,10 +57,14 @@ class Task:
 
 @dataclass(slots=True)
 class Gate:
-    """Holds one call: `reached` is set when it has come, and it goes on once `opened` is set."""
+    """Holds one call: `reached` is set when it has come, and it goes on once `opened` is set.
+
+    `moved` tells the caller of an upload that bytes have left.
+    """
 
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: Moved = unheard
 
 
 class ScriptedProvider:
@@ -68,12 +73,13 @@ class ScriptedProvider:
     `plan` says what comes instead, `fail` lets calls go unanswered, `gate` holds one back. `calls`
     lists what was asked, as (method, file name, task id or address); `tasks` what exists, by id; `room` is
     what it says of the account. `contents` says in which pieces a result comes, by its address; an
-    exception among them is raised.
+    exception among them is raised. A `deaf` one takes requests to cancel, and goes on.
     """
 
     def __init__(self, features: Features | None = None) -> None:
         self.features = features or Features(tells_webhook=True)
         self.room = Capacity()
+        self.deaf = False
         self.calls: list[tuple[str, str]] = []
         self.tasks: dict[str, Task] = {}
         self.contents: dict[str, Sequence[bytes | Exception]] = {}
@@ -103,9 +109,9 @@ class ScriptedProvider:
         """Return how often *method* was called."""
         return sum(name == method for name, _ in self.calls)
 
-    async def upload(self, name: str, data: bytes) -> str:
-        """See `Provider.upload`."""
-        await self._called("upload", name)
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
+        """See `Provider.upload`; it is silent but for what a gate's `moved` says."""
+        await self._called("upload", name, moved)
         return f"there/{name}"
 
     async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
@@ -144,7 +150,7 @@ class ScriptedProvider:
         task = self.tasks.get(task_id)
         if task is None:
             return CancelReply.NOT_FOUND
-        task.cancelled = True
+        task.cancelled = not self.deaf
         return CancelReply.REQUESTED
 
     async def capacity(self) -> Capacity:
@@ -176,10 +182,11 @@ class ScriptedProvider:
             raise ValueError("the message names no task")
         return Hint(raw.decode())
 
-    async def _called(self, method: str, about: str) -> None:
+    async def _called(self, method: str, about: str, moved: Moved = unheard) -> None:
         self.calls.append((method, about))
         if gates := self._gates.get(method):
             gate = gates.popleft()
+            gate.moved = moved
             gate.reached.set()
             await gate.opened.wait()
         if self._failing[method]:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 import asyncpg
 import pytest
 
 from makegood.job import Job, JobMoney, Verdict
+from makegood.ports import PROLONGED_TIMES
 from makegood.testing.drive import PLAIN, PRICE, Drive
 
 FORBIDDEN = "MG005"
@@ -121,6 +123,7 @@ async def test_every_column_of_a_job_is_accounted_for(plain: asyncpg.Connection)
         " WHERE (table_schema, table_name) = ('makegood', 'job')"
     )
     free = {"state", "intent_attempt", "priority", "not_before", "cancel_requested_at", "watched_until"}
+    free.add("progress_at")
     assert {r["column_name"] for r in rows} == {*FROZEN, *WITH_THE_STATE, *WRITTEN_BY_THE_REFEREE, *free}
 
 
@@ -129,6 +132,22 @@ async def test_the_watchdog_cannot_be_sent_away(drive: Drive, plain: asyncpg.Con
     await plain.execute("UPDATE makegood.job SET watched_until = 'infinity' WHERE job_id = $1", job.id)
     await drive.advance(2 * 3_600)
     assert [late.id for late in await drive.store.jobs.overdue([], 10, 60)] == [job.id]
+
+
+async def test_d29_no_writer_puts_a_deadline_off_for_ever(drive: Drive, plain: asyncpg.Connection) -> None:
+    await drive.grant()
+    write = "UPDATE makegood.job SET progress_at = $2 WHERE job_id = $1"
+    later = await drive.now() + timedelta(days=9)
+    uploads = await drive.to("starting")
+    for day in range(20):
+        await drive.advance(500)
+        await plain.execute(write, uploads.id, later + timedelta(days=day))
+    last = uploads.entered_at + timedelta(seconds=PROLONGED_TIMES * 600)
+    assert (await drive.job(uploads)).deadline_at == last
+    sent = await drive.submit(await drive.to("starting"))
+    for job in (await drive.to("queued"), await drive.to("running"), sent):
+        await plain.execute(write, job.id, later)
+        assert (await drive.job(job)).deadline_at == job.deadline_at
 
 
 async def test_the_intent_of_an_attempt_cannot_be_taken_back(drive: Drive, plain: asyncpg.Connection) -> None:

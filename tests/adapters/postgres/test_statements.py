@@ -43,6 +43,7 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "jobs/money": (rows.to_money, JobMoney, set()),
     "attempts/get": (rows.to_attempt, Attempt, set()),
     "attempts/keep_evidence": (rows.to_attempt, Attempt, set()),
+    "attempts/of": (rows.to_attempt, Attempt, set()),
     "attempts/evidence": (rows.to_evidence, Evidence, set()),
     "accounts/occupancy": (rows.to_occupancy, Occupancy, set()),
     "audit/violations": (rows.to_violation, Violation, {"found"}),

@@ -10,6 +10,7 @@ from makegood.job import Attempt, Evidence, Phase, Transition, Verdict
 from makegood.machine import Money
 from makegood.outcome import JSON
 from makegood.ports import Store
+from makegood.reruns import AGAIN
 from makegood.statement import ENGINE, Entry, EntryKind, entry, movements, plain
 from makegood_adapters.cli.audit.dossier import Dossier, collect, faults
 
@@ -29,6 +30,7 @@ _VERDICTS = {
     Verdict.ABSENT: "the provider does not know it",
     Verdict.DEADLINE: "we gave it up",
     Verdict.ADMINISTRATOR: "an administrator decided",
+    Verdict.RESOLVED: "a person has looked into it",
 }
 
 _SOURCES = {
@@ -208,7 +210,9 @@ def _known(evidence: Evidence) -> str:
     said = [str(detail[key]).rstrip(".") for key in ("code", "message", "reason") if detail.get(key)]
     task = f" as task {evidence.task_id}" if evidence.task_id and evidence.verdict is Verdict.ACCEPTED else ""
     told = f" ({': '.join(said)})" if said else ""
-    source = _SOURCES.get(evidence.source, evidence.source)
+    if changes := detail.get(AGAIN, {}).get("changes"):
+        told += f"; the next run has {', '.join(f'{key} = {value}' for key, value in changes.items())}"
+    source = detail.get("actor") or _SOURCES.get(evidence.source, evidence.source)
     return f"attempt {evidence.attempt}: {_VERDICTS[evidence.verdict]}{task}{told}, known from {source}"
 
 

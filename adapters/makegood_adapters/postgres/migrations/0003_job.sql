@@ -23,6 +23,10 @@ create table makegood.provider_account (
   in_use           integer,                              -- tasks, as the provider counts them
   told_at          timestamptz,
   differs_since    timestamptz,                          -- since when that is not what we count
+  others           integer not null default 0,           -- of its tasks, those that are not ours, and how
+  others_until     timestamptz,                          -- long that is taken for true
+  fewer_since      timestamptz,                          -- since when it counts fewer tasks than we do
+  fewer_asked      boolean not null default false,       -- and all of ours were asked about
   failures         integer not null default 0,           -- surveys in a row without an answer
   last_error       text,
   check ((problem is null) = (problem_since is null))
@@ -69,6 +73,7 @@ create table makegood.job (
   cancel_requested_at timestamptz,
   finished_at         timestamptz,
   watched_until       timestamptz,                     -- the watchdog comes back not before
+  progress_at         timestamptz,                     -- when its upload last renewed its lease
   output              jsonb,
   error               jsonb,
   data                jsonb,                       -- what the present state carries
@@ -125,7 +130,8 @@ create table makegood.evidence (
   job_id      uuid not null,
   attempt     integer not null,
   verdict     text not null check (verdict in ('accepted', 'rejected', 'succeeded', 'failed',
-                                               'cancelled', 'absent', 'deadline', 'administrator')),
+                                               'cancelled', 'absent', 'deadline', 'administrator',
+                                               'resolved')),
   source      text not null,
   task_id     text,
   detail      jsonb not null default '{}',

@@ -17,7 +17,7 @@ begin
   new.settled := null; new.attempt := 0; new.intent_attempt := null; new.reruns := 0;
   new.created_at := makegood.now(); new.entered_at := new.created_at;
   new.queued_at := null; new.queue_deadline_at := null;
-  new.watched_until := null; new.start_tag := 0; new.parked := 'no';
+  new.watched_until := null; new.progress_at := null; new.start_tag := 0; new.parked := 'no';
   new.deadline_at := new.created_at + make_interval(secs => here.deadline_seconds);
   new.cancel_requested_at := null; new.finished_at := null; new.output := null; new.error := null; new.data := null;
   return new;
@@ -77,6 +77,16 @@ begin
       raise exception 'job %: these columns change only together with the state', old.job_id
         using errcode = case when ours then 'MG001' else 'MG005' end;
     end if;
+    if new.progress_at is distinct from old.progress_at then  -- its upload goes on, so its deadline waits
+      new.progress_at := old.progress_at;
+      if old.slot and old.intent_attempt is distinct from old.attempt then
+        new.progress_at := makegood.now();
+        select greatest(old.deadline_at, least(new.progress_at + make_interval(secs => s.deadline_seconds),
+                                               old.entered_at + make_interval(secs => 6 * s.deadline_seconds)))
+          into new.deadline_at from makegood.machine_state s
+          where s.type = old.type and s.version = old.type_version and s.name = old.state;
+      end if;
+    end if;
     -- whoever writes it: the watchdog comes back within the hour
     if new.watched_until > makegood.now() + interval '1 hour' then
       new.watched_until := makegood.now() + interval '1 hour';
@@ -123,7 +133,7 @@ begin
   end if;
   new.previous_state := old.state; new.version := old.version + 1; new.moved := true;
   new.money := edge.money; new.waiting := edge.is_waiting; new.slot := edge.is_slot;
-  new.entered_at := at; new.watched_until := null; new.parked := 'no';
+  new.entered_at := at; new.watched_until := null; new.progress_at := null; new.parked := 'no';
   new.settled := case edge.money
     when 'capture' then case when ours then coalesce(new.settled, new.price) else new.price end
     when 'policy' then case when ours and old.intent_attempt = old.attempt

@@ -36,7 +36,7 @@ select kind, privilege, object from (values
     'table makegood.job'),
   (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
     'data, not_before, cancel_requested_at, start_tag)', 'table makegood.job'),
-  (array['worker'], 'update (attempt, intent_attempt, watched_until)', 'table makegood.job'),
+  (array['worker'], 'update (attempt, intent_attempt, watched_until, progress_at)', 'table makegood.job'),
 
   (array['worker', 'api'], 'insert (job_id, attempt, source, digest, body, task_id), update (copies)',
     'table makegood.inbox'),
@@ -53,7 +53,7 @@ select kind, privilege, object from (values
   (array['worker'], 'insert (name, pool, configured, draining_seconds, exclusive, grow_seconds), '
     'update (pool, configured, draining_seconds, exclusive, grow_seconds, told, learned, learned_at, '
     'rests_until, rested_at, rests, refusals, problem, problem_since, unfits, next_survey_at, in_use, told_at, '
-    'differs_since, failures, last_error)', 'table makegood.provider_account'),
+    'differs_since, others, others_until, fewer_since, fewer_asked, failures, last_error)', 'table makegood.provider_account'),
 
   (array['worker'], 'insert (scope, name, running_max, weight, oldest_every, paused_at, paused_until, reason, actor), '
     'update (running_max, weight, oldest_every, paused_at, paused_until, reason, actor, changed_at)',

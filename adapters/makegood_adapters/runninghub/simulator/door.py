@@ -17,6 +17,7 @@ from makegood_adapters.runninghub.simulator.tasks import Task
 from makegood_adapters.runninghub.simulator.wire import Shape, Wire
 
 _MIB = 1024 * 1024
+_PIECE = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -129,32 +130,34 @@ class Door:
 
     async def _read(self, request: web.Request, route: Route) -> Incoming:
         if request.content_type.startswith("multipart/"):
-            return await _form(request, route.size_max)
+            return await self._form(request, route.size_max)
         try:
             body = json.loads(await request.read())
         except (ValueError, RecursionError):
             body = None
         return Incoming(request, body if isinstance(body, dict) else {**request.query})
 
-
-async def _form(request: web.Request, size_max: int) -> Incoming:
-    """Read a multipart call, to its end in any case: else a client would see a broken connection."""
-    fields: dict[str, Any] = {}
-    name: str | None = None
-    data: bytearray | None = None
-    async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader):
-            continue
-        if part.name != "file":
-            fields[part.name or ""] = await part.text()
-            continue
-        name, data = part.filename or "", bytearray()
-        while chunk := await part.read_chunk(_MIB):
-            if data is not None and len(data) + len(chunk) <= size_max:
-                data += chunk
-            else:
-                data = None
-    return Incoming(request, fields, bytes(data) if data is not None else None, name)
+    async def _form(self, request: web.Request, size_max: int) -> Incoming:
+        """Read a multipart call, to its end in any case: else a client would see a broken connection."""
+        pace = self._platform.habits.upload_bytes_per_second
+        fields: dict[str, Any] = {}
+        name: str | None = None
+        data: bytearray | None = None
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader):
+                continue
+            if part.name != "file":
+                fields[part.name or ""] = await part.text()
+                continue
+            name, data = part.filename or "", bytearray()
+            while chunk := await part.read_chunk(_PIECE if pace else _MIB):
+                if pace:
+                    await self._platform.clock.sleep(len(chunk) / pace)
+                if data is not None and len(data) + len(chunk) <= size_max:
+                    data += chunk
+                else:
+                    data = None
+        return Incoming(request, fields, bytes(data) if data is not None else None, name)
 
 
 def _key_of(request: web.Request, body: Mapping[str, Any]) -> str | None:

@@ -111,8 +111,9 @@ class Match:
     `call` names the kind of call. The others say which task it must be about: `arrival` is the
     number of the create call that was accepted or refused by a fault, from 1; `input_sha256` is the
     digest of an input file in hex, so that a file's bytes mark its job, and of the file itself for
-    an upload; `value` is the text of some node's value, or of the node `node` if that is given too.
-    `key` is the API key of the call.
+    an upload; `value` is the text of some node's value, or of the node `node` if that is given too;
+    `instance` the kind of machine that is asked for: default, plus or ultra. `key` is the API key of the
+    call.
     """
 
     call: Call = "create"
@@ -121,6 +122,7 @@ class Match:
     app: str | None = None
     input_sha256: str | None = None
     node: str | None = None
+    instance: str | None = None
     value: str | None = None
 
     def fits(
@@ -137,12 +139,12 @@ class Match:
         inputs = () if request is None else request.inputs
         if self.input_sha256 is not None and self.input_sha256 not in (*inputs, sha256):
             return False
-        about_task = (self.arrival, self.app, self.node, self.value)
+        about_task = (self.arrival, self.app, self.node, self.value, self.instance)
         if all(wanted is None for wanted in about_task):
             return True
         if request is None or self.arrival not in (None, request.arrival):
             return False
-        if self.app not in (None, request.app):
+        if self.app not in (None, request.app) or self.instance not in (None, request.instance):
             return False
         if self.node is None and self.value is None:
             return True

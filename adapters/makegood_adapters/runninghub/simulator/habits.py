@@ -35,6 +35,7 @@ class Habits:
     `site_tasks_max` is the site's own limit, over all accounts. `reported_limit` is what
     queue/status says if not the truth. `url_seconds` is how long a file's address works.
     `private_uploads`: whether a file can only be used by the account that uploaded it.
+    `upload_bytes_per_second` is how fast a file is taken in; None: as fast as it comes.
     `foreign_key_code` is the answer to a key of the other site.
     """
 
@@ -61,6 +62,7 @@ class Habits:
     reported_limit: Annotated[int, Field(ge=0)] | None = None
     url_seconds: Seconds = _DAY_SECONDS
     private_uploads: bool = False
+    upload_bytes_per_second: Annotated[float, Field(gt=0)] | None = None
     foreign_key_code: Literal["401", "802", "806", "1002"] = "401"
 
     @classmethod

@@ -192,6 +192,7 @@ class Platform:
         *,
         webhook_url: str | None,
         personal_queue: bool = False,
+        instance: str = "default",
     ) -> Task:
         """Accept a task and start its life. Raises Refused or NothingDone."""
         self.counters.creates += 1
@@ -207,6 +208,7 @@ class Platform:
                 webhook_url=webhook_url,
                 kind=kind,
                 personal_queue=personal_queue,
+                instance=instance,
             )
             drawn, told = self._draw.take("create"), self.plan.take("create", request, key=key)
             faults = drawn if told is None else told

@@ -21,6 +21,7 @@ class TaskRequest:
     """A create call: `inputs` are the SHA-256 digests, in hex, of the files that its nodes name.
 
     `app` is the id of the AI app or of the workflow, or the endpoint of the model, as `kind` says.
+    `instance` is the kind of machine that was asked for.
     """
 
     arrival: int
@@ -31,3 +32,4 @@ class TaskRequest:
     webhook_url: str | None
     kind: Kind = "app"
     personal_queue: bool = False
+    instance: str = "default"

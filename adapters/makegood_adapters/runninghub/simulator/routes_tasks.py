@@ -74,8 +74,9 @@ class TaskRoutes:
         if webhook is not None and not isinstance(webhook, str):
             raise Refused("301")
         personal = str(call.body.get("usePersonalQueue")).lower() == "true"
+        instance = str(call.body.get("instanceType") or "default")
         task = self._platform.create(
-            call.key, api, kind, app, nodes, webhook_url=webhook, personal_queue=personal
+            call.key, api, kind, app, nodes, webhook_url=webhook, personal_queue=personal, instance=instance
         )
         if task.faults.at_once:
             async with at_rest(self._platform.clock):

@@ -3,9 +3,11 @@
 # ruff: noqa: D102 - the name of a test is its sentence
 
 import asyncio
+from datetime import timedelta
 
 from makegood.job import Phase, Verdict
-from makegood.testing.drive import LEASE_SECONDS, Drive, accounts, token_hash
+from makegood.ports import PROLONGED_TIMES
+from makegood.testing.drive import LEASE_SECONDS, PLAIN, Drive, accounts, token_hash
 
 
 class AttemptsContract:
@@ -50,6 +52,52 @@ class AttemptsContract:
         assert second.epoch == first.epoch + 1
         await drive.store.attempts.give_back(first)
         assert await drive.store.attempts.claim(accounts(job.pool), 10, 300) == []
+
+    async def test_d29_an_upload_that_goes_on_keeps_lease_and_deadline(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("starting")
+        mine, deadline = await drive.claim(job), PLAIN.state["starting"].deadline_seconds or 0
+        for _ in range(int(3 * deadline / 200)):
+            await drive.advance(200)
+            assert await drive.store.attempts.renew(mine, LEASE_SECONDS)
+            assert await drive.store.attempts.claim(accounts(job.pool), 10, LEASE_SECONDS) == []
+            assert await drive.store.jobs.overdue(accounts(job.pool), 10, 0) == []
+        put_off, now = (await drive.job(job)).deadline_at, await drive.now()
+        assert put_off is not None
+        assert deadline - 60 < (put_off - now).total_seconds() <= deadline
+        assert await drive.store.attempts.intend(mine, b"token", LEASE_SECONDS)
+
+    async def test_d29_no_upload_goes_on_for_ever(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("starting")
+        mine, deadline = await drive.claim(job), PLAIN.state["starting"].deadline_seconds or 0
+        for _ in range(int(PROLONGED_TIMES * deadline / 200)):
+            await drive.advance(200)
+            assert await drive.store.attempts.renew(mine, LEASE_SECONDS)
+        assert [late.id for late in await drive.store.jobs.overdue(accounts(job.pool), 10, 0)] == [job.id]
+        last = job.entered_at + timedelta(seconds=PROLONGED_TIMES * deadline)
+        assert (await drive.job(job)).deadline_at == last
+
+    async def test_d29_who_lost_the_lease_prolongs_nothing(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("starting")
+        lost = await drive.claim(job)
+        await drive.advance(LEASE_SECONDS + 1)
+        before = await drive.job(job)
+        assert not await drive.store.attempts.renew(lost, LEASE_SECONDS)
+        mine = await drive.claim(job)
+        assert not await drive.store.attempts.renew(lost, LEASE_SECONDS)
+        assert await drive.job(job) == before
+        assert await drive.store.attempts.intend(mine, b"token", LEASE_SECONDS)
+        assert not await drive.store.attempts.renew(mine, LEASE_SECONDS)  # what is sent has its own time
+        assert (await drive.job(job)).deadline_at == before.deadline_at
+
+    async def test_d29_an_upload_whose_job_has_left_learns_it(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("starting")
+        mine = await drive.claim(job)
+        await drive.event(job, "fail")
+        assert not await drive.store.attempts.renew(mine, LEASE_SECONDS)
 
     async def test_an_attempt_whose_job_is_over_is_not_claimed(self, drive: Drive) -> None:
         await drive.grant()

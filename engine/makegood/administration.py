@@ -1,0 +1,202 @@
+"""The part of the engine for named people: what is known of a job's attempts, and acts with a reason.
+
+A person's word is evidence like any other: it is kept, and settles a job at most once.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from makegood.errors import GuardFailed, IllegalTransition, InvalidRequest, UnknownJob
+from makegood.job import Attempt, Evidence, Job, Phase, Verdict
+from makegood.jobtype import JobType
+from makegood.lifecycle import BaseJob, Completion, Failure
+from makegood.machine import Empty, Event
+from makegood.mover import POLL, Mover
+from makegood.outcome import JSON
+from makegood.ports import Blobs, Store, Wakeups
+from makegood.settings import Settings
+from makegood.statement import ENGINE
+
+#: The source of all evidence that is a person's word; who it was stands in its detail.
+SOURCE = "administrator"
+#: Sources of what was found out of an attempt, and no program could settle.
+ALARMS = ("draining deadline", "late webhook")
+_ACTS = (BaseJob.fail.name, BaseJob.complete.name, BaseJob.cancel.name)
+
+
+class Administration:
+    """What people do to jobs; `Engine` is one."""
+
+    _store: Store
+    _mover: Mover
+    _wakeups: Wakeups
+    blobs: Blobs
+    settings: Settings
+
+    async def attempts(self, job_id: UUID) -> list[Attempt]:
+        """Return every attempt of the job, first one first, each with what is `known` of it.
+
+        Where a run that failed was made again, its evidence says of what it failed (`trouble`), and what the
+        next run has other in its request (`again`).
+        """
+        known = await self._store.attempts.evidence(job_id)
+        attempts = await self._store.attempts.of(job_id)
+        if not attempts and await self._store.jobs.get(job_id) is None:
+            raise UnknownJob(job_id)
+        return [replace(a, known=tuple(e for e in known if e.attempt == a.number)) for a in attempts]
+
+    async def administer(
+        self,
+        job_id: UUID,
+        event: Event[Any],
+        *,
+        actor: str,
+        reason: str,
+        files: Sequence[str] = (),
+        earned: int | None = None,
+    ) -> Job:
+        """End a job that is not over by `BaseJob.fail`, `cancel` or `complete`, because *actor*, a person,
+        says so, for *reason*; both are kept as evidence and in the history.
+
+        `fail`, or what the type has in its place, and `cancel` give all credits back, whatever the type's
+        policy says. `complete` delivers
+        *files*, keys of `blobs`, and captures the price, or *earned* of it. What was submitted keeps its slot
+        until the provider is known to be done, and is asked to stop. Raises UnknownJob, IllegalTransition
+        when the job is over or its type does not allow the event, InvalidRequest; then nothing has changed.
+        """
+        actor, reason = _told(actor, reason)
+        payload = await self._payload(event, files, earned)
+        for last in range(self.settings.decide_tries_max - 1, -1, -1):
+            job = await self._known(job_id)
+            job_type = await self._mover.type_of(job)
+            name = _event_from(job_type, job, event.name)
+            evidence = await self._word(job_type, job, actor, reason)
+            try:
+                moved = await self._mover.fire(
+                    job_id, name, payload, actor=actor, reason=reason, evidence=evidence
+                )
+            except GuardFailed as refusal:
+                # The attempt may be another one by now, or the first; a guard of the type's stays as it is.
+                if not (last and {"evidence", "attempt"} & set(refusal.unmet)):
+                    raise
+                continue
+            await self._store.hints.report(job_id, SOURCE, reason)  # its attempt is due: ask the task to stop
+            self._wakeups.wake(POLL)
+            return moved
+        raise AssertionError("the last try returns or raises")
+
+    async def resolve(self, job_id: UUID, attempt: int, *, actor: str, reason: str) -> Attempt:
+        """Note that *actor*, a person, has looked at the provider and settled what no program could.
+
+        An attempt that was given up, or turned out too late to have a task, is no longer counted in
+        `Occupancy`. Of an attempt whose submission is uncertain it is said that there is no task: its slot
+        is free and its job, if it still waits for it, goes back to the queue. Raises InvalidRequest where
+        nobody is needed; then nothing has changed.
+        """
+        actor, reason = _told(actor, reason)
+        job = await self._known(job_id)
+        found = await self._store.attempts.get(job_id, attempt)
+        if found is None:
+            raise InvalidRequest(f"Job {job_id} has no attempt {attempt}; it has had {job.attempt}.")
+        detail = {"actor": actor, "reason": reason}
+        if found.phase is Phase.UNCERTAIN:
+            await self._no_task(job, found, detail)
+        elif await self._alarms(found):
+            await self._store.attempts.record(found.evidence(Verdict.RESOLVED, SOURCE, detail=detail))
+        else:
+            raise InvalidRequest(_needs_nobody(found))
+        return next(each for each in await self.attempts(job_id) if each.number == attempt)
+
+    async def _no_task(self, job: Job, attempt: Attempt, detail: JSON) -> None:
+        hints = await self._store.hints.unread(attempt)
+        if named := next((hint.task_id for hint in hints if hint.source == "webhook" and hint.task_id), None):
+            raise InvalidRequest(
+                f"A webhook names task {named} for attempt {attempt.number}: the provider is being asked, "
+                "and its answer decides."
+            )
+        event = BaseJob.cancel.name if job.cancel_requested_at else BaseJob.defer.name
+        evidence = attempt.evidence(Verdict.REJECTED, SOURCE, detail=detail)
+        await self._mover.follow(
+            job.id, event, actor=detail["actor"], reason=detail["reason"], evidence=evidence
+        )
+
+    async def _alarms(self, attempt: Attempt) -> bool:
+        known = await self._store.attempts.evidence(attempt.job_id)
+        mine = [fact for fact in known if fact.attempt == attempt.number]
+        looked = any(fact.verdict is Verdict.RESOLVED for fact in mine)
+        return not looked and any(fact.source in ALARMS for fact in mine)
+
+    async def _word(self, job_type: type[JobType], job: Job, actor: str, reason: str) -> Evidence | None:
+        """Return the person's word about the current attempt, None where none is under way."""
+        if not (job_type.spec.state[job.state].slot and job.attempt):
+            return None
+        attempt = await self._store.attempts.get(job.id, job.attempt)
+        detail = {"actor": actor, "reason": reason}
+        return attempt.evidence(Verdict.ADMINISTRATOR, SOURCE, detail=detail) if attempt else None
+
+    async def _payload(self, event: Event[Any], files: Sequence[str], earned: int | None) -> BaseModel:
+        if event.name not in _ACTS:
+            raise InvalidRequest(f"An administrator ends a job by {', '.join(_ACTS)}, not by {event.name!r}.")
+        if event.name == BaseJob.complete.name:
+            if not files:
+                raise InvalidRequest(
+                    "A job is complete when its result is ours: name its files, keys of ours."
+                )
+            return Completion(output={"files": [await self._file(key) for key in files]}, earned=earned)
+        if files or earned is not None:
+            raise InvalidRequest(f"{event.name!r} delivers nothing: leave files and earned out.")
+        if event.name == BaseJob.fail.name:
+            return Failure(category=SOURCE, message="An administrator ended the job.")
+        return Empty()
+
+    async def _file(self, key: str) -> Mapping[str, Any]:
+        content = await self.blobs.get(key)
+        if content is None:
+            raise InvalidRequest(f"There is no file {key!r} in our storage; nothing was changed.")
+        digest = hashlib.sha256(content).hexdigest()
+        kind = PurePosixPath(key).suffix[1:].lower() or "bin"
+        return {"key": key, "kind": kind, "node": "", "size": len(content), "sha256": digest}
+
+    async def _known(self, job_id: UUID) -> Job:
+        job = await self._store.jobs.get(job_id)
+        if job is None:
+            raise UnknownJob(job_id)
+        return job
+
+
+def _told(actor: str, reason: str) -> tuple[str, str]:
+    """Return both without blanks around them; InvalidRequest where one of them says nothing."""
+    actor, reason = actor.strip(), reason.strip()
+    if not actor or actor in ENGINE or actor.startswith("database:"):
+        raise InvalidRequest(
+            f"An administrator's act needs the name of a person as its actor, not {actor!r}."
+        )
+    if not reason:
+        raise InvalidRequest("An administrator's act needs a reason: it is kept with the job for good.")
+    return actor, reason
+
+
+def _event_from(job_type: type[JobType], job: Job, name: str) -> str:
+    """Return *name*; where the type has no `fail`, the event by which its deadline ends the job."""
+    if job.finished_at is not None:
+        raise IllegalTransition(name, job.state, [])
+    if name == BaseJob.fail.name and name not in job_type.rules.allowed(job.state):
+        edge = job_type.spec.on_deadline(job.state)
+        return edge.event if edge else name
+    return name
+
+
+def _needs_nobody(attempt: Attempt) -> str:
+    which = f"Attempt {attempt.number} of job {attempt.job_id}"
+    if attempt.closed_at is not None:
+        return f"{which} needs nobody: it is over ({attempt.verdict or 'it was never sent'})."
+    return (
+        f"{which} needs nobody: it is {attempt.phase}, and the provider's answer decides. To end the job "
+        "itself, administer it."
+    )

@@ -1,0 +1,116 @@
+"""An upload tells what the socket has taken, and lives as long as that moves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from makegood_adapters.exchange import NoReply, Reply
+from makegood_adapters.outgoing import Outgoing
+from makegood_adapters.replicate.client import ReplicateClient
+from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub.simulator import Habits, Simulator
+
+KEY = "a-key-of-the-simulator"
+SIZE, LARGE = 8_000_000, 30_000_000
+REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(handle: Serve) -> AsyncIterator[str]:
+    """Yield the address of a server that does with a connection what *handle* does."""
+    served: list[tuple[asyncio.Task[object] | None, asyncio.StreamWriter]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append((asyncio.current_task(), writer))
+        await handle(reader, writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**16)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task, writer in served:
+            if task:
+                task.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*(task for task, _ in served if task), return_exceptions=True)
+
+
+def test_a_piece_is_told_once_the_next_one_is_asked_for() -> None:
+    told: list[int] = []
+    file = Outgoing(b"x" * 10, told.append)
+    assert (file.read(4), told) == (b"xxxx", [])
+    assert (file.read(4), told) == (b"xxxx", [4])
+    assert (file.read(4), told) == (b"xx", [4, 4])
+    assert (file.read(4), told) == (b"", [4, 4, 2])
+    assert (file.read(4), sum(told)) == (b"", 10)
+
+
+@pytest.mark.parametrize("site", ["RunningHub", "Replicate"])
+async def test_d29_what_is_told_is_what_the_socket_has_taken(site: str) -> None:
+    go_on, told, over = asyncio.Event(), [0], asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await go_on.wait()
+        taken = 0
+        while taken < SIZE:
+            taken += len(await reader.read(2**16))
+        writer.write(REPLY)
+        await writer.drain()
+        await over.wait()
+
+    def moved(size: int) -> None:
+        told.append(size)
+
+    async with serving(handle) as url, open_session() as session:
+        if site == "RunningHub":
+            uploading = RunningHubClient(session, url, KEY).upload("a.bin", bytes(SIZE), "v2", moved)
+        else:
+            uploading = ReplicateClient(session, KEY, url).upload("a.bin", bytes(SIZE), moved)
+        upload = asyncio.create_task(uploading)
+        heard = -1
+        while heard != len(told):  # until nothing more fits into the buffers
+            heard = len(told)
+            await asyncio.sleep(0.2)
+        assert 0 < sum(told) < SIZE
+        go_on.set()
+        assert isinstance(await upload, Reply)
+        assert sum(told) == SIZE
+        over.set()
+
+
+async def test_d29_an_upload_takes_longer_than_a_standstill_may() -> None:
+    """Three seconds of uploading, and a bound of two for a standstill: at the end the site still reads what
+    is in the buffers on the way."""
+    async with (
+        Simulator(keys={KEY: 3}, habits=Habits(upload_bytes_per_second=LARGE / 3)) as simulator,
+        open_session() as session,
+    ):
+        client = RunningHubClient(session, simulator.url, KEY)
+        exchange = await client.upload("a.bin", bytes(LARGE), idle_seconds=2.0)
+        assert isinstance(exchange, Reply)
+        assert exchange.body is not None
+        assert exchange.body["code"] == 0
+
+
+async def test_an_upload_that_stands_still_ends() -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.Event().wait()
+
+    async with serving(handle) as url, open_session() as session:
+        exchange = await RunningHubClient(session, url, KEY).upload("a.bin", bytes(SIZE), idle_seconds=0.2)
+        assert exchange == NoReply("nothing moved for 0.2 s", sent=True)
+
+
+async def test_the_provider_passes_it_on() -> None:
+    told: list[int] = []
+    async with Simulator(keys={KEY: 3}) as simulator, open_session() as session:
+        provider = RunningHub(RunningHubClient(session, simulator.url, KEY))
+        await provider.upload("a.png", bytes(SIZE), told.append)
+    assert sum(told) == SIZE
