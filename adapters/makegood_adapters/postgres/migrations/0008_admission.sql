@@ -210,7 +210,7 @@ begin
   end loop;
 
   if sweep.scope is null and not sweep.due then
-    return false;
+    return exists (select 1 from makegood.freed where pool = p_pool);
   end if;
   sweep.scope := coalesce(sweep.scope, 'owner');
   for i in 1..names_max loop

@@ -147,10 +147,12 @@ class QueuesContract:
     async def test_whoever_waits_longest_moves_no_lane_forward(self, drive: Drive) -> None:
         """Else the last job of a crowd would put everybody who comes now behind all of them."""
         pool = await queue_of(drive, oldest_every=2)
-        await crowd(drive, pool, "ann", 30)
-        await serve(drive, pool, 10)
-        await queued(drive, pool, "bob")
-        assert "bob" in owners(await serve(drive, pool, 4))
+        await self._weigh(drive, "bob", 10.0)
+        await queued(drive, pool, "ann", 12)
+        await queued(drive, pool, "bob", 12)
+        await serve(drive, pool, 12)  # six by age, all Ann's, whose tags are far above those of Bob
+        await queued(drive, pool, "cy")
+        assert "cy" in owners(await serve(drive, pool, 4))
 
     async def test_endless_urgent_jobs_starve_nobody(self, drive: Drive) -> None:
         pool = await drive.pool(_SLOTS)
