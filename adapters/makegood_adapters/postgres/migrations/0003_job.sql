@@ -121,8 +121,7 @@ create table makegood.attempt (
   check (phase <> 'accepted' or task_id is not null),
   check (phase not in ('submitting', 'uncertain') or intent_at is not null)
 ) with (fillfactor = 70);
-create index attempt_open on makegood.attempt (account) where closed_at is null;
-create index attempt_due on makegood.attempt (next_ask_at) where closed_at is null;
+create index attempt_open on makegood.attempt (account, next_ask_at) where closed_at is null;
 create index attempt_to_fetch on makegood.attempt (next_fetch_at) where next_fetch_at is not null;
 
 create table makegood.evidence (
