@@ -24,6 +24,9 @@ BACKEND_KEY = b"K"
 SILENCE_SECONDS = 0.003
 #: A race in which nothing happens for so long has failed.
 STANDSTILL_SECONDS = 30.0
+#: How likely the party that was chosen last is chosen again: one may come to its end between two requests of
+#: the other, or both take turns.
+STAY = (0.0, 0.5, 0.9)
 _BLOCKED = "select coalesce(bool_and(cardinality(pg_blocking_pids(p)) > 0), true) from unnest($1::int[]) p"
 
 Party = str
@@ -57,6 +60,7 @@ class Gates:
         """Let all act at one moment, in the order that *seed* draws; return whether any two were in the
         middle of their acts at one time. Raises what an act raises."""
         draw, begun = random.Random(seed), list[Party]()
+        stay = draw.choice(STAY)
         self._shut = True
         tasks = {party: asyncio.create_task(act, name=party) for party, act in acts.items()}
         for task in tasks.values():
@@ -70,7 +74,9 @@ class Gates:
                     overlapped = overlapped or len([p for p in live if p in begun]) > 1
                     places = sorted(self._parked)
                     new = [place for place in places if place[0] not in begun]
-                    chosen = draw.choice(new if begun and new else places)
+                    same = [place for place in places if begun and place[0] == begun[-1]]
+                    goes_on = same and draw.random() < stay
+                    chosen = draw.choice(new if begun and new else same if goes_on else places)
                     begun.append(chosen[0])
                     self.passed += 1
                     self._parked.pop(chosen).set_result(None)

@@ -13,7 +13,7 @@ from tests.races.truth import COMPLETED, Ending, Source, Truth, endings
 
 PAIRS = tuple(combinations(Source, 2))
 TRUTHS = (Truth.SUCCEEDED, Truth.FAILED, Truth.WORKING)
-SHORT_PARTS, SHORT_SEEDS = 2, 2
+SHORT_PARTS, SHORT_SEEDS = 2, 3
 LONG_PARTS, LONG_SEEDS = 8, 10
 
 
