@@ -9,7 +9,8 @@ from makegood import JobMoney
 from makegood.outcome import Cause
 from makegood.testing.drive import Advance
 from makegood_adapters.runninghub.codes import CODES, CodeClass
-from makegood_adapters.runninghub.simulator import Faults, Match, Rule
+from makegood_adapters.runninghub.patience import Patience
+from makegood_adapters.runninghub.simulator import Call, Faults, Match, Rule
 from tests.scenarios.stage import KEY, engine_beside, staged
 
 QUEUE_SECONDS = 3_600  # of the upscaler
@@ -37,9 +38,10 @@ async def test_d7_d16_every_code_that_refuses_for_good_is_refunded_with_the_refu
 async def test_d13_twenty_questions_without_an_answer_are_not_a_failure(
     database: str, tmp_path: Path
 ) -> None:
-    async with staged(database, tmp_path, poll_interval_seconds=0.01, loop_interval_seconds=0.02) as stage:
-        broken = Rule(faults=Faults(reply_status=502), match=Match(call="query"), times=20)
-        stage.simulator.add(broken)
+    async with staged(database, tmp_path, patience=Patience(tries=1), poll_interval_seconds=0.01) as stage:
+        calls: tuple[Call, ...] = ("query", "outputs", "status")
+        for call in calls:
+            stage.simulator.add(Rule(faults=Faults(reply_status=502), match=Match(call=call), times=20))
         job = await stage.settled(await stage.order(webhooks=0))
         assert job.state == "completed"
         assert stage.simulator.counters.calls["query"] > 20
