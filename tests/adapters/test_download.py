@@ -24,7 +24,7 @@ async def content(session: aiohttp.ClientSession, url: str) -> bytes:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_into_our_own_network_is_not_followed(
+async def test_f6_a_redirect_into_our_own_network_is_not_followed(
     script: Script, session: aiohttp.ClientSession, status: int
 ) -> None:
     async with serve_script() as inside:

@@ -259,7 +259,7 @@ async def test_other_methods_are_405(receiver: Receiver) -> None:
         assert (await receiver.page.call(method, f"/hooks/{receiver.token}")).status == 405
 
 
-async def test_a_database_in_trouble_is_503_so_that_the_provider_sends_again(
+async def test_d21_a_database_in_trouble_is_503_so_that_the_provider_sends_again(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await receiver.submitted()

@@ -67,7 +67,9 @@ ANSWERS: list[tuple[dict[str, Any], Answer]] = [
 
 
 @pytest.mark.parametrize("number", range(len(ANSWERS)))
-async def test_answers_about_a_task(script: Script, provider: RunningHub, number: int) -> None:
+async def test_c14_answers_about_a_task_in_every_shape(
+    script: Script, provider: RunningHub, number: int
+) -> None:
     body, expected = ANSWERS[number]
     script.reply(body, kind="text/plain")
     answer = await provider.query(TASK)

@@ -78,7 +78,7 @@ def combinations() -> Iterator[dict[str, Any]]:
         yield {"image": "key", **dict(zip(options, values, strict=True))}
 
 
-def test_every_accepted_input_of_the_upscaler_makes_a_request_without_empty_values() -> None:
+def test_f4_every_accepted_input_of_the_upscaler_makes_a_request_without_empty_values() -> None:
     upscaler = shipped("upscaler")
     for raw in combinations():
         for sent in (raw, {name: value for name, value in raw.items() if value is not None}):
@@ -227,7 +227,7 @@ def test_hooks_of_the_base_are_heard_and_own_hooks_stay_own(tmp_path: Path) -> N
         ToolJob.running._hooks.clear()
 
 
-def test_a_third_tool_is_one_new_file_and_nothing_else(tmp_path: Path) -> None:
+def test_d34_a_third_tool_is_one_new_file_and_nothing_else(tmp_path: Path) -> None:
     for path in SHIPPED.glob("*.toml"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "background_remover.toml").write_text(TOOL)

@@ -16,8 +16,9 @@ from makegood.outcome import (
     Trouble,
     Unfinished,
 )
+from makegood.testing.drive import fact
 from makegood.testing.provider import PNG, PNG_END
-from tests.engine.world import PRICE, RUNNING, Upscale, World, a_world
+from tests.engine.world import PATIENCE_SECONDS, PRICE, RUNNING, Upscale, World, a_world
 
 RUNS, WAITS = Unfinished(running=True), Unfinished(running=False)
 DONE = Succeeded((Output("https://provider.example/1.png", "png", "9"),))
@@ -82,6 +83,20 @@ class TestResult:
         world.provider.fail("fetch", times=1)
         await world.work(world.poller, world.collector)
         await world.after(RUNNING)
+        assert (await world.job(job)).state == "running"
+        await world.work(world.collector)
+        await world.ended(job, "completed", captured=PRICE)
+
+    async def test_d48_a_result_that_becomes_known_while_the_deadline_acts_is_kept(
+        self, world: World
+    ) -> None:
+        """Another process learns of it when this one has found the job overdue and has not asked yet."""
+        job = await world.running(Upscale, DONE)
+        await world.clock.advance(RUNNING.total_seconds())
+        await world.watchdog.turn()
+        outputs = ({"url": "https://provider.example/1.png", "kind": "png"},)
+        await world.store.attempts.record(fact(job, Verdict.SUCCEEDED, task_id="task-1", outputs=outputs))
+        await world.watchdog.crew.drain(PATIENCE_SECONDS)
         assert (await world.job(job)).state == "running"
         await world.work(world.collector)
         await world.ended(job, "completed", captured=PRICE)

@@ -1,5 +1,6 @@
 """The engine, its loops and its queue manager over a real database, for tests named after incidents."""
 
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -43,3 +44,18 @@ async def plain(database: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         connection.terminate()
+
+
+@pytest_asyncio.fixture
+async def nobody(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """Yield a connection of a role that was given nothing, as an anonymous caller of a public API has it."""
+    name = f"makegood_nobody_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(f"CREATE ROLE {name}")
+        await connection.execute(f"SET SESSION AUTHORIZATION {name}")
+        yield connection
+    finally:
+        await connection.execute("RESET SESSION AUTHORIZATION")
+        await connection.execute(f"DROP ROLE {name}")
+        await connection.close()

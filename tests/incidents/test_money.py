@@ -25,6 +25,7 @@ from makegood import (
 from makegood.job import Evidence, Verdict
 from makegood.machine import Empty
 from makegood.outcome import Failed, NotFound, Rejected, Retry, Uncertain, Unfinished
+from makegood.runtime.inquiry import Inquiry
 from makegood.testing.drive import fact
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs
@@ -160,6 +161,17 @@ async def test_m8_jobs_behind_refused_ones_start_without_an_event_from_outside(d
         assert [await engine.money(job.id) for job in jobs] == (
             [JobMoney(released=PRICE)] * 3 + [JobMoney(captured=PRICE)] * 3
         )
+
+
+async def test_d40_fifty_pollers_that_hear_of_one_failure_refund_it_once(
+    world: World, plain: asyncpg.Connection
+) -> None:
+    job = await world.running(Upscale, Unfinished(running=True), LOST)
+    await world.ask()
+    attempt = await world.attempt(job)
+    await asyncio.gather(*(Inquiry(world.context).ask(attempt) for _ in range(50)))
+    await world.ended(job, "failed")
+    assert await refunds(plain, job) == 1
 
 
 @pytest.mark.parametrize("accepted", [False, True])

@@ -1,35 +1,27 @@
-"""The page of incidents names every test that stands for one, and no other."""
+"""The pages of incidents name every test that stands for one, and no other; none of the ids is forgotten."""
 
-import re
-from pathlib import Path
+from tests.incidents.pages import EVERY_ID, PAGE, README, named_after_incidents, rows
 
-HOUSE = Path(__file__).resolve().parents[2]
-PAGE = HOUSE / "docs" / "reference" / "incidents.md"
-NAMED = re.compile(r"^\s*(?:async )?def (test_((?:[cdfmps]\d+_)+)\w+)\(", re.MULTILINE)
-ROW = re.compile(r"^\| ([A-Z]\d+) \| (\S.+\.) \| (.+) \|$", re.MULTILINE)
-
-
-def named_after_incidents() -> dict[str, set[str]]:
-    """Return the tests that carry an incident's id at the front of their name."""
-    found: dict[str, set[str]] = {}
-    for path in (HOUSE / "tests").rglob("*.py"):
-        for name, ids in NAMED.findall(path.read_text("utf-8")):
-            for incident in ids.upper().strip("_").split("_"):
-                found.setdefault(incident, set()).add(name)
-    return found
+REWRITE = "\nrewrite both pages with: .venv/bin/python -m tests.incidents.pages"
 
 
 def test_every_row_names_the_tests_that_there_are() -> None:
-    rows = [
-        (incident, sorted(re.findall(r"`(\w+)`", cell)))
-        for incident, _, cell in ROW.findall(PAGE.read_text())
-    ]
-    told = dict(rows)
-    assert len(told) == len(rows), "an incident has two rows"
-    wanted = {incident: sorted(names) for incident, names in named_after_incidents().items()}
-    wrong = [
-        f"| {incident} | ... | {', '.join(f'`{name}`' for name in wanted.get(incident, []))} |"
-        for incident in sorted(told.keys() | wanted.keys())
-        if told.get(incident) != wanted.get(incident)
-    ]
-    assert not wrong, "rows of docs/reference/incidents.md should be:\n" + "\n".join(wrong)
+    found = {row.id: row.tests for row in rows(PAGE)}
+    wanted = named_after_incidents()
+    assert len(found) == len(rows(PAGE)), "an incident has two rows"
+    assert found.keys() == wanted.keys(), "rows that lack, or have no test"
+    assert found == wanted, REWRITE
+
+
+def test_the_readme_has_every_incident_once_and_in_order() -> None:
+    assert [row.id for row in rows(README)] == EVERY_ID
+
+
+def test_the_readme_says_the_same_as_the_page_and_why_an_incident_has_no_test() -> None:
+    told = {row.id: row for row in rows(PAGE)}
+    for row in rows(README):
+        if row.id in told:
+            assert row == told[row.id], REWRITE
+        else:
+            assert not row.tests
+            assert row.shown.endswith("."), f"{row.id} has neither a test nor a reason"

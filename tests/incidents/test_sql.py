@@ -1,12 +1,9 @@
 """What once went wrong inside the database: refunds ignored, rights unchecked, one bad row for all."""
 
 import logging
-import secrets
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from makegood import BaseJob, Failure, JobMoney
 from makegood.errors import StoreError
@@ -43,21 +40,6 @@ TAMPERING = (
     " SELECT job_id, 1, 'failed', 'nobody' FROM makegood.job",
     "DELETE FROM makegood.journal",
 )
-
-
-@pytest_asyncio.fixture
-async def nobody(database: str) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a connection of a role that was given nothing, as an anonymous caller of a public API has it."""
-    name = f"makegood_nobody_{secrets.token_hex(6)}"
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(f"CREATE ROLE {name}")
-        await connection.execute(f"SET SESSION AUTHORIZATION {name}")
-        yield connection
-    finally:
-        await connection.execute("RESET SESSION AUTHORIZATION")
-        await connection.execute(f"DROP ROLE {name}")
-        await connection.close()
 
 
 async def test_s2_p12_p30_a_refund_that_cannot_be_written_undoes_the_settlement(

@@ -25,6 +25,7 @@ from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.simulator import Account, Faults, Habits, Match, Pace, Rule, Simulator, Task
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
@@ -276,6 +277,7 @@ async def staged(
     wrap: Callable[[Provider], Provider] = lambda provider: provider,
     types: Sequence[type[BaseJob]] = (),
     key: str = KEY,
+    patience: Patience | None = None,
     run_loops: bool = True,
     wakeups: Wakeups | None = None,
     **settings: Any,
@@ -283,9 +285,9 @@ async def staged(
     """Raise the curtain: *capacity* slots of ours, a provider that takes *limit* tasks, Ada with credits.
 
     *habits* are those of the simulated site; *provider_url* is another site than that, and a
-    *foreign_key* is not valid there. *wrap* puts something between engine and provider, *types* are
-    offered beside the shipped tools. Without *run_loops* others do the work, woken by *wakeups* if these
-    reach them. *settings* replace those of `quick`.
+    *foreign_key* is not valid there; *patience* is how often one question is repeated. *wrap* puts
+    something between engine and provider, *types* are offered beside the shipped tools. Without *run_loops*
+    others do the work, woken by *wakeups* if these reach them. *settings* replace those of `quick`.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(
@@ -307,7 +309,7 @@ async def staged(
             store,
             Catalog([*load_tools(default_tools_folder()), *types]),
             blobs=blobs,
-            providers={account: wrap(RunningHub(client))},
+            providers={account: wrap(RunningHub(client, patience=patience))},
             settings=quick(**{"webhook_base_url": url, **settings}),
             wakeups=wakeups,
             run_loops=run_loops,

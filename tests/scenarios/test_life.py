@@ -201,7 +201,7 @@ async def test_c5_c9_m5_a_submission_that_leaves_no_trace_ends_by_its_deadline_a
         assert attempt.verdict is Verdict.ABSENT
 
 
-async def test_m5_a_result_after_the_deadline_neither_charges_nor_moves_the_job(
+async def test_m5_c9_a_result_after_the_deadline_neither_charges_nor_moves_the_job(
     database: str, tmp_path: Path, advance: Advance
 ) -> None:
     async with staged(

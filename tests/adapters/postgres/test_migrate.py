@@ -5,17 +5,28 @@ import getpass
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from makegood import BaseJob, Catalog, Engine, JobMoney
 from makegood.errors import StoreError, StoreUnavailable
+from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres import migrate as module
 from makegood_adapters.postgres.migrate import Migration, MigrationError, load, migrate
+from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
 
+PRICE = 60
 NAMES = [migration.name for migration in load()]
+
+
+class Portrait(BaseJob):
+    """Something to buy."""
+
+    price = PRICE
 
 
 @asynccontextmanager
@@ -65,6 +76,29 @@ async def test_what_is_missing_is_applied_in_order(
     assert await run(empty_database) == NAMES[:2]
     released(monkeypatch, all_of_them)
     assert await run(empty_database) == NAMES[2:]
+
+
+async def test_d39_money_works_after_an_update_over_data(
+    empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Credits of before the update are held, captured and given back by what came with it."""
+    all_of_them = load()
+    released(monkeypatch, [m for m in all_of_them if m.name <= "0007_commit.sql"])
+    await run(empty_database)
+    async with connected(empty_database) as connection:
+        for kind, amount in (("monthly", PRICE), ("purchased", 2 * PRICE)):
+            await connection.execute(statement("ledger/grant"), "ada", kind, amount, kind, 10, None, "test")
+    released(monkeypatch, all_of_them)
+    async with PostgresStore.open(empty_database, update_schema=True) as store:
+        engine = Engine(store, Catalog([Portrait]), blobs=FolderBlobs(tmp_path), run_loops=False)
+        async with engine:
+            jobs = [await engine.accept((await engine.submit(Portrait, "ada", {})).id) for _ in range(2)]
+            await engine.cancel(jobs[0].id)
+            assert await engine.money(jobs[0].id) == JobMoney(released=PRICE)
+            assert await engine.money(jobs[1].id) == JobMoney(held=PRICE)
+            wallet = await engine.wallet("ada")
+            assert (wallet.available, wallet.held) == (2 * PRICE, PRICE)
+            assert await engine.violations() == []
 
 
 async def test_an_edited_file_is_refused(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
