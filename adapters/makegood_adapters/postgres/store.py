@@ -127,6 +127,10 @@ class PostgresStore:
         now: datetime = rows[0]["now"]
         return now
 
+    async def read(self, name: str, *arguments: object) -> list[asyncpg.Record]:
+        """Return the rows of the statement of this name, which only reads."""
+        return await self._database.fetch(statement(name), *arguments)
+
     async def audit(self, *, owner: str | None = None, owners_max: int = 20, rows_max: int = 100) -> Audit:
         """See `Store.audit`."""
         return await audit(self._auditing, owner, owners_max, rows_max)
