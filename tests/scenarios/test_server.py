@@ -160,7 +160,7 @@ async def test_queries_that_are_too_slow_kill_no_loop(database: str) -> None:
         async with an_engine(store, blobs, provider) as engine:
             await engine.grant("ada", PRICE, source_ref="order-1")
             await owner.execute(SLOW)
-            failing = ("watchdog", "surveyor", "poller")
+            failing = ("watchdog", "surveyor", "heartbeat")
             await until(lambda: all(engine.health[name].failures for name in failing))
             for name in failing:
                 assert str(engine.health[name].last_error).startswith("StoreUnavailable")
