@@ -125,7 +125,7 @@ async def test_two_engines_outlive_a_server_that_is_stopped_at_once_three_times(
                 await until(lambda: server.pid is None)
                 server.start()
                 await until(lambda: well(one) and well(two))
-                await until(lambda: min(ears_of_one.reconnects, ears_of_two.reconnects) >= stop)  # noqa: B023
+                await until(lambda: min(ears_of_one.reconnects, ears_of_two.reconnects) >= stop)  # noqa: B023 - it is awaited here
             assert [await over(two, job) for job in jobs] == ["completed"] * STOPS * JOBS
             await until(lambda: ears_of_one.connected and ears_of_two.connected)
         assert len(provider.tasks) <= len(jobs)

@@ -95,6 +95,20 @@ async def chaos(
         )
     console = Console(highlight=False, stderr=json)
     announce(console, plan)
+    result = await _stage(plan, given, log, console)
+    conclude(console, result)
+    if json:
+        sys.stdout.write(as_json(result))
+    sys.exit(0 if result.good else 1)
+
+
+async def _stage(plan: Plan, given: str | None, log: Path | None, console: Console) -> Result:
+    """Play on the server at *given*, or on one that comes along."""
+    if given and plan.stops:
+        raise InvalidRequest(
+            "--stops stops the Postgres that chaos brings: leave --dsn and DATABASE_URL out."
+        )
+    announce(console, plan)
     with tempfile.TemporaryDirectory(prefix="makegood-chaos-") as work:
         async with AsyncExitStack() as stack:
             server: EmbeddedPostgres | None = None
@@ -103,11 +117,7 @@ async def chaos(
             else:
                 server = stack.enter_context(embedded_server(Path(work)))
                 address = server.dsn
-            result = await _play(stack, plan, address, server, Path(work), log, Progress(console, plan))
-    conclude(console, result)
-    if json:
-        sys.stdout.write(as_json(result))
-    sys.exit(0 if result.good else 1)
+            return await _play(stack, plan, address, server, Path(work), log, Progress(console, plan))
 
 
 async def _play(
