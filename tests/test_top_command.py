@@ -14,6 +14,7 @@ import pytest
 from makegood.ports import Worker, WorkerName, WorkerState
 from makegood.testing.drive import SPECS, Advance, Drive
 from makegood_adapters.postgres.overview import RATE_MOVES_MAX, overview
+from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
 from tests.roles import login
 
@@ -105,6 +106,24 @@ async def test_of_a_flood_the_rate_is_that_of_the_last_transitions(database: str
         rate = (await overview(store)).rates["completed"]
     plain.terminate()
     assert rate == pytest.approx(20_000, rel=0.2)
+
+
+@pytest.mark.tampers  # jobs without a history
+async def test_a_look_reads_no_job_that_is_over(database: str) -> None:
+    plain = await asyncpg.connect(database)
+    async with PostgresStore.open(database) as store:
+        await store.declare(SPECS)
+    await plain.execute("set session_replication_role = replica")
+    await plain.execute(
+        "insert into makegood.job (job_id, owner_id, type, type_version, pool, state, actor, price, input, request,"
+        " attempts_max, finished_at) select gen_random_uuid(), 'ada', 'contract_plain', 1, 'gpu', 'completed', 'x',"
+        " 1, '{}', '{}', 1, makegood.now() from generate_series(1, 20000)"
+    )
+    await plain.execute("analyze makegood.job")
+    for name in ("overview/queue", "overview/states"):
+        plan = [row[0] for row in await plain.fetch(f"explain {statement(name)}")]
+        assert not [line for line in plan if "Seq Scan" in line], plan
+    plain.terminate()
 
 
 async def test_an_empty_database_is_shown_too(database: str) -> None:

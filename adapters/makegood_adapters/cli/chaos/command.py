@@ -88,14 +88,8 @@ async def chaos(
         kill_every=kill_every,
         stops=stops,
     )
-    given = dsn or os.environ.get("DATABASE_URL")
-    if given and stops:
-        raise InvalidRequest(
-            "--stops stops the Postgres that chaos brings: leave --dsn and DATABASE_URL out."
-        )
     console = Console(highlight=False, stderr=json)
-    announce(console, plan)
-    result = await _stage(plan, given, log, console)
+    result = await _stage(plan, dsn or os.environ.get("DATABASE_URL"), log, console)
     conclude(console, result)
     if json:
         sys.stdout.write(as_json(result))
