@@ -115,9 +115,9 @@ async def test_a_look_reads_no_job_that_is_over(database: str) -> None:
         await store.declare(SPECS)
     await plain.execute("set session_replication_role = replica")
     await plain.execute(
-        "insert into makegood.job (job_id, owner_id, type, type_version, pool, state, actor, price, input, request,"
-        " attempts_max, finished_at) select gen_random_uuid(), 'ada', 'contract_plain', 1, 'gpu', 'completed', 'x',"
-        " 1, '{}', '{}', 1, makegood.now() from generate_series(1, 20000)"
+        "insert into makegood.job (job_id, owner_id, type, type_version, pool, state, actor, price, input,"
+        " request, attempts_max, finished_at) select gen_random_uuid(), 'ada', 'contract_plain', 1, 'gpu',"
+        " 'completed', 'x', 1, '{}', '{}', 1, makegood.now() from generate_series(1, 20000)"
     )
     await plain.execute("analyze makegood.job")
     for name in ("overview/queue", "overview/states"):
