@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -361,11 +362,12 @@ class TestExit:
             pass
         assert house.provider.count("submit") == 1
 
-    async def test_what_a_last_turn_takes_goes_back_at_once_and_is_not_sent(self) -> None:
+    @pytest.mark.parametrize("patience", [0, 10])
+    async def test_what_a_last_turn_takes_goes_back_at_once_and_is_not_sent(self, patience: float) -> None:
         house = House()
         house.store.attempts = slow = Slow(house.store)
         before = asyncio.all_tasks()
-        async with house.open() as engine:
+        async with house.open(replace(SETTINGS, drain_seconds=patience)) as engine:
             job = await buy(engine)
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await slow.asked.wait()

@@ -26,6 +26,8 @@ log = logging.getLogger("makegood.runtime")
 
 #: Longest wait at the end for the row of this process to go; others remove it later.
 _LEAVE_SECONDS = 2.0
+#: So long a loop may bring its turn to its end in any case: nobody knows what a turn that is cut off took.
+_TURN_SECONDS = 2.0
 
 
 class Lifetime:
@@ -83,7 +85,7 @@ class Lifetime:
         end = clock() + settings.drain_seconds
         try:  # first the loops, so that nothing new is started; then what they have started
             if self._running:
-                await asyncio.wait({self._running}, timeout=settings.drain_seconds)
+                await asyncio.wait({self._running}, timeout=max(settings.drain_seconds, _TURN_SECONDS))
         finally:
             await _cancelled(self._running)
             try:
