@@ -35,6 +35,8 @@ def _printable(name: str) -> str:
 
 #: More is a slip of the hand, and the store could not keep it.
 _CAPACITY_MAX, _DRAINING_SECONDS_MAX = 1_000_000, 30 * 86_400
+#: Processes of one service; each has its own connections to the database.
+WORKERS_MAX = 64
 _Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 
 
@@ -99,6 +101,7 @@ class ServiceConfig(BaseSettings):
     database_commit_batch_max: int = Field(default=500, ge=1)
     wakeups: bool = True
     wakeups_database_url: SecretStr | None = None
+    workers: int = Field(default=1, ge=1, le=WORKERS_MAX)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     blobs: str = "makegood-files"

@@ -7,12 +7,15 @@ in the opposite order. Nothing else in the project knows all of these at once.
 import asyncio
 import errno
 import logging
+import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from aiohttp import web
 
 from makegood import Catalog, Engine, MakegoodError
+from makegood.ports import WorkerName
 from makegood_adapters.accounts import open_accounts
 from makegood_adapters.blobs import open_blobs
 from makegood_adapters.config import ServiceConfig
@@ -40,8 +43,19 @@ def load_catalog(config: ServiceConfig, plugins: Plugins) -> Catalog:
     return Catalog([t.with_deadlines(d) if d else t for t, d in zip(types, own, strict=True)])
 
 
-async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
-    """Run until *stopping* is set, then end in order. Raises ServiceError, StoreUnavailable."""
+async def serve(
+    config: ServiceConfig,
+    stopping: asyncio.Event,
+    *,
+    worker: WorkerName | None = None,
+    listener: socket.socket | None = None,
+    listening: Callable[[], None] = lambda: None,
+) -> None:
+    """Run until *stopping* is set, then end in order. Raises ServiceError, StoreUnavailable.
+
+    *listener* is a socket that siblings share; left out: one of its own. *listening* is called once requests
+    are answered, *worker* tells people which process this is.
+    """
     pooled = config.database_transaction_pooler
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
@@ -68,30 +82,49 @@ async def serve(config: ServiceConfig, stopping: asyncio.Event) -> None:
                 providers=providers,
                 settings=config.engine,
                 wakeups=wakeups,
+                worker=worker,
             )
         )
-        await _listen(stack, config, engine)
+        app = application()
+        app.add_routes(hook_routes(engine))
+        app.add_routes([health_route(engine, wakeups, worker)])
+        key = config.public_key.get_secret_value() if config.public_key else None
+        mount(app, engine, Options(public_key=key, finish_queued=config.finish_queued))
+        await _listen(stack, app, config, listener)
+        listening()
         if not providers:
             log.warning("no provider account is configured: jobs are accepted and wait, nothing is run")
         await stopping.wait()
         log.info("stopping")
 
 
-async def _listen(stack: AsyncExitStack, config: ServiceConfig, engine: Engine) -> None:
-    app = application()
-    app.add_routes(hook_routes(engine))
-    app.add_routes([health_route(engine)])
-    key = config.public_key.get_secret_value() if config.public_key else None
-    options = Options(public_key=key, finish_queued=config.finish_queued)
-    mount(app, engine, options)
+def bind(config: ServiceConfig) -> socket.socket:
+    """Return a socket that listens where the service is to answer, for several processes to share."""
+    try:
+        family, *_, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family, backlog=128)
+    except OSError as error:
+        raise _cannot_listen(config, error) from None
+
+
+async def _listen(
+    stack: AsyncExitStack, app: web.Application, config: ServiceConfig, listener: socket.socket | None
+) -> None:
     server = runner(app)
     await server.setup()
     stack.push_async_callback(server.cleanup)
     try:
-        await web.TCPSite(server, config.host, config.port).start()
+        if listener:
+            await web.SockSite(server, listener).start()
+        else:
+            await web.TCPSite(server, config.host, config.port).start()
     except OSError as error:
-        what = f"{error.strerror}. Check `host` and `port` in the configuration."
-        if error.errno == errno.EADDRINUSE:
-            what = "the port is in use. Stop the other program, or set another `port` in the configuration."
-        raise ServiceError(f"Cannot listen on {config.host}:{config.port}: {what}") from None
+        raise _cannot_listen(config, error) from None
     log.info("listening on http://%s:%d", config.host, server.addresses[0][1])
+
+
+def _cannot_listen(config: ServiceConfig, error: OSError) -> ServiceError:
+    what = f"{error.strerror}. Check `host` and `port` in the configuration."
+    if error.errno == errno.EADDRINUSE:
+        what = "the port is in use. Stop the other program, or set another `port` in the configuration."
+    return ServiceError(f"Cannot listen on {config.host}:{config.port}: {what}")

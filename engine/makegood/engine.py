@@ -17,7 +17,6 @@ Every change of a state goes through `makegood.mover.Mover` and the store's comp
 moves only with it. The loops live in `makegood.runtime`, one file each.
 """
 
-import asyncio
 import contextlib
 import logging
 import sys
@@ -54,22 +53,12 @@ from makegood.job import (
 from makegood.lifecycle import BaseJob, Failure
 from makegood.machine import Empty, Event
 from makegood.mover import POLL, STREAM, Mover
-from makegood.ports import Blobs, Provider, Store, Wakeups
+from makegood.ports import Blobs, Provider, Store, Wakeups, WorkerName
 from makegood.runtime import (
-    Collector,
     Context,
-    Dispatcher,
-    Estimator,
     Health,
+    Lifetime,
     LocalWakeups,
-    Poller,
-    Relay,
-    Sequencer,
-    Submitter,
-    Surveyor,
-    Watchdog,
-    introduce,
-    run_all,
 )
 from makegood.settings import Settings
 from makegood.waiting import Waiting
@@ -90,7 +79,8 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
 
     *providers* are the provider accounts that this process works with; their keys never reach the
     store. With `run_loops=False` the process only submits and reads, and others do the work; it needs
-    the providers only to read their webhooks. The store belongs to the caller and stays open.
+    the providers only to read their webhooks. *worker* tells people which process it is, and decides nothing.
+    The store belongs to the caller and stays open.
     """
 
     def __init__(
@@ -103,6 +93,7 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
         settings: Settings | None = None,
         wakeups: Wakeups | None = None,
         run_loops: bool = True,
+        worker: WorkerName | None = None,
         new_id: Callable[[], UUID] = _uuid7,
     ) -> None:
         # A copy: which types a store refuses, and their stand-ins, is a matter of this engine.
@@ -114,26 +105,8 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
         self._context = Context(
             store, self.catalog, self._mover, providers or {}, blobs, self._wakeups, self.settings
         )
-        self._submitter, self._poller = Submitter(self._context), Poller(self._context)
-        self._collector = Collector(self._context)
-        self._loops = (
-            (
-                Dispatcher(self._context),
-                self._submitter,
-                self._poller,
-                self._collector,
-                Watchdog(self._context),
-                Surveyor(self._context),
-                Estimator(self._context),
-                Relay(self._context),
-                Sequencer(self._context),
-            )
-            if run_loops
-            else ()
-        )
-        self.health: Mapping[str, Health] = {loop.name: Health(loop.name) for loop in self._loops}
-        self._stopping = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
+        self._lifetime = Lifetime(self._context, new_id(), worker or WorkerName()) if run_loops else None
+        self.health: Mapping[str, Health] = self._lifetime.health if self._lifetime else {}
 
     async def __aenter__(self) -> Self:
         for job_type in self.catalog:
@@ -145,28 +118,14 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
                 why = "; ".join(map(str, error.problems)) + _going_on(job_type, live)
                 self.catalog.refuse(job_type, why)
                 log.error("no new jobs of %s@%s are taken: %s", job_type.name, job_type.version, why)
-        if self._loops:
-            await introduce(self._context)
-            work = run_all(self._loops, self._wakeups, self.settings, self._stopping, self.health)
-            self._running = asyncio.create_task(work, name="makegood engine")
+        if self._lifetime:
+            await self._lifetime.begin()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Take no new work, let what is under way end within `drain_seconds`, then stop."""
-        self._stopping.set()
-        for loop in self._loops:
-            self._wakeups.wake(loop.topic)
-        clock = asyncio.get_running_loop().time
-        end = clock() + self.settings.drain_seconds
-        try:  # first the loops, so that nothing new is started; then what they have started
-            if self._running:
-                await asyncio.wait({self._running}, timeout=self.settings.drain_seconds)
-        finally:
-            if self._running:
-                self._running.cancel()
-                await asyncio.gather(self._running, return_exceptions=True)
-            crews = [loop.crew for loop in self._loops if hasattr(loop, "crew")]
-            await asyncio.gather(*(crew.drain(max(0.0, end - clock())) for crew in crews))
+        """Take no new work, let what is under way end within `drain_seconds`, hand over the rest, stop."""
+        if self._lifetime:
+            await self._lifetime.end()
 
     @property
     def refused(self) -> dict[str, str]:

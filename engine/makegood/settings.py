@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from makegood.buckets import GRACE_SECONDS
 
 #: Without a pause, and without waiting at the end.
-_MAY_BE_ZERO = ("defer_seconds", "drain_seconds")
+_MAY_BE_ZERO = ("defer_seconds", "drain_seconds", "drain_submit_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,12 @@ class Settings:
     """How long a loop sleeps when nobody wakes it: the poll behind every wake-up."""
     loop_backoff_max_seconds: float = 30.0
     """Longest pause of a loop whose work raises again and again."""
+    turn_alarm_seconds: float = 60.0
+    """A loop that is longer in one turn hangs: it is told, and `/health` says so."""
+    worker_beat_seconds: float = 5.0
+    """How often a process writes how it is doing into its row of `makegood.worker`."""
+    worker_forgotten_seconds: float = 3600.0
+    """When the row of a process that was not seen any more is removed."""
     batch_max: int = 50
     """Rows that a loop takes at a time."""
     submit_timeout_seconds: float = 60.0
@@ -80,7 +86,9 @@ class Settings:
     grace_seconds: float = GRACE_SECONDS
     """How long credits live that came back after their bucket had expired; the store keeps it for all."""
     drain_seconds: float = 10.0
-    """How long `async with Engine` waits at the end for work in progress."""
+    """How long `async with Engine` waits at the end for work in progress; the rest is handed over."""
+    drain_submit_seconds: float = 60.0
+    """How long it waits for create calls under way, if that is longer: their replies name the tasks."""
 
     def __post_init__(self) -> None:
         """Refuse bounds that would let a loop spin, stand still or be overtaken by its own lease."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -315,6 +316,7 @@ class TestEngine:
             assert set(engine.health) == {
                 *("dispatcher", "submitter", "poller", "collector", "watchdog", "relay", "surveyor"),
                 *("sequencer", "estimator"),
+                "heartbeat",
             }
             await over(engine, await buy(engine))
             assert {health.failures for health in engine.health.values()} == {0}
@@ -349,28 +351,33 @@ class TestExit:
     async def test_the_wait_is_bounded_and_the_call_is_never_made_again(self) -> None:
         house = House()
         gate = house.provider.gate("submit")
-        async with house.open(Settings(drain_seconds=0.01, loop_interval_seconds=3_600)) as engine:
+        brief = Settings(drain_seconds=0.01, drain_submit_seconds=0, loop_interval_seconds=3_600)
+        async with house.open(brief) as engine:
             job = await buy(engine)
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await gate.reached.wait()
-        assert (await house.attempt(job)).phase is Phase.SUBMITTING
+        assert (await house.attempt(job)).phase is Phase.UNCERTAIN
         await house.clock.advance(SETTINGS.lease_seconds)
         async with house.open():
             pass
         assert house.provider.count("submit") == 1
 
-    async def test_work_that_a_last_turn_begins_is_waited_for_too(self) -> None:
+    @pytest.mark.parametrize("patience", [0, 10])
+    async def test_what_a_last_turn_takes_goes_back_at_once_and_is_not_sent(self, patience: float) -> None:
         house = House()
         house.store.attempts = slow = Slow(house.store)
-        house.provider.plan(None, RUNS)
         before = asyncio.all_tasks()
-        async with house.open() as engine:
+        async with house.open(replace(SETTINGS, drain_seconds=patience)) as engine:
             job = await buy(engine)
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await slow.asked.wait()
             asyncio.get_running_loop().call_soon(slow.go.set)
         assert asyncio.all_tasks() == before
-        assert (await house.attempt(job)).task_id == "task-1"
+        assert (await house.attempt(job)).phase is Phase.OPENED
+        assert house.provider.count("submit") == 0
+        house.store.attempts = MemoryAttempts(house.store.tables)
+        async with house.open() as engine:
+            assert await over(engine, job) == WAY
 
     async def test_an_exit_that_is_cancelled_leaves_nothing_running(self) -> None:
         house = House()
@@ -381,7 +388,7 @@ class TestExit:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await slow.asked.wait()
             leaving = asyncio.create_task(engine.__aexit__(None, None, None))
-            await engine._stopping.wait()
+            await engine._context.stopping.wait()
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await leaving

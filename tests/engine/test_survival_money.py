@@ -19,7 +19,7 @@ DONE = Succeeded((Output("https://provider.example/1.png", "png"),))
 
 BOUNDS = [name for name in Settings.__dataclass_fields__ if name != "webhook_base_url"]
 # Who wants to end at once, or to try again at once, may say so.
-MAY_BE_NOTHING = {"drain_seconds", "defer_seconds"}
+MAY_BE_NOTHING = {"drain_seconds", "drain_submit_seconds", "defer_seconds"}
 
 
 class TestCancel:

@@ -109,7 +109,13 @@ async def test_p5_c5_a_death_between_the_intent_and_the_create_call_is_refunded_
         return stuck[0]
 
     async with staged(
-        database, tmp_path, capacity=1, wrap=wrap, draining_seconds=100, drain_seconds=0
+        database,
+        tmp_path,
+        capacity=1,
+        wrap=wrap,
+        draining_seconds=100,
+        drain_seconds=0,
+        drain_submit_seconds=0,
     ) as stage:
         job = await stage.order()
         async with patience():
@@ -117,7 +123,7 @@ async def test_p5_c5_a_death_between_the_intent_and_the_create_call_is_refunded_
         await stage.stop_engine()
         attempt = await stage.store.attempts.get(job.id, 1)
         assert attempt is not None
-        assert attempt.phase is Phase.SUBMITTING
+        assert attempt.phase is Phase.UNCERTAIN  # it was to be sent, and nobody knows whether it was
 
         async with engine_beside(stage):
             await advance(601)

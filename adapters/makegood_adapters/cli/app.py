@@ -1,8 +1,5 @@
 """The commands, and how every error of ours ends: one sentence, exit status 2."""
 
-import asyncio
-import logging
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -20,12 +17,13 @@ from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
 from makegood_adapters.cli.rules import limit, pause, resume, rules
 from makegood_adapters.cli.schema import schema
+from makegood_adapters.cli.serve.command import serve
 from makegood_adapters.cli.settle import settle
 from makegood_adapters.cli.simulate import simulate
+from makegood_adapters.cli.top.command import top
 from makegood_adapters.cli.watch import watch
 from makegood_adapters.config import load_config
 from makegood_adapters.postgres.store import bring_up_to_date
-from makegood_adapters.service import serve as run_service
 
 app = App(name="makegood", help="Paid AI jobs that either deliver or give the money back.")
 app.command(check)
@@ -36,6 +34,8 @@ app.command(bench)
 app.command(chaos)
 app.command(audit)
 app.command(settle)
+app.command(serve)
+app.command(top)
 app.command(simulate)
 app.command(doctor)
 app.command(watch)
@@ -83,24 +83,6 @@ async def demo(
     from makegood_adapters.cli.demo.command import play  # needs more packages than the service
 
     sys.exit(await play(jobs=jobs, seed=seed, headless=headless, dsn=dsn))
-
-
-@app.command
-async def serve(
-    *, config: Annotated[Path, Parameter(name="--config")] = Path("config/makegood.toml")
-) -> None:
-    """Run the service: the loops, the provider's webhooks, and the front-end's job backend.
-
-    Parameters
-    ----------
-    config
-        The configuration file; config/makegood.toml explains every key.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await run_service(load_config(config), stopping)
 
 
 @app.command

@@ -45,13 +45,21 @@ class StageError(MakegoodError):
 
 
 @contextmanager
-def embedded_database(folder: Path) -> Iterator[str]:
-    """Yield the DSN of a fresh Postgres below *folder*, which goes with it."""
+def embedded_server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """Yield a fresh Postgres that runs below *folder* and goes with it."""
     server = EmbeddedPostgres(folder / "postgres")
     try:
-        yield server.start()
+        server.start()
+        yield server
     finally:
         server.remove()
+
+
+@contextmanager
+def embedded_database(folder: Path) -> Iterator[str]:
+    """Yield the DSN of such a Postgres."""
+    with embedded_server(folder) as server:
+        yield server.dsn
 
 
 @asynccontextmanager

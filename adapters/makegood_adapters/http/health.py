@@ -1,37 +1,75 @@
 """How the process and its provider accounts are doing, for load balancers and people."""
 
+import asyncio
 import logging
+from dataclasses import asdict
 from datetime import datetime
+from typing import Protocol
 
 from aiohttp import web
 
 from makegood.engine import Engine
 from makegood.errors import StoreError
 from makegood.job import Occupancy
+from makegood.ports import WorkerName
 
 log = logging.getLogger("makegood.http.health")
 
 
-def health_route(engine: Engine) -> web.RouteDef:
+class Listening(Protocol):
+    """Wake-ups between processes, and how they go."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether wake-ups go out and come in at present."""
+
+    sent: int
+    received: int
+    reconnects: int
+
+
+def health_route(
+    engine: Engine, wakeups: Listening | None = None, worker: WorkerName | None = None
+) -> web.RouteDef:
     """Return the route `GET /health`: 200 while every loop takes its turns and the store answers, else 503.
 
-    An account that cannot be used is shown and is no reason for a 503: another process would not help.
+    A loop that hangs in one turn is a 503, too. An account that cannot be used is shown and is no reason for
+    one: another process would not help; nor are *wakeups* that are lost, since every loop goes on at its
+    interval. *worker* tells which of several processes on one port has answered.
     """
 
     async def health(_: web.Request) -> web.Response:
         # An error's text may hold addresses and names: it is in the log, not in the reply.
-        loops = {name: {"turns": s.turns, "failures": s.failures} for name, s in engine.health.items()}
-        ok = not any(state["failures"] for state in loops.values())
+        now = asyncio.get_running_loop().time()
+        loops = {name: state.told(now) for name, state in engine.health.items()}
+        ok = all(state.healthy for state in engine.health.values())
         accounts = None
         try:
             accounts = {use.account: _account(use) for use in await engine.occupancy()}
         except StoreError as error:
             log.warning("the store does not tell how the accounts are: %s", error)
             ok = False
-        body = {"ok": ok, "loops": loops, "accounts": accounts}
+        body = {
+            "ok": ok,
+            "worker": asdict(worker) if worker else None,
+            "loops": loops,
+            "wakeups": _wakeups(wakeups),
+            "accounts": accounts,
+        }
         return web.json_response(body, status=200 if ok else 503)
 
     return web.get("/health", health)
+
+
+def _wakeups(wakeups: Listening | None) -> dict[str, object] | None:
+    if wakeups is None:
+        return None
+    return {
+        "connected": wakeups.connected,
+        "sent": wakeups.sent,
+        "received": wakeups.received,
+        "reconnects": wakeups.reconnects,
+    }
 
 
 def _account(use: Occupancy) -> dict[str, object]:

@@ -141,6 +141,11 @@ class MemoryAttempts(MemoryAccounts):
             row.next_ask_at = self._tables.later(pause)
         return [row.attempt for row in due]
 
+    async def ask_after(self, attempt: Attempt, seconds: float) -> None:
+        """Let nobody ask about the attempt until then, unless a hint comes."""
+        if (row := self._row(attempt)) and row.next_ask_at:
+            row.next_ask_at = self._tables.later(seconds)
+
     async def saw_running(self, attempt: Attempt) -> None:
         """Note that the provider has begun to work."""
         if row := self._row(attempt):

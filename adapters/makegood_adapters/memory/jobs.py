@@ -135,6 +135,11 @@ class MemoryJobs:
             row.watched_until = self._tables.later(again_seconds)
         return [row.job for row in late[:limit]]
 
+    async def hand_back(self, job_id: UUID) -> None:
+        """Let an overdue job that was taken come again at once."""
+        if row := self._tables.jobs.get(job_id):
+            row.watched_until = None
+
     def _first(self, new: NewJob) -> Job | None:
         known = None if new.key is None else self._tables.keys.get((new.owner, new.key))
         row = self._tables.jobs.get(new.id if known is None else known)

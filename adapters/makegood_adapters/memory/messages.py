@@ -97,6 +97,12 @@ class MemoryOutbox:
         if name not in row.delivered:
             row.delivered += (name,)
 
+    async def give_back(self, announcement: Announcement) -> None:
+        """End the lease of an announcement that was not told."""
+        row = self._tables.outbox[announcement.id - 1]
+        if row.tries == announcement.tries and not row.done and row.leased_until is not None:
+            row.leased_until, row.tries = None, row.tries - 1
+
     async def done(self, announcements: Sequence[Announcement]) -> None:
         """Mark as delivered; the next announcement of each job may follow."""
         for announcement in announcements:

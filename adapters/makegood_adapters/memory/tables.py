@@ -11,7 +11,7 @@ from makegood.buckets import GRACE_SECONDS
 from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Bucket, Evidence, Job, Phase, ProviderAccount, Transition, Verdict
 from makegood.machine import Spec
-from makegood.ports import StoredHint
+from makegood.ports import StoredHint, Worker
 
 
 @dataclass(slots=True)
@@ -217,6 +217,7 @@ class Tables:
     since_oldest: Counter[str] = field(default_factory=Counter)  # by pool: slots since one went by age
     lanes: dict[tuple[str, int], float] = field(default_factory=dict)  # virtual times, by pool and priority
     shares: dict[tuple[str, str, int], float] = field(default_factory=dict)  # finish tags, by owner and lane
+    workers: dict[UUID, Worker] = field(default_factory=dict)
     bucket_ids: int = 0
     grace_seconds: float = GRACE_SECONDS
 

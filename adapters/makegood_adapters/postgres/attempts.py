@@ -147,7 +147,7 @@ class PostgresAttempts(PostgresAccounts):
 
     async def doubt(self, attempt: Attempt, reason: str) -> None:
         """See `Attempts.doubt`; the reason goes to the log of the caller."""
-        await self._run("doubt", attempt.job_id, attempt.number)
+        await self._run("doubt", attempt.job_id, attempt.number, attempt.epoch)
 
     async def record(self, evidence: Evidence) -> Attempt:
         """See `Attempts.record`."""
@@ -187,6 +187,10 @@ class PostgresAttempts(PostgresAccounts):
         """See `Attempts.due`."""
         await self._run("end_leases")
         return await self._take("due", accounts, limit, again_seconds, again_max_seconds, per_second)
+
+    async def ask_after(self, attempt: Attempt, seconds: float) -> None:
+        """See `Attempts.ask_after`."""
+        await self._run("ask_after", attempt.job_id, attempt.number, seconds)
 
     async def saw_running(self, attempt: Attempt) -> None:
         """See `Attempts.saw_running`."""

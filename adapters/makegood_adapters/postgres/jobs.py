@@ -248,6 +248,14 @@ class PostgresJobs:
         late = await self._database.transact(work)
         return sorted(late, key=lambda job: job.deadline_at or job.entered_at)
 
+    async def hand_back(self, job_id: UUID) -> None:
+        """See `Jobs.hand_back`."""
+
+        async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute(statement("jobs/hand_back"), job_id)
+
+        await self._database.transact(work)
+
     async def _explain(self, error: DatabaseRefusal, change: Change) -> Exception:
         """Translate what the referee said; see the errcodes in the migrations."""
         event, state = change.event, change.job.state

@@ -190,6 +190,14 @@ class PostgresOutbox:
 
         await self._database.transact(work)
 
+    async def give_back(self, announcement: Announcement) -> None:
+        """See `Outbox.give_back`."""
+
+        async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute(statement("outbox/give_back"), announcement.id, announcement.tries)
+
+        await self._database.transact(work)
+
     async def done(self, announcements: Sequence[Announcement]) -> None:
         """See `Outbox.done`."""
         ids = [a.id for a in announcements]

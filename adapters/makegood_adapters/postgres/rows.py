@@ -22,7 +22,7 @@ from makegood.job import (
     Verdict,
 )
 from makegood.machine import Edge, Money, Spec, StateSpec
-from makegood.ports import StoredHint
+from makegood.ports import StoredHint, Worker, WorkerName, WorkerState
 
 
 def to_job(row: Record) -> Job:
@@ -283,6 +283,19 @@ def spec_from_rows(name: str, version: int, states: Sequence[Record], edges: Seq
             for row in states
         ),
         tuple(Edge(row["event"], row["from_state"], row["to_state"], Money(row["money"])) for row in edges),
+    )
+
+
+def to_worker(row: Record) -> Worker:
+    """Build a Worker from a row of `workers/present`."""
+    return Worker(
+        id=row["worker_id"],
+        name=WorkerName(host=row["host"], pid=row["pid"], number=row["number"], version=row["version"]),
+        state=WorkerState(row["state"]),
+        accounts=tuple(row["accounts"]),
+        health=json.loads(row["health"]),
+        started_at=row["started_at"],
+        seen_at=row["seen_at"],
     )
 
 

@@ -1,4 +1,4 @@
-"""The Postgres store: six ports over one pool, with the rules in the database itself."""
+"""The Postgres store: nine ports over one pool, with the rules in the database itself."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,6 +25,7 @@ from makegood_adapters.postgres.rules import PostgresRules
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.stream import PostgresStream
 from makegood_adapters.postgres.transaction import Database, missing_right
+from makegood_adapters.postgres.workers import PostgresWorkers
 
 #: On the server, so that they also end what the client can no longer reach; milliseconds.
 _TIMEOUTS = {
@@ -48,6 +49,7 @@ class PostgresStore:
         self.hints = PostgresHints(self._database, self.commits)
         self.outbox = PostgresOutbox(self._database)
         self.stream = PostgresStream(self._database)
+        self.workers = PostgresWorkers(self._database)
         self._auditing = Database(pool, tries_max=3, timeout_seconds=AUDIT_SECONDS)
 
     @classmethod
@@ -124,6 +126,10 @@ class PostgresStore:
         rows = await self._database.fetch(statement("now"))
         now: datetime = rows[0]["now"]
         return now
+
+    async def read(self, name: str, *arguments: object) -> list[asyncpg.Record]:
+        """Return the rows of the statement of this name, which only reads."""
+        return await self._database.fetch(statement(name), *arguments)
 
     async def audit(self, *, owner: str | None = None, owners_max: int = 20, rows_max: int = 100) -> Audit:
         """See `Store.audit`."""

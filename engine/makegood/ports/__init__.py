@@ -29,6 +29,7 @@ from makegood.ports.store import (
 )
 from makegood.ports.stream import Stream
 from makegood.ports.wakeups import Bell, Wakeups
+from makegood.ports.workers import Worker, WorkerName, Workers, WorkerState
 
 __all__ = [
     "COUNTED_MAX",
@@ -65,5 +66,9 @@ __all__ = [
     "Stream",
     "Swept",
     "Wakeups",
+    "Worker",
+    "WorkerName",
+    "WorkerState",
+    "Workers",
     "unheard",
 ]

@@ -1,4 +1,4 @@
-"""The store: jobs, ledger, attempts, queues, rules, inbox, outbox and stream, each a small Protocol.
+"""The store: jobs, ledger, attempts, queues, rules, messages, stream and workers, each a small Protocol.
 
 Every store method is one transaction and may be called again after an error: what it wrote once it
 does not write twice. Times are the store's own; a caller passes durations in seconds.
@@ -28,6 +28,7 @@ from makegood.ports.ledger import Ledger
 from makegood.ports.queue import Queue
 from makegood.ports.rules import Rules
 from makegood.ports.stream import Stream
+from makegood.ports.workers import Workers
 
 REPORTS_MAX = 20
 #: Hints about one attempt that came without its token, of all sources together.
@@ -162,6 +163,9 @@ class Jobs(Protocol):
         those who can ask the provider, and comes ORPHAN_SECONDS later.
         """
 
+    async def hand_back(self, job_id: UUID) -> None:
+        """Let a job that `overdue` returned come again at once: whoever took it has not dealt with it."""
+
 
 class Attempts(Accounts, Protocol):
     """Attempts, and so slots: occupancy of an account is the number of its open attempts."""
@@ -220,6 +224,9 @@ class Attempts(Accounts, Protocol):
         usual time, or a twentieth of its own if that is more, and not before it is due for the first time;
         but no later than *again_max_seconds*. That of a job which is over or to be cancelled does not wait.
         """
+
+    async def ask_after(self, attempt: Attempt, seconds: float) -> None:
+        """Let nobody ask about the attempt until *seconds* from now, unless a hint comes; 0: it is due."""
 
     async def saw_running(self, attempt: Attempt) -> None:
         """Note that the provider has begun to work."""
@@ -293,12 +300,16 @@ class Outbox(Protocol):
     async def delivered(self, announcement: Announcement, name: str) -> None:
         """Note that the hook *name* has heard of it, so that a repetition leaves it out."""
 
+    async def give_back(self, announcement: Announcement) -> None:
+        """End the lease of an announcement that was not told, if it is still this worker's; the try does not
+        count."""
+
     async def done(self, announcements: Sequence[Announcement]) -> None:
         """Mark as delivered; the next announcement of each job may follow."""
 
 
 class Store(Protocol):
-    """Everything durable, behind six small ports."""
+    """Everything durable, behind nine small ports."""
 
     @property
     def jobs(self) -> Jobs:
@@ -331,6 +342,10 @@ class Store(Protocol):
     @property
     def stream(self) -> Stream:
         """The history of all jobs in one order."""
+
+    @property
+    def workers(self) -> Workers:
+        """Processes."""
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, and how long grace credits live that are issued from now on; a

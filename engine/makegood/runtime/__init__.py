@@ -2,14 +2,17 @@
 
 from makegood.runtime.collector import Collector
 from makegood.runtime.context import Context
+from makegood.runtime.crew import Crew
 from makegood.runtime.dispatcher import Dispatcher
 from makegood.runtime.estimator import Estimator
-from makegood.runtime.loop import Crew, Health, Loop, run_all
+from makegood.runtime.health import Health
+from makegood.runtime.lifetime import Lifetime
+from makegood.runtime.loop import Loop, run_all
 from makegood.runtime.poller import Poller
 from makegood.runtime.relay import Relay
 from makegood.runtime.sequencer import Sequencer
 from makegood.runtime.submitter import Submitter
-from makegood.runtime.surveyor import Surveyor, introduce
+from makegood.runtime.surveyor import Surveyor
 from makegood.runtime.wakeups import LocalWakeups
 from makegood.runtime.watchdog import Watchdog
 
@@ -20,6 +23,7 @@ __all__ = [
     "Dispatcher",
     "Estimator",
     "Health",
+    "Lifetime",
     "LocalWakeups",
     "Loop",
     "Poller",
@@ -28,6 +32,5 @@ __all__ = [
     "Submitter",
     "Surveyor",
     "Watchdog",
-    "introduce",
     "run_all",
 ]

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from makegood.media import TEXTS, Incoming
 from makegood.mover import FETCH
 from makegood.outcome import JSON, Output
 from makegood.runtime.context import Context
-from makegood.runtime.loop import Crew, survivable
+from makegood.runtime.crew import Crew
+from makegood.runtime.loop import survivable
 
 log = logging.getLogger("makegood.collector")
 
@@ -45,7 +47,8 @@ class Collector:
             return False
         waiting = await context.store.attempts.to_fetch(context.accounts, self.crew.room, self._given_up)
         for attempt in waiting:
-            self.crew.start(self._bring(attempt), f"fetch {attempt.job_id}/{attempt.number}")
+            due = partial(context.store.attempts.fetch_after, attempt, 0)
+            self.crew.start(self._bring(attempt), f"fetch {attempt.job_id}/{attempt.number}", due)
         return False
 
     @property

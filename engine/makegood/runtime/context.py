@@ -1,7 +1,8 @@
 """What every loop works with."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from makegood.catalog import Catalog
 from makegood.job import ProviderAccount
@@ -12,7 +13,8 @@ from makegood.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The engine's parts; `providers` are the accounts that this process can work with."""
+    """The engine's parts; `providers` are the accounts that this process can work with. Once `stopping`
+    is set nothing new is taken."""
 
     store: Store
     catalog: Catalog
@@ -21,6 +23,7 @@ class Context:
     blobs: Blobs
     wakeups: Wakeups
     settings: Settings
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def accounts(self) -> list[str]:

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from makegood.ports import Wakeups
+from makegood.runtime.health import Health
 from makegood.settings import Settings
 
 log = logging.getLogger("makegood.runtime")
@@ -26,52 +26,6 @@ class Loop(Protocol):
         """Do what is due; return whether more is waiting, so that the next turn comes at once."""
 
 
-@dataclass(slots=True)
-class Health:
-    """How a loop is doing: turns since it began, errors in a row, the last error as text."""
-
-    name: str
-    turns: int = 0
-    failures: int = 0
-    last_error: str | None = None
-
-
-class Crew:
-    """At most `size` tasks that work beside their loop; each that ends calls `free_again`."""
-
-    def __init__(self, size: int, free_again: Callable[[], None]) -> None:
-        self._size, self._free_again = size, free_again
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def room(self) -> int:
-        """How many more tasks may start."""
-        return self._size - len(self._tasks)
-
-    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Run *work* as a task; what it raises is logged, the store's rows bring it up again."""
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    async def drain(self, seconds: float) -> None:
-        """Let the tasks come to their end, at most *seconds*, then cancel what is left."""
-        try:
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=seconds)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("%s ended with an error", task.get_name(), exc_info=error)
-        self._free_again()
-
-
 def survivable(error: BaseException) -> bool:
     """Whether a loop may go on after *error*: any Exception, and a CancelledError that is not meant for
     this task, such as that of something a hook awaited and somebody else had cancelled."""
@@ -84,25 +38,37 @@ def survivable(error: BaseException) -> bool:
 async def run(
     loop: Loop, wakeups: Wakeups, settings: Settings, stopping: asyncio.Event, health: Health
 ) -> None:
-    """Take turns until *stopping*; an error is logged and followed by a growing pause."""
-    with wakeups.listen(loop.topic) as bell:
-        while not stopping.is_set():
-            pause = settings.loop_interval_seconds
-            try:
-                more = await loop.turn()
-                health.turns, health.failures = health.turns + 1, 0
+    """Take turns until *stopping*; an error is logged and followed by a growing pause, a turn that does not
+    end is told and left alone."""
+    clock = asyncio.get_running_loop()
+    try:
+        with wakeups.listen(loop.topic) as bell:
+            while not stopping.is_set():
+                pause = settings.loop_interval_seconds
+                alarm = clock.call_later(
+                    settings.turn_alarm_seconds, health.hangs, settings.turn_alarm_seconds
+                )
+                health.begins(clock.time())
+                try:
+                    more = await loop.turn()
+                    health.turns, health.failures = health.turns + 1, 0
+                except BaseException as error:
+                    if not survivable(error):
+                        raise
+                    health.fails(error, clock.time())
+                    log.exception("%s could not take its turn (%d in a row)", loop.name, health.failures)
+                    doubled = min(health.failures, _DOUBLINGS_MAX)
+                    pause, more = min(pause * 2**doubled, settings.loop_backoff_max_seconds), False
+                finally:
+                    alarm.cancel()
+                    health.ends(clock.time())
                 if more:
                     await asyncio.sleep(0)
                     continue
-            except BaseException as error:
-                if not survivable(error):
-                    raise
-                health.failures += 1
-                health.last_error = f"{type(error).__name__}: {error}"
-                log.exception("%s could not take its turn (%d in a row)", loop.name, health.failures)
-                doubled = min(health.failures, _DOUBLINGS_MAX)
-                pause = min(pause * 2**doubled, settings.loop_backoff_max_seconds)
-            await bell.wait(pause * random.uniform(0.8, 1.2))  # spread over processes
+                health.rest_seconds = pause * random.uniform(0.8, 1.2)  # spread over processes
+                await bell.wait(health.rest_seconds)
+    finally:
+        health.over = True
 
 
 async def run_all(

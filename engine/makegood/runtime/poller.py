@@ -1,13 +1,14 @@
 """Ask about every open attempt when its turn comes, or at once when somebody gave a hint."""
 
 import logging
+from functools import partial
 
 from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt
 from makegood.mover import POLL
 from makegood.runtime.context import Context
+from makegood.runtime.crew import Crew
 from makegood.runtime.inquiry import Inquiry
-from makegood.runtime.loop import Crew
 
 log = logging.getLogger("makegood.poller")
 
@@ -36,7 +37,8 @@ class Poller:
             settings.asks_per_second,
         )
         for attempt in due:
-            self.crew.start(self._ask(attempt), f"ask {attempt.job_id}/{attempt.number}")
+            again = partial(context.store.attempts.ask_after, attempt, 0)
+            self.crew.start(self._ask(attempt), f"ask {attempt.job_id}/{attempt.number}", again)
         return False
 
     async def _ask(self, attempt: Attempt) -> None:

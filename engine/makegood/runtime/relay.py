@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from makegood.job import Announcement
 from makegood.mover import RELAY, job_topic
 from makegood.runtime.context import Context
-from makegood.runtime.loop import Crew, survivable
+from makegood.runtime.crew import Crew
+from makegood.runtime.loop import survivable
 
 log = logging.getLogger("makegood.relay")
 
@@ -33,7 +35,9 @@ class Relay:
         )
         for announcement in taken:
             transition = announcement.transition
-            self.crew.start(self._deliver(announcement), f"tell {transition.job_id}/{transition.version}")
+            later = partial(self._context.store.outbox.give_back, announcement)
+            name = f"tell {transition.job_id}/{transition.version}"
+            self.crew.start(self._deliver(announcement), name, later)
         return False
 
     async def _deliver(self, announcement: Announcement) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import secrets
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 from makegood.errors import AccountRefused, ProviderRefused, ProviderUnavailable
@@ -15,7 +16,8 @@ from makegood.outcome import JSON, Accepted, Cause, Rejected, Retry, Submission,
 from makegood.ports import Provider
 from makegood.reruns import request_of
 from makegood.runtime.context import Context
-from makegood.runtime.loop import Crew, survivable
+from makegood.runtime.crew import Crew
+from makegood.runtime.loop import survivable
 from makegood.runtime.refusals import Refusals
 from makegood.runtime.uploading import InputGone, LeaseLost, Uploading
 
@@ -46,20 +48,24 @@ class Submitter:
             context.accounts, self.crew.room, context.settings.lease_seconds
         )
         for attempt in attempts:
-            self.crew.start(self._submit(attempt), f"submit {attempt.job_id}/{attempt.number}")
+            name, again = f"submit {attempt.job_id}/{attempt.number}", partial(self._hand_back, attempt)
+            self.crew.start(self._submit(attempt), name, again)
         return False
 
     async def _submit(self, attempt: Attempt) -> None:
-        try:
-            prepared = await self._prepare(attempt)
-        except asyncio.CancelledError:  # we are stopping and nothing was sent: another may begin at once
-            await self._context.store.attempts.give_back(attempt)
-            raise
+        prepared = await self._prepare(attempt)
         if prepared is None:
             return
         job, files = prepared
         # Before the intent: what cannot be read now is tried again, and nothing was sent.
         request = await self._request(job)
+        if self._context.stopping.is_set():
+            await self._hand_back(attempt)
+            return
+        with self.crew.kept():  # what is sent has an outcome, which must be recorded
+            await self._send(attempt, job, request, files)
+
+    async def _send(self, attempt: Attempt, job: Job, request: JSON, files: dict[str, str]) -> None:
         context = self._context
         token = secrets.token_urlsafe(32)
         ours = await context.store.attempts.intend(attempt, token_hash(token), context.settings.lease_seconds)
@@ -71,6 +77,11 @@ class Submitter:
         webhook = f"{base}/hooks/{token}" if base else None
         outcome = await self._call(context.provider(attempt.account), request, files, webhook)
         await self._record_for_sure(job, attempt, outcome)
+
+    async def _hand_back(self, attempt: Attempt) -> None:
+        """Let another begin at once if nothing was sent, else ask at once what has become of it."""
+        await self._context.store.attempts.give_back(attempt)
+        await self._context.store.attempts.doubt(attempt, "this process ended before it was answered")
 
     async def _prepare(self, attempt: Attempt) -> tuple[Job, dict[str, str]] | None:
         """Return the job and its uploaded inputs; None when there is nothing to submit any more."""

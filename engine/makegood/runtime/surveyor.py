@@ -10,7 +10,7 @@ from makegood.job import Occupancy
 from makegood.mover import DISPATCH, POLL
 from makegood.outcome import Capacity
 from makegood.runtime.context import Context
-from makegood.runtime.loop import Crew
+from makegood.runtime.crew import Crew
 
 log = logging.getLogger("makegood.surveyor")
 

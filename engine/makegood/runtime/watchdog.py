@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from makegood.errors import ProviderUnavailable
@@ -11,8 +12,9 @@ from makegood.lifecycle import Failure
 from makegood.mover import POLL
 from makegood.ports import RESULT_SECONDS
 from makegood.runtime.context import Context
+from makegood.runtime.crew import Crew
 from makegood.runtime.inquiry import Inquiry
-from makegood.runtime.loop import Crew, survivable
+from makegood.runtime.loop import survivable
 
 log = logging.getLogger("makegood.watchdog")
 
@@ -44,13 +46,17 @@ class Watchdog:
             for job in overdue:
                 ending = _alone(self._end(job), f"overdue job {job.id}")
                 if job.submitted:
-                    self.crew.start(ending, f"end {job.id}")
+                    self.crew.start(ending, f"end {job.id}", partial(store.jobs.hand_back, job.id))
                 else:
                     await ending
         if self._context.accounts and self.crew.room:
             late = await store.attempts.late(self._context.accounts, self.crew.room, _AGAIN_SECONDS)
             for attempt in late:
-                self.crew.start(self._inquiry.late(attempt), f"late {attempt.job_id}/{attempt.number}")
+                name, again = (
+                    f"late {attempt.job_id}/{attempt.number}",
+                    partial(store.attempts.ask_after, attempt, 0),
+                )
+                self.crew.start(self._inquiry.late(attempt), name, again)
         for attempt in await store.attempts.spent(batch):
             await _alone(self._give_up(attempt), f"spent attempt {attempt.job_id}/{attempt.number}")
         await store.ledger.expire(batch)

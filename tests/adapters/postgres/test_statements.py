@@ -26,7 +26,7 @@ from makegood.job import (
     Occupancy,
     Transition,
 )
-from makegood.ports import StoredHint
+from makegood.ports import StoredHint, Worker
 from makegood_adapters.postgres import rows
 from makegood_adapters.postgres.statements import statement
 
@@ -53,6 +53,7 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "ledger/lines": (rows.to_line, JournalLine, set()),
     "rules/all": (rows.to_rule, Rule, set()),
     "ledger/lines_of": (rows.to_line, JournalLine, set()),
+    "workers/present": (rows.to_worker, Worker, set()),
     "outbox/take": (rows.to_announcement, Announcement, set()),
 }
 

@@ -13,14 +13,16 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from makegood import Catalog, Engine, Settings
+from makegood import Catalog, Engine, InvalidRequest, Settings
 from makegood_adapters.cli.chaos.books import hold_against_each_other
 from makegood_adapters.cli.chaos.crowd import Crowd
 from makegood_adapters.cli.chaos.plan import DEADLINES, SETTINGS, Plan
 from makegood_adapters.cli.chaos.report import Progress, Result, announce, as_json, conclude
 from makegood_adapters.cli.chaos.site import accounts_of, habits_of, keys_of, simulator_of, told
-from makegood_adapters.cli.stage import EngineProcess, database_on, embedded_database
+from makegood_adapters.cli.chaos.strikes import Operator, Sql
+from makegood_adapters.cli.stage import EngineProcess, database_on, embedded_server
 from makegood_adapters.folder import FolderBlobs
+from makegood_adapters.postgres.embedded import EmbeddedPostgres
 from makegood_adapters.postgres.store import PostgresStore, connect
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
@@ -34,6 +36,8 @@ async def chaos(
     slots: int = 120,
     accounts: int = 3,
     kills: int = 3,
+    kill_every: float | None = None,
+    stops: int = 0,
     log: Path | None = None,
     dsn: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -61,6 +65,10 @@ async def chaos(
         else uses it.
     kills
         How often an engine is killed with SIGKILL and started again.
+    kill_every
+        Kill one of the engines every so many seconds instead, until all jobs are over.
+    stops
+        How often the database server is stopped at once, as a power cut would, and started again.
     log
         Keep the engines' log here.
     dsn
@@ -69,26 +77,51 @@ async def chaos(
     json
         Tell the figures as one JSON object.
     """
-    plan = Plan(jobs=jobs, seed=seed, odds=odds, workers=workers, slots=slots, accounts=accounts, kills=kills)
+    plan = Plan(
+        jobs=jobs,
+        seed=seed,
+        odds=odds,
+        workers=workers,
+        slots=slots,
+        accounts=accounts,
+        kills=kills,
+        kill_every=kill_every,
+        stops=stops,
+    )
     console = Console(highlight=False, stderr=json)
-    announce(console, plan)
-    with tempfile.TemporaryDirectory(prefix="makegood-chaos-") as work:
-        async with AsyncExitStack() as stack:
-            given = dsn or os.environ.get("DATABASE_URL")
-            address = (
-                await stack.enter_async_context(database_on(given, "chaos"))
-                if given
-                else stack.enter_context(embedded_database(Path(work)))
-            )
-            result = await _play(stack, plan, address, Path(work), log, Progress(console, plan))
+    result = await _stage(plan, dsn or os.environ.get("DATABASE_URL"), log, console)
     conclude(console, result)
     if json:
         sys.stdout.write(as_json(result))
     sys.exit(0 if result.good else 1)
 
 
+async def _stage(plan: Plan, given: str | None, log: Path | None, console: Console) -> Result:
+    """Play on the server at *given*, or on one that comes along."""
+    if given and plan.stops:
+        raise InvalidRequest(
+            "--stops stops the Postgres that chaos brings: leave --dsn and DATABASE_URL out."
+        )
+    announce(console, plan)
+    with tempfile.TemporaryDirectory(prefix="makegood-chaos-") as work:
+        async with AsyncExitStack() as stack:
+            server: EmbeddedPostgres | None = None
+            if given:
+                address = await stack.enter_async_context(database_on(given, "chaos"))
+            else:
+                server = stack.enter_context(embedded_server(Path(work)))
+                address = server.dsn
+            return await _play(stack, plan, address, server, Path(work), log, Progress(console, plan))
+
+
 async def _play(
-    stack: AsyncExitStack, plan: Plan, dsn: str, work: Path, log: Path | None, progress: Progress
+    stack: AsyncExitStack,
+    plan: Plan,
+    dsn: str,
+    server: EmbeddedPostgres | None,
+    work: Path,
+    log: Path | None,
+    progress: Progress,
 ) -> Result:
     simulator = await stack.enter_async_context(simulator_of(plan))
     store = await stack.enter_async_context(PostgresStore.open(dsn, update_schema=True))
@@ -116,20 +149,25 @@ async def _play(
         stack.callback(process.stop)
         await process.start()
     await stack.enter_async_context(engine)
-    sql = await connect(dsn)
-    stack.push_async_callback(sql.close)
+    sql = Sql(dsn)
+    stack.callback(sql.close)
     began = time.monotonic()
-    crowd = Crowd(plan, engine, processes, simulator, sql, progress.tell)
+    operator = Operator(plan, processes, server, sql)
+    crowd = Crowd(plan, engine, operator, simulator, sql, progress.tell)
     await crowd.play()
     seconds = time.monotonic() - began
+    await operator.recovered()
     for process in processes:
         await asyncio.to_thread(process.stop)  # the provider, which runs here, must go on answering
     tasks = [task.to_json(simulator.url) for task in simulator.tasks]
-    findings = await hold_against_each_other(sql, tasks, work / "files")
+    plain = await connect(dsn)
+    stack.push_async_callback(plain.close)
+    findings = await hold_against_each_other(plain, tasks, work / "files")
     return Result(
         plan,
         findings,
         crowd.tally,
+        operator.strikes,
         seconds,
         live_max=[simulator.counters.live_max[key] for key in keys_of(plan)],
         allowed=list(keys_of(plan).values()),

@@ -1,21 +1,21 @@
-"""The users: they order, cancel, lie, send twice; and the operator, who kills the engines."""
+"""The users: they order, cancel, lie, send twice, and send again what the database did not take."""
 
 import asyncio
 import io
 import logging
-import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
-import asyncpg
 from PIL import Image
 
-from makegood import Engine, IllegalTransition, MakegoodError
+from makegood import Engine, IllegalTransition, MakegoodError, StoreError
 from makegood_adapters.cli.chaos.plan import Meddling, Plan
-from makegood_adapters.cli.stage import EngineProcess, StageError
+from makegood_adapters.cli.chaos.strikes import Operator, Sql
+from makegood_adapters.cli.stage import StageError
 from makegood_adapters.runninghub.simulator import Simulator
 
 log = logging.getLogger(__name__)
@@ -27,17 +27,20 @@ _LOOK_SECONDS = 0.25
 _STUCK_SECONDS = 120.0
 _STATES = "select state, count(*) as n from makegood.job group by state"
 _RAW = "update makegood.job set state = 'failed' where job_id = $1 and state = 'queued'"
+#: How often a call is made again while the database is away; each may take half a minute by itself.
+_AGAIN_MAX = 20
+T = TypeVar("T")
 _OVER = frozenset({"completed", "failed", "cancelled"})
 
 
 @dataclass(slots=True)
 class Tally:
-    """How far the run is: jobs by state, what was done to them, and how often an engine was killed."""
+    """How far the run is: jobs by state, what was done to them, and how often something was struck."""
 
     ordered: int = 0
     states: Counter[str] = field(default_factory=Counter)
     meddled: Counter[Meddling] = field(default_factory=Counter)
-    kills: int = 0
+    struck: int = 0
 
     @property
     def over(self) -> int:
@@ -52,15 +55,13 @@ class Crowd:
         self,
         plan: Plan,
         engine: Engine,
-        processes: Sequence[EngineProcess],
+        operator: Operator,
         simulator: Simulator,
-        sql: asyncpg.Connection,
+        sql: Sql,
         tell: Callable[[Tally], None],
     ) -> None:
-        self._plan, self._engine, self._processes = plan, engine, processes
+        self._plan, self._engine, self._operator = plan, engine, operator
         self._simulator, self._sql, self._tell = simulator, sql, tell
-        self._chance = random.Random(plan.seed)
-        self._raw = asyncio.Lock()
         self.tally = Tally()
 
     async def play(self) -> None:
@@ -71,15 +72,17 @@ class Crowd:
             await self._engine.grant(f"user-{number}", credits, kind="purchased", source_ref="order-1")
         try:
             async with asyncio.TaskGroup() as meddlers:
-                killer = meddlers.create_task(self._kill_now_and_then())
+                striking = [meddlers.create_task(strike) for strike in self._strikes()]
                 await self._order_all(meddlers)
                 await self._until(lambda: self.tally.over == self._plan.jobs, "jobs are open")
-                killer.cancel()  # of a short run not every kill has had its turn
+                for strike in striking:
+                    strike.cancel()  # of a short run not every one has had its turn
         except BaseExceptionGroup as errors:  # one of ours is a sentence; anything else is a bug to be seen
             ours, others = errors.split(MakegoodError)
             if ours and not others:
                 raise ours.exceptions[0] from None
             raise
+        await self._operator.settled()
         await self._silence()
 
     async def _order_all(self, meddlers: asyncio.TaskGroup) -> None:
@@ -102,8 +105,9 @@ class Crowd:
         )
         key = await self._engine.blobs.put(file.getvalue(), "picture.png")
         owner = self._owner(number)
-        job = await self._engine.submit("upscaler", owner, {"image": key}, key=f"order-{number}")
-        await self._engine.accept(job.id, actor=owner)
+        order = partial(self._engine.submit, "upscaler", owner, {"image": key}, key=f"order-{number}")
+        job = await _until_taken(order)
+        await _until_taken(partial(self._engine.accept, job.id, actor=owner))
         return job.id
 
     def _owner(self, number: int) -> str:
@@ -114,33 +118,38 @@ class Crowd:
         match meddling:
             case Meddling.CANCEL:
                 try:
-                    await self._engine.cancel(job_id, actor=self._owner(number))
+                    await _until_taken(partial(self._engine.cancel, job_id, actor=self._owner(number)))
                 except IllegalTransition:  # it was over before
                     return
             case Meddling.LIE:
-                await self._engine.report(job_id, "It looks failed from here.")
+                await _until_taken(partial(self._engine.report, job_id, "It looks failed from here."))
             case Meddling.TWICE:
-                job = await self._engine.get(job_id)
-                again = await self._engine.submit(job.type, job.owner, job.input, key=job.key)
+                job = await _until_taken(partial(self._engine.get, job_id))
+                twice = partial(self._engine.submit, job.type, job.owner, job.input, key=job.key)
+                again = await _until_taken(twice)
                 if again.id != job_id:
                     raise StageError(f"The order {job.key} became a second job.")
             case Meddling.RAW:
-                async with self._raw:
-                    await self._sql.execute(
-                        "update makegood.job set state = 'failed' where job_id = $1 and state = 'queued'",
-                        job_id,
-                    )
+                await self._sql.fetch(_RAW, job_id)
 
-    async def _kill_now_and_then(self) -> None:
-        """Kill one engine after another, evenly over the run, and start it again."""
-        for number in range(1, self._plan.kills + 1):
-            share = number * self._plan.jobs // (self._plan.kills + 1)
-            await self._until(partial(self._is_over, share), "an engine is to be killed")
-            process = self._processes[number % len(self._processes)]
-            process.kill()
-            self.tally.kills += 1
-            await asyncio.sleep(self._chance.uniform(0, 1))  # nobody of it is there meanwhile
-            await process.start()
+    def _strikes(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what is done to engines and server meanwhile."""
+        plan, operator = self._plan, self._operator
+        striking = [self._evenly(plan.stops, lambda _: operator.stop_server())] if plan.stops else []
+        if plan.kill_every is not None:
+            striking.append(operator.kill_for_ever(plan.kill_every))
+        else:
+            striking.append(
+                self._evenly(plan.kills, lambda number: operator.kill_and_restart(number % plan.workers))
+            )
+        return striking
+
+    async def _evenly(self, times: int, strike: Callable[[int], Awaitable[None]]) -> None:
+        """Strike so many times, evenly over the run."""
+        for number in range(1, times + 1):
+            share = number * self._plan.jobs // (times + 1)
+            await self._until(partial(self._is_over, share), "something is to be struck")
+            await strike(number)
 
     def _is_over(self, share: int) -> bool:
         return self.tally.over >= share
@@ -160,8 +169,8 @@ class Crowd:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look(self) -> None:
-        async with self._raw:
-            rows = await self._sql.fetch(_STATES)
+        rows = await self._sql.fetch(_STATES)
+        self.tally.struck = len(self._operator.strikes)
         self.tally.states = Counter({row["state"]: row["n"] for row in rows})
         self._tell(self.tally)
 
@@ -169,5 +178,16 @@ class Crowd:
         """Wait until the provider is done with everything and no attempt holds a slot."""
         await self._simulator.wait_for(lambda: all(task.over for task in self._simulator.tasks), 60)
         async with asyncio.timeout(60):
-            while any(use.open for use in await self._engine.occupancy()):  # noqa: ASYNC110 - others free them
+            while any(use.open for use in await _until_taken(self._engine.occupancy)):  # noqa: ASYNC110 - others free them
                 await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _until_taken(call: Callable[[], Awaitable[T]]) -> T:
+    """Call again while the database is away, as a page would; each call may be made twice."""
+    for _ in range(_AGAIN_MAX):
+        try:
+            return await call()
+        except StoreError as error:
+            log.info("the database is away: %s", error)
+            await asyncio.sleep(_LOOK_SECONDS)
+    return await call()

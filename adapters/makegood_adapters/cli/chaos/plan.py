@@ -44,7 +44,11 @@ class Meddling(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One run. `odds` is the probability of every single fault, `open_max` how many jobs are open at once."""
+    """One run. `odds` is the probability of every single fault, `open_max` how many jobs are open at once.
+
+    Engines are killed *kills* times, or, with *kill_every*, one every so many seconds; the server is stopped
+    *stops* times.
+    """
 
     jobs: int = 10_000
     seed: int = 1
@@ -53,6 +57,8 @@ class Plan:
     slots: int = 120
     accounts: int = 3
     kills: int = 3
+    kill_every: float | None = None
+    stops: int = 0
     open_max: int = 400
     owners: int = 40
 
@@ -67,8 +73,11 @@ class Plan:
                 raise InvalidRequest(f"--{name} takes 1 or more, not {getattr(self, name)}.")
         if self.accounts > self.slots:
             raise InvalidRequest(f"--accounts takes at most as many as --slots, which is {self.slots}.")
-        if self.kills < 0:
-            raise InvalidRequest(f"--kills takes 0 or more, not {self.kills}.")
+        for name in ("kills", "stops"):
+            if getattr(self, name) < 0:
+                raise InvalidRequest(f"--{name} takes 0 or more, not {getattr(self, name)}.")
+        if self.kill_every is not None and not 0.5 <= self.kill_every <= 3_600:
+            raise InvalidRequest(f"--kill-every takes 0.5 to 3600 seconds, not {self.kill_every:g}.")
 
     def meddling(self, number: int) -> tuple[Meddling | None, float]:
         """Return what is done to the job of this number, and how many seconds after it was accepted."""

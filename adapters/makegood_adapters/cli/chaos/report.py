@@ -1,10 +1,11 @@
 """What people read of a chaos run: how far it is, and how it ended."""
 
 import json
+import statistics
 import textwrap
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 from makegood_adapters.cli.chaos.books import Findings
 from makegood_adapters.cli.chaos.crowd import Tally
 from makegood_adapters.cli.chaos.plan import Plan
+from makegood_adapters.cli.chaos.strikes import Strike
 
 _EVERY_SECONDS = 5.0
 
@@ -24,6 +26,7 @@ class Result:
     plan: Plan
     findings: Findings
     tally: Tally
+    strikes: Sequence[Strike]
     seconds: float
     live_max: list[int]
     allowed: list[int]
@@ -72,7 +75,7 @@ class Progress:
         rate = tally.over / (now - self._began)
         self._console.print(
             f"  {now - self._began:5.0f} s  {tally.over:>6,} of {self._plan.jobs:,} over  {rate:5.1f}/s  "
-            f"({states}; {tally.kills} kills)",
+            f"({states}; {tally.struck} struck)",
             soft_wrap=True,
         )
 
@@ -127,7 +130,8 @@ def _sections(result: Result) -> list[tuple[str, Mapping[str, int | str]]]:
         ("What was learned of attempts, and how", found.evidence),
         ("Events", found.events),
         ("The site's habits", {name: str(value) for name, value in result.habits.items()}),
-        ("Done to jobs", {str(m): n for m, n in tally.meddled.items()} | {"engines killed": tally.kills}),
+        ("Done to jobs", {str(m): n for m, n in tally.meddled.items()}),
+        ("Struck, and how soon it went on (median, worst, in seconds)", _recoveries(result.strikes)),
         (
             "At the provider",
             {
@@ -143,6 +147,24 @@ def _sections(result: Result) -> list[tuple[str, Mapping[str, int | str]]]:
             },
         ),
     ]
+
+
+def _recoveries(strikes: Sequence[Strike]) -> dict[str, int | str]:
+    told: dict[str, int | str] = {}
+    for what, name in (("kill", "engines killed"), ("stop", "server stopped")):
+        struck = [strike for strike in strikes if strike.what == what]
+        told[name] = len(struck)
+        if struck:
+            told[f"{name}: the next job ended after"] = _spread([s.next_end for s in struck])
+            told[f"{name}: all that was leased went on after"] = _spread([s.taken_over for s in struck])
+    return told
+
+
+def _spread(seconds: Sequence[float | None]) -> str:
+    """Return median and worst; a strike from which nothing recovered is told beside them."""
+    known = [each for each in seconds if each is not None]
+    never = f", {len(seconds) - len(known)} never" if len(known) < len(seconds) else ""
+    return f"{statistics.median(known):.1f}, {max(known):.1f}{never}" if known else "never"
 
 
 def as_json(result: Result) -> str:
@@ -173,7 +195,9 @@ def as_json(result: Result) -> str:
         "allowed": result.allowed,
         "webhooks": result.webhooks,
         "coins": result.coins,
-        "kills": result.tally.kills,
+        "kills": sum(strike.what == "kill" for strike in result.strikes),
+        "stops": sum(strike.what == "stop" for strike in result.strikes),
+        "strikes": [asdict(strike) for strike in result.strikes],
         "problems": result.problems,
     }
     return json.dumps(figures) + "\n"

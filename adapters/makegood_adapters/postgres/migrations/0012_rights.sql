@@ -58,6 +58,9 @@ select kind, privilege, object from (values
   (array['worker'], 'insert (scope, name, running_max, weight, oldest_every, paused_at, paused_until, reason, actor), '
     'update (running_max, weight, oldest_every, paused_at, paused_until, reason, actor, changed_at)',
     'table makegood.rule'),
+  (array['worker'], 'insert (worker_id, host, pid, number, version, state, accounts, health), '
+    'update (seen_at, state, accounts, health)', 'table makegood.worker'),
+
   (array['worker'], 'insert (grace_seconds), update (grace_seconds)', 'table makegood.ledger_rule'),
   (array['worker'], 'insert (type, version, digest)', 'table makegood.machine'),
   (array['worker'], 'insert (type, version, name, is_initial, is_terminal, is_slot, is_waiting, holding, '
@@ -70,7 +73,7 @@ select kind, privilege, object from (values
   (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.record_facts, makegood.intend_attempts, '
     'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
     'makegood.expire_credits, makegood.place_history, makegood.adopt_hints, makegood.sweep_hints, '
-    'makegood.lock_pool, makegood.take_waiting')
+    'makegood.lock_pool, makegood.take_waiting, makegood.leave_worker, makegood.forget_workers')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.
@@ -124,6 +127,8 @@ alter function makegood.attempt_guard security definer;
 alter function makegood.evidence_fits security definer;
 alter function makegood.lock_pool security definer;
 alter function makegood.take_waiting security definer;
+alter function makegood.leave_worker security definer;
+alter function makegood.forget_workers security definer;
 
 -- Functions belong to nobody but the owner: by default every role might call them.
 revoke execute on all functions in schema makegood from public;

@@ -23,6 +23,7 @@ from makegood.testing.contract.provider import Counterpart, ProviderContract
 from makegood.testing.contract.queues import QueuesContract
 from makegood.testing.contract.readings import LateContract, ReadingsContract
 from makegood.testing.contract.rests import RestsContract
+from makegood.testing.contract.returns import ReturnsContract
 from makegood.testing.contract.rules import LimitsContract, PausesContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
@@ -34,6 +35,7 @@ from makegood.testing.contract.waiting import (
     StandingContract,
 )
 from makegood.testing.contract.wakeups import WakeupsContract
+from makegood.testing.contract.workers import WorkersContract
 from makegood.testing.drive import SPECS, Advance, Drive
 
 __all__ = ["BlobsContract", "Counterpart", "ProviderContract", "StoreContract", "WakeupsContract"]
@@ -67,6 +69,8 @@ class StoreContract(
     MessagesContract,
     ParkedContract,
     StreamContract,
+    ReturnsContract,
+    WorkersContract,
     AuditContract,
 ):
     """Subclass it as `Test…` and give it two fixtures.

@@ -1,0 +1,1 @@
+"""The command `makegood top`: who works, what waits, and how fast it goes."""

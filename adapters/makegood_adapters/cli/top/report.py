@@ -1,0 +1,215 @@
+"""One look at everything, as tables for people or as plain values for programs."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from makegood.audit import Audit
+from makegood.job import Occupancy
+from makegood.outcome import JSON
+from makegood.ports import Worker
+from makegood_adapters.postgres.overview import Overview
+
+#: A process that was not seen for so long is taken for dead: several beats were left out.
+LOST_SECONDS = 20.0
+
+
+def report(found: Overview, audit: Audit | None = None) -> RenderableType:
+    """Return the page; *audit* adds whether the books are in order."""
+    return Group(
+        _closing(found, audit),
+        Text(),
+        _processes(found),
+        Text(),
+        _accounts(found),
+        Text(),
+        _queue(found),
+        Text(),
+        _states(found),
+    )
+
+
+def to_json(found: Overview, audit: Audit | None = None) -> JSON:
+    """Return the look as plain values."""
+    told: dict[str, Any] = {
+        "at": found.at.isoformat(),
+        "workers": [_worker_json(worker, found.at) for worker in found.workers],
+        "accounts": [_account_json(use) for use in found.accounts],
+        "queue": [
+            {
+                "pool": lane.pool,
+                "priority": lane.priority,
+                "waiting": lane.waiting,
+                "parked": lane.parked,
+                "oldest_seconds": _since(lane.oldest, found.at),
+            }
+            for lane in found.lanes
+        ],
+        "states": {
+            state: {"jobs": jobs, "oldest_seconds": _since(oldest, found.at)}
+            for state, (jobs, oldest) in found.states.items()
+        },
+        "jobs_per_minute": found.rates,
+    }
+    if audit is not None:
+        told["violations"] = audit.broken
+    return told
+
+
+def unhealthy(worker: Worker) -> list[str]:
+    """Return the loops of a process that fail, hang, or are over while it does not end."""
+    return [
+        name
+        for name, state in worker.health.items()
+        if isinstance(state, Mapping)
+        and (
+            state.get("failures") or state.get("hanging") or (state.get("over") and worker.state == "running")
+        )
+    ]
+
+
+def _closing(found: Overview, audit: Audit | None) -> Text:
+    """Return the line that says most."""
+    alive = sum(not _is_lost(worker, found.at) for worker in found.workers)
+    rates = ", ".join(f"{rate:g} {name}" for name, rate in found.rates.items())
+    waiting = sum(lane.waiting for lane in found.lanes)
+    line = Text(
+        f"{_count(alive, 'process', 'processes')} · {_count(waiting, 'job waits', 'jobs wait')}",
+        "bold",
+    )
+    if audit is not None:
+        style = "bold red" if audit.broken else "bold green"
+        line.append(f" · {_count(audit.broken, 'violation', 'violations')}", style)
+    return line.append(f"\na minute: {rates}", "not bold")
+
+
+def _processes(found: Overview) -> RenderableType:
+    if not found.workers:
+        return Text("no process works on this database", "bold yellow")
+    table = _table("process", "since", "seen", "state", "works on", "unhealthy")
+    for worker in found.workers:
+        lost, ill = _is_lost(worker, found.at), unhealthy(worker)
+        number = f" [{worker.name.number}]" if worker.name.number else ""
+        table.add_row(
+            Text(f"{worker.name.host} {worker.name.pid}{number}"),
+            _ago(worker.started_at, found.at),
+            Text(_ago(worker.seen_at, found.at), "bold red" if lost else ""),
+            Text("lost", "bold red")
+            if lost
+            else Text(worker.state, "yellow" if worker.state != "running" else ""),
+            Text(", ".join(worker.accounts) or "-"),
+            Text(", ".join(ill) or "-", "bold red" if ill else "dim"),
+        )
+    return table
+
+
+def _accounts(found: Overview) -> RenderableType:
+    if not found.accounts:
+        return Text("no provider account is known", "yellow")
+    table = _table(
+        "account",
+        "pool",
+        "open",
+        "of",
+        "draining",
+        "waiting",
+        "rests",
+        "problem",
+        right="open of draining waiting",
+    )
+    for use in found.accounts:
+        full = "yellow" if use.open >= use.capacity else ""
+        table.add_row(
+            Text(use.account),
+            Text(use.pool),
+            Text(f"{use.open:,}", full),
+            f"{use.capacity:,}",
+            Text(f"{use.draining:,}", "yellow" if use.draining else ""),
+            f"{use.waiting:,}",
+            _ago(found.at, use.rests_until) if use.rests_until else "-",
+            Text(use.problem or "-", "bold red" if use.problem else "dim"),
+        )
+    return table
+
+
+def _queue(found: Overview) -> RenderableType:
+    if not found.lanes:
+        return Text("nothing waits", "dim")
+    table = _table("queue", "priority", "waiting", "parked", "oldest", right="priority waiting parked")
+    for lane in found.lanes:
+        table.add_row(
+            Text(lane.pool),
+            str(lane.priority),
+            f"{lane.waiting:,}",
+            Text(f"{lane.parked:,}", "yellow" if lane.parked else ""),
+            _ago(lane.oldest, found.at),
+        )
+    return table
+
+
+def _states(found: Overview) -> RenderableType:
+    if not found.states:
+        return Text("no job is open", "dim")
+    table = _table("open jobs", "jobs", "oldest", right="jobs")
+    for state, (jobs, oldest) in found.states.items():
+        table.add_row(Text(state), f"{jobs:,}", _ago(oldest, found.at))
+    return table
+
+
+def _table(*columns: str, right: str = "") -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in columns:
+        last = name == columns[-1]
+        table.add_column(name, justify="right" if name in right.split() else "left", no_wrap=not last)
+    return table
+
+
+def _is_lost(worker: Worker, now: datetime) -> bool:
+    return worker.seen_at is None or (now - worker.seen_at).total_seconds() > LOST_SECONDS
+
+
+def _ago(moment: datetime | None, now: datetime | None) -> str:
+    """Return how long ago *moment* was, in its two largest units."""
+    if moment is None or now is None:
+        return "-"
+    left = max(0, round((now - moment).total_seconds()))
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if left >= size or (unit == "s" and not parts):
+            parts.append(f"{left // size} {unit}")
+            left %= size
+    return " ".join(parts[:2])
+
+
+def _since(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else round((now - moment).total_seconds(), 1)
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
+
+
+def _worker_json(worker: Worker, now: datetime) -> JSON:
+    return {
+        "id": str(worker.id),
+        "host": worker.name.host,
+        "pid": worker.name.pid,
+        "number": worker.name.number,
+        "version": worker.name.version,
+        "state": "lost" if _is_lost(worker, now) else worker.state.value,
+        "accounts": list(worker.accounts),
+        "started_seconds_ago": _since(worker.started_at, now),
+        "seen_seconds_ago": _since(worker.seen_at, now),
+        "unhealthy": unhealthy(worker),
+        "loops": worker.health,
+    }
+
+
+def _account_json(use: Occupancy) -> JSON:
+    names: Iterable[str] = ("account", "pool", "open", "capacity", "draining", "waiting", "problem")
+    told: dict[str, Any] = {name: getattr(use, name) for name in names}
+    return {**told, "rests_until": use.rests_until.isoformat() if use.rests_until else None}

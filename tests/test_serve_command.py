@@ -1,0 +1,205 @@
+"""`makegood serve` as processes: several behind one port, restarts, an orderly end and one at once."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("makegood")
+#: What takes so long has failed; nothing waits so long on purpose.
+PATIENCE_SECONDS = 60.0
+BLOCKED = "select true from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+
+
+class Service:
+    """A running `makegood serve`, its port and what it has logged."""
+
+    def __init__(self, process: Process, port: int, log: Path, plain: asyncpg.Connection) -> None:
+        self.process, self._port, self._log, self.plain = process, port, log, plain
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    async def until(self, holds: Callable[[], Awaitable[Any]], what: str) -> Any:
+        """Return what *holds* returns once that is true; the service must not have ended."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (found := await holds()):
+                assert self.process.returncode is None, f"{what}:\n{self.log}"
+                await asyncio.sleep(0.02)
+        return found
+
+    async def health(self) -> Any:
+        """Return what /health says, None while nobody answers."""
+        with suppress(aiohttp.ClientError):
+            async with (
+                aiohttp.ClientSession(trust_env=False) as session,
+                session.get(f"http://127.0.0.1:{self._port}/health") as reply,
+            ):
+                return await reply.json()
+        return None
+
+    async def workers(self) -> list[asyncpg.Record]:
+        return await self.plain.fetch("select * from makegood.worker order by number")
+
+    async def has_workers(self, count: int) -> list[asyncpg.Record]:
+        """Wait until so many processes are there."""
+
+        async def there() -> list[asyncpg.Record] | None:
+            found = await self.workers()
+            return found if len(found) == count else None
+
+        found: list[asyncpg.Record] = await self.until(there, f"{count} processes")
+        return found
+
+    async def logs(self, text: str) -> None:
+        """Wait until the log has *text*."""
+
+        async def has() -> bool:
+            return text in self.log
+
+        await self.until(has, text)
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, dsn: str, *words: str, more: str = "", **settings: Any
+) -> AsyncIterator[Service]:
+    port, log = free_port(), folder / "log"
+    engine = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    (folder / "service.toml").write_text(
+        f'database_url = "{dsn}"\nport = {port}\nblobs = "{folder / "files"}"\n{more}\n[engine]\n{engine}'
+    )
+    plain = await asyncpg.connect(dsn)
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM, "serve", "--config", "service.toml", *words,
+            cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield Service(process, port, log, plain)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        plain.terminate()
+
+
+async def test_several_processes_share_a_port_and_their_logs_carry_their_numbers(
+    database: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, database, "--workers", "3") as service:
+        rows = await service.has_workers(3)
+        assert [row["number"] for row in rows] == [1, 2, 3]
+        assert len({row["pid"] for row in rows}) == 3
+        assert {row["state"] for row in rows} == {"running"}
+        assert {row["host"] for row in rows} == {socket.gethostname()}
+        await service.until(service.health, "an answer")
+        body = await service.health()
+        assert body["ok"], body
+        assert body["worker"]["pid"] in {row["pid"] for row in rows}
+        assert body["wakeups"]["connected"]
+        service.process.send_signal(signal.SIGTERM)
+        assert await service.ended() == 0
+        assert await service.workers() == []
+        assert {
+            int(number) for number in re.findall(r" \[(\d)\] makegood\.service: stopping", service.log)
+        } == {*(1, 2, 3)}
+
+
+async def test_a_process_that_is_killed_starts_again_and_its_siblings_go_on(
+    database: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, database, "--workers", "2") as service:
+        first, second = await service.has_workers(2)
+        os.kill(second["pid"], signal.SIGKILL)
+        await service.logs(
+            f"worker 2 (process {second['pid']}) was killed by signal 9; it starts again in 0.5 s"
+        )
+        assert await service.until(service.health, "the sibling")
+        rows = await service.has_workers(3)  # the row of the dead stays until it is forgotten
+        new = [row for row in rows if row["number"] == 2 and row["pid"] != second["pid"]]
+        assert len(new) == 1
+        assert [row["pid"] for row in rows if row["number"] == 1] == [first["pid"]]
+
+
+async def test_processes_whose_parent_is_killed_end_in_order(database: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, database, "--workers", "2") as service:
+        rows = await service.has_workers(2)
+        service.process.kill()
+        await service.process.wait()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await service.workers():  # noqa: ASYNC110 - the database has no event for it
+                await asyncio.sleep(0.02)
+        assert service.log.count("the parent ends") == len(rows)
+
+
+async def test_one_mistake_is_told_once_and_nothing_is_started_again(database: str, tmp_path: Path) -> None:
+    more = '[[accounts]]\nname = "main"\nprovider = "unheard-of"\napi_key = "k"\n'
+    async with serving(tmp_path, database, "--workers", "3", more=more) as service:
+        assert await service.ended() == 2
+        [line] = service.log.splitlines()
+        assert line.startswith("makegood: ")
+        assert "unheard-of" in line
+
+
+async def test_a_port_in_use_is_told_before_anything_starts(database: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, database, "--workers", "2") as first:
+        await first.has_workers(2)
+        other = await asyncio.create_subprocess_exec(
+            PROGRAM, "serve", "--config", "service.toml", "--workers", "2",
+            cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await other.communicate()
+        assert (other.returncode, out) == (2, b"")
+        assert re.fullmatch(rb"makegood: Cannot listen on 127\.0\.0\.1:\d+: the port is in use\. .*\n", err)
+
+
+@pytest.mark.parametrize("count", ["0", "65"])
+async def test_the_number_of_processes_has_bounds(database: str, tmp_path: Path, count: str) -> None:
+    async with serving(tmp_path, database, "--workers", count) as service:
+        assert await service.ended() == 2
+        assert service.log == f"makegood: --workers takes 1 to 64, not {count}.\n"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_at_once_also_what_cannot_end(
+    database: str, tmp_path: Path, number: signal.Signals, workers: int
+) -> None:
+    """A lock keeps the dispatcher in its turn, so that the orderly end would take its whole time."""
+    async with serving(tmp_path, database, more=f"workers = {workers}", drain_seconds=600) as service:
+        await service.has_workers(workers)
+        await service.plain.execute("begin; lock table makegood.attempt in access exclusive mode")
+
+        async def waits() -> Any:
+            return await service.plain.fetchval(BLOCKED)
+
+        await service.until(waits, "a loop that waits for the lock")
+        service.process.send_signal(number)
+        await service.logs("once more ends it at once")
+        service.process.send_signal(number)
+        assert await service.ended() == 128 + number
+        await service.plain.execute("rollback")

@@ -1,0 +1,146 @@
+"""`makegood top`: what an operator sees of processes, accounts and the queue, with no right but to read."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from makegood.ports import Worker, WorkerName, WorkerState
+from makegood.testing.drive import SPECS, Advance, Drive
+from makegood_adapters.postgres.overview import RATE_MOVES_MAX, overview
+from makegood_adapters.postgres.statements import statement
+from makegood_adapters.postgres.store import PostgresStore
+from tests.roles import login
+
+PROGRAM = Path(sys.executable).with_name("makegood")
+
+
+async def top(dsn: str, *words: str) -> tuple[int, str, str]:
+    """Return exit status, output and errors of the command; the address travels in the environment."""
+    process = await asyncio.create_subprocess_exec(
+        PROGRAM, "top", *words, env={**os.environ, "DATABASE_URL": dsn, "COLUMNS": "80"},
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+def a_worker(number: int, **given: Any) -> Worker:
+    usual: dict[str, Any] = {
+        "id": uuid4(),
+        "name": WorkerName(host="gpu-host", pid=4000 + number, number=number, version="0.1.0"),
+        "state": WorkerState.RUNNING,
+        "accounts": ("main",),
+        "health": {"relay": {"failures": 0, "hanging": False, "over": False}},
+    }
+    return Worker(**{**usual, **given})
+
+
+async def test_it_shows_processes_accounts_the_queue_and_rates_to_who_may_only_read(
+    database: str, advance: Advance
+) -> None:
+    async with PostgresStore.open(database) as store, login(database, "readonly") as readonly:
+        await store.declare(SPECS)
+        drive = Drive(store, advance)
+        await store.workers.beat(a_worker(1))
+        await advance(60)
+        ill = {"relay": {"failures": 3}, "poller": {"hanging": True}, "watchdog": {"failures": 0}}
+        await store.workers.beat(a_worker(2, health=ill))
+        await store.workers.beat(a_worker(3, state=WorkerState.DRAINING, health={"relay": {"over": True}}))
+        await drive.grant()
+        pool = await drive.pool(capacity=1)
+        await drive.to("completed", pool=pool)
+        await drive.to("running", pool=pool)
+        for priority in (0, 5, 5):
+            await drive.to("queued", pool=pool, priority=priority)
+
+        status, out, err = await top(readonly, "--json", "--audit")
+        assert (status, err) == (0, "")
+        told = json.loads(out)
+        assert [worker["state"] for worker in told["workers"]] == ["lost", "running", "draining"]
+        assert [worker["unhealthy"] for worker in told["workers"]] == [[], ["relay", "poller"], []]
+        assert told["workers"][0]["seen_seconds_ago"] >= 60
+        [account] = [account for account in told["accounts"] if account["pool"] == pool]
+        assert (account["open"], account["capacity"], account["waiting"]) == (1, 1, 3)
+        assert [(lane["priority"], lane["waiting"]) for lane in told["queue"]] == [(5, 2), (0, 1)]
+        assert {state: entry["jobs"] for state, entry in told["states"].items()} == {
+            "queued": 3,
+            "running": 1,
+        }
+        assert told["jobs_per_minute"]["completed"] == 1
+        assert told["jobs_per_minute"]["accepted"] == 5
+        assert told["violations"] == 0
+
+        status, out, err = await top(readonly, "--once")
+        assert (status, err) == (0, "")
+        assert max(map(len, out.splitlines())) <= 80
+        assert out.startswith("2 processes · 3 jobs wait\na minute: 5 accepted, 1 completed")
+        lines = [line.split() for line in out.splitlines() if line.startswith("gpu-host")]
+        assert [line[-3] for line in lines[:1]] == ["lost"]
+        assert lines[1][-2:] == ["relay,", "poller"]
+        assert "draining" in lines[2]
+
+
+@pytest.mark.tampers  # transitions of jobs that never were
+async def test_of_a_flood_the_rate_is_that_of_the_last_transitions(database: str) -> None:
+    """So a look costs the same however many jobs there are."""
+    plain = await asyncpg.connect(database)
+    async with PostgresStore.open(database) as store:
+        await plain.execute(
+            "insert into makegood.history (job_id, version, operation_id, owner_id, type, event, from_state,"
+            " to_state, actor, attempt, at) select gen_random_uuid(), 1, gen_random_uuid(), 'ada', 'flood',"
+            " 'complete', 'running', 'completed', 'x', 1, makegood.now() - make_interval(secs => n * 0.003)"
+            f" from generate_series(1, {2 * RATE_MOVES_MAX}) n"
+        )
+        await plain.execute(
+            "insert into makegood.outbox (job_id, version, done_at)"
+            " select job_id, 1, makegood.now() from makegood.history order by at"
+        )
+        rate = (await overview(store)).rates["completed"]
+    plain.terminate()
+    assert rate == pytest.approx(20_000, rel=0.2)
+
+
+@pytest.mark.tampers  # jobs without a history
+async def test_a_look_reads_no_job_that_is_over(database: str) -> None:
+    plain = await asyncpg.connect(database)
+    async with PostgresStore.open(database) as store:
+        await store.declare(SPECS)
+    await plain.execute("set session_replication_role = replica")
+    await plain.execute(
+        "insert into makegood.job (job_id, owner_id, type, type_version, pool, state, actor, price, input,"
+        " request, attempts_max, finished_at) select gen_random_uuid(), 'ada', 'contract_plain', 1, 'gpu',"
+        " 'completed', 'x', 1, '{}', '{}', 1, makegood.now() from generate_series(1, 20000)"
+    )
+    await plain.execute("analyze makegood.job")
+    for name in ("overview/queue", "overview/states"):
+        plan = [row[0] for row in await plain.fetch(f"explain {statement(name)}")]
+        assert not [line for line in plan if "Seq Scan" in line], plan
+    plain.terminate()
+
+
+async def test_an_empty_database_is_shown_too(database: str) -> None:
+    status, out, err = await top(database, "--once")
+    assert (status, err) == (0, "")
+    for sentence in ("no process works", "no provider account", "nothing waits", "no job is open"):
+        assert sentence in out
+
+
+async def test_what_cannot_be_shown_is_told_in_a_sentence() -> None:
+    nowhere = "postgresql://nobody:a-password@127.0.0.1:1/nothing"
+    assert await top(nowhere, "--every", "0") == (
+        2,
+        "",
+        "makegood: --every takes 0.5 to 3600 seconds, not 0.\n",
+    )
+    status, out, err = await top(nowhere, "--once")
+    assert (status, out) == (2, "")
+    assert err.startswith("makegood: Cannot connect to Postgres at 127.0.0.1:1/nothing")
+    assert "a-password" not in err
