@@ -1,0 +1,127 @@
+"""What the runtime reads for a job does not grow with the queue, whichever of its statements it runs."""
+
+import asyncio
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from makegood import Catalog, Engine, ProviderAccount, Settings
+from makegood.testing.provider import ScriptedProvider
+from makegood_adapters.cli.bench.jobs import BENCHMARK, CREDITS, Preparer, job_id, owner
+from makegood_adapters.memory import MemoryBlobs
+from makegood_adapters.postgres.store import PostgresStore
+
+OWNERS = 1_000
+#: So many jobs of the queue come to their end, one after the other, while the tables are watched.
+LIVES = 30
+#: So many of those that are over had a slot.
+ATTEMPTS = 1_000
+#: The tables that are as long as the history of a service; a short one is read in turn, and rightly.
+GROWING = ("attempt", "bucket", "history", "hold", "job", "journal", "outbox", "posting", "wallet")
+ACCOUNT = ProviderAccount(name="benchmark", pool=BENCHMARK.pool, capacity=3)
+FORMER = ProviderAccount(name="former", pool=BENCHMARK.pool, capacity=ATTEMPTS)
+END_THEM = """
+    update makegood.job set state = 'failed', event = 'fail', operation_id = gen_random_uuid(), reason = null,
+                            actor = 'test' where state = 'starting'
+"""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Rows that were read of the growing tables, in turn and by an index, and transitions made meanwhile."""
+
+    in_turn: int
+    by_index: int
+    moves: int
+
+
+async def read_so_far(connection: asyncpg.Connection) -> Read:
+    """Return what is known once every other session has ended and so told what it has read."""
+    while await connection.fetchval(  # noqa: ASYNC110  # the server has no event to wait for
+        "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        " and backend_type = 'client backend'"
+    ):
+        await asyncio.sleep(0)
+    await connection.execute("select pg_stat_clear_snapshot()")
+    row = await connection.fetchrow(
+        "select sum(seq_tup_read)::bigint as in_turn,"
+        " (select sum(idx_tup_read)::bigint from pg_stat_user_indexes"
+        "  where schemaname = 'makegood' and relname = any($1)) as by_index,"
+        " sum(n_tup_ins) filter (where relname = 'history')::bigint as moves"
+        " from pg_stat_user_tables where schemaname = 'makegood' and relname = any($1)",
+        list(GROWING),
+    )
+    assert row is not None
+    return Read(*row)
+
+
+async def fill(dsn: str, jobs: int) -> None:
+    """Let *jobs* wait and as many be over, as autovacuum would leave them."""
+    async with (
+        PostgresStore.open(dsn) as store,
+        Engine(store, Catalog([BENCHMARK]), blobs=MemoryBlobs(), run_loops=False) as engine,
+    ):
+        for number in range(OWNERS):
+            await engine.grant(owner(number), CREDITS, kind="purchased", source_ref="plans")
+        connection = await asyncpg.connect(dsn)
+        try:
+            preparer = Preparer(connection, OWNERS)
+            over = await preparer.queued(jobs)
+            await store.attempts.register(FORMER)
+            await store.attempts.dispatch(FORMER.pool, [FORMER.name], ATTEMPTS)
+            await connection.execute(END_THEM)
+            await preparer.end(over[ATTEMPTS:])
+            await preparer.queued(jobs)
+            await connection.execute("vacuum (analyze)")
+        finally:
+            await connection.close()
+
+
+async def lives(dsn: str, provider: ScriptedProvider, first: int) -> None:
+    """Run the whole runtime until the jobs with the numbers from *first* on have come to their end."""
+    async with (
+        PostgresStore.open(dsn) as store,
+        Engine(
+            store,
+            Catalog([BENCHMARK]),
+            blobs=MemoryBlobs(),
+            providers={ACCOUNT: provider},
+            settings=Settings(loop_interval_seconds=0.05),
+        ) as engine,
+    ):
+        for number in range(first, first + LIVES):
+            await engine.position(job_id(number))
+        for number in range(first, first + LIVES):
+            async for _ in engine.watch(job_id(number)):
+                pass
+
+
+async def cost(dsn: str, jobs: int) -> tuple[float, float]:
+    """Return what each transition read beside *jobs* that wait: rows in turn, and rows by an index.
+
+    The first lives do not count: they also look at what is true of every start.
+    """
+    await fill(dsn, jobs)
+    provider = ScriptedProvider()
+    connection = await asyncpg.connect(dsn)
+    try:
+        await lives(dsn, provider, jobs + 1)
+        before = await read_so_far(connection)
+        await lives(dsn, provider, jobs + 1 + LIVES)
+        after = await read_so_far(connection)
+    finally:
+        await connection.close()
+    moves = after.moves - before.moves
+    return (after.in_turn - before.in_turn) / moves, (after.by_index - before.by_index) / moves
+
+
+@pytest.mark.timeout(300)
+async def test_a_life_reads_as_much_in_a_long_queue_as_in_a_short_one(
+    database: str, empty_database: str
+) -> None:
+    async with PostgresStore.open(empty_database, update_schema=True):
+        pass
+    (_, short), (in_turn, long) = await cost(empty_database, ATTEMPTS), await cost(database, 10 * ATTEMPTS)
+    assert in_turn == 0
+    assert long <= 2 * short
