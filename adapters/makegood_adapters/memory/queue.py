@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from statistics import fmean, median
 from uuid import UUID
 
-from makegood.job import Attempt, Verdict
+from makegood.fairness import Scope
+from makegood.job import Attempt, Job, Verdict
 from makegood.ports import Standing
 from makegood_adapters.memory.accounts import is_fit
+from makegood_adapters.memory.admission import is_paused
 from makegood_adapters.memory.tables import Learned, Tables
 
 #: From so many attempts that ended last is learned, whatever their types and pools.
@@ -43,7 +45,7 @@ class MemoryQueue:
             at=now,
             now=now,
             not_before=row.job.not_before,
-            held_back=row.parked in ("owner", "type"),
+            held_back=row.parked in ("owner", "type") or self._paused(row.job),
             slots=sum(capacity for capacity, _ in usable),
             free=sum(max(0, capacity - used) for capacity, used in usable),
             slot_seconds=pace.seconds if pace else None,
@@ -71,6 +73,10 @@ class MemoryQueue:
         for name, seconds in slots.items():
             self._learn(self._tables.slot_times, name, fmean(seconds), len(seconds))
         return True
+
+    def _paused(self, job: Job) -> bool:
+        names = ((Scope.POOL, job.pool), (Scope.TYPE, job.type), (Scope.OWNER, job.owner))
+        return any(is_paused(self._tables, self._tables.rules.get(name)) for name in names)
 
     def _type_of(self, attempt: Attempt) -> str:
         return self._tables.jobs[attempt.job_id].job.type

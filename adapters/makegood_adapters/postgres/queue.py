@@ -44,16 +44,15 @@ class PostgresQueue:
 
 
 def _to_standing(row: asyncpg.Record, pace: asyncpg.Record) -> Standing:
-    parked = row["parked"]
     return Standing(
         position=row["position"],
-        rivals=row["rivals"] + (parked != "no"),
+        rivals=row["rivals"] + (row["parked"] != "no"),
         length=row["length"],
         exact=row["exact"],
         at=row["at"],
         now=row["now"],
         not_before=row["not_before"],
-        held_back=parked in ("owner", "type"),
+        held_back=row["held_back"],
         slots=pace["slots"],
         free=pace["free"],
         slot_seconds=pace["slot_seconds"],

@@ -216,14 +216,10 @@ class Attempts(Accounts, Protocol):
         again_max_seconds: float = 0.0,
         per_second: float | None = None,
     ) -> list[Attempt]:
-        """Return open attempts that may be asked about now, longest due first, of each account at most
-        *per_second*, whoever calls; each is next due *again_seconds* later. A submitting attempt whose lease
-        has ended comes back as uncertain.
-
-        A task of a type of which something was learned (`Queue.reckon`) is due again after a tenth of its
-        usual time, or a twentieth of its own if that is more, and not before it is due for the first time;
-        but no later than *again_max_seconds*. That of a job which is over or to be cancelled does not wait.
-        """
+        """Return open attempts that may be asked about now, of each account at most *per_second*, whoever
+        calls; each is next due *again_seconds* later, and one whose type is known (`Queue.reckon`) after a
+        tenth of its usual time, or a twentieth of its own if that is more, but at most *again_max_seconds*
+        later. A submitting attempt whose lease has ended comes back as uncertain."""
 
     async def ask_after(self, attempt: Attempt, seconds: float) -> None:
         """Let nobody ask about the attempt until *seconds* from now, unless a hint comes; 0: it is due."""

@@ -83,7 +83,8 @@ async def test_a_job_that_is_about_to_be_committed_is_waited_for(
         assert told.value.job_id == first.id
     else:
         await host.rollback()
-        assert await drive.store.jobs.active("ada", SCOPE) == await second
+        taken = await second
+        assert await drive.store.jobs.active("ada", SCOPE) == taken
 
 
 async def test_an_end_that_is_about_to_be_committed_is_waited_for(
@@ -95,7 +96,8 @@ async def test_an_end_that_is_about_to_be_committed_is_waited_for(
         assert await drive.store.jobs.apply(refused, conn=plain)
         second = asyncio.create_task(drive.store.jobs.insert(new_job(exclusive_scope=SCOPE)))
         await somebody_waits(watcher, plain)
-    assert await drive.store.jobs.active("ada", SCOPE) == await second
+    taken = await second
+    assert await drive.store.jobs.active("ada", SCOPE) == taken
 
 
 async def test_another_program_cannot_insert_a_second_one(drive: Drive, plain: asyncpg.Connection) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from makegood.fairness import Scope
 from makegood.job import Job, Verdict
 from makegood.ports import Standing
 from makegood.testing.drive import REVIEWED, Drive, accounts
@@ -100,6 +101,19 @@ class StandingContract:
         [account] = accounts(pool)
         await drive.store.attempts.unfit(account, "no money", 300, 3_600)
         assert ((await standing(drive, job)).slots, (await standing(drive, job)).free) == (0, 0)
+
+    @pytest.mark.parametrize("scope", Scope)
+    async def test_of_a_pause_nobody_knows_the_end(self, drive: Drive, scope: Scope) -> None:
+        await drive.grant()
+        pool = await learn(drive, 100)
+        [job] = await drive.queued(pool)
+        assert estimate(await standing(drive, job)) == 0
+        name = {Scope.POOL: pool, Scope.TYPE: job.type, Scope.OWNER: job.owner}[scope]
+        await drive.store.rules.pause(scope, name, actor="olga", reason="maintenance")
+        assert (await standing(drive, job)).held_back
+        assert estimate(await standing(drive, job)) is None
+        await drive.store.rules.resume(scope, name, actor="olga")
+        assert estimate(await standing(drive, job)) == 0
 
     async def test_it_knows_when_a_job_may_begin(self, drive: Drive) -> None:
         await drive.grant()
