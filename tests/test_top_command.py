@@ -57,6 +57,7 @@ async def test_it_shows_processes_accounts_the_queue_and_rates_to_who_may_only_r
         await advance(60)
         ill = {"relay": {"failures": 3}, "poller": {"hanging": True}, "watchdog": {"failures": 0}}
         await store.workers.beat(a_worker(2, health=ill))
+        await advance(1)
         await store.workers.beat(a_worker(3, state=WorkerState.DRAINING, health={"relay": {"over": True}}))
         await drive.grant()
         pool = await drive.pool(capacity=1)
