@@ -12,10 +12,11 @@ import asyncpg
 import pytest
 
 from makegood.ports import Worker, WorkerName, WorkerState
-from makegood.testing.drive import SPECS, Advance, Drive
+from makegood.testing.drive import SPECS, Drive
 from makegood_adapters.postgres.overview import RATE_MOVES_MAX, overview
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
+from tests.engine.world import DatabaseClock
 from tests.roles import login
 
 PROGRAM = Path(sys.executable).with_name("makegood")
@@ -43,9 +44,12 @@ def a_worker(number: int, **given: Any) -> Worker:
     return Worker(**{**usual, **given})
 
 
-async def test_it_shows_processes_accounts_the_queue_and_rates_to_who_may_only_read(
-    database: str, advance: Advance
-) -> None:
+async def test_it_shows_processes_accounts_the_queue_and_rates_to_who_may_only_read(database: str) -> None:
+    """The time of the database stands still, so that how long a command takes decides nothing."""
+    owner = await asyncpg.connect(database)
+    clock = DatabaseClock(owner)
+    advance = clock.advance
+    await advance(0)
     async with PostgresStore.open(database) as store, login(database, "readonly") as readonly:
         await store.declare(SPECS)
         drive = Drive(store, advance)
@@ -53,6 +57,7 @@ async def test_it_shows_processes_accounts_the_queue_and_rates_to_who_may_only_r
         await advance(60)
         ill = {"relay": {"failures": 3}, "poller": {"hanging": True}, "watchdog": {"failures": 0}}
         await store.workers.beat(a_worker(2, health=ill))
+        await advance(1)
         await store.workers.beat(a_worker(3, state=WorkerState.DRAINING, health={"relay": {"over": True}}))
         await drive.grant()
         pool = await drive.pool(capacity=1)
@@ -86,6 +91,7 @@ async def test_it_shows_processes_accounts_the_queue_and_rates_to_who_may_only_r
         assert [line[-3] for line in lines[:1]] == ["lost"]
         assert lines[1][-2:] == ["relay,", "poller"]
         assert "draining" in lines[2]
+    owner.terminate()
 
 
 @pytest.mark.tampers  # transitions of jobs that never were
