@@ -5,7 +5,7 @@ select p.name, p.pool, p.capacity, p.configured, p.told, p.learned, p.in_use, p.
        case when p.rests_until > makegood.now() then p.rests_until end as rests_until,
        count(a.job_id) as open,
        count(a.job_id) filter (where j.finished_at is not null) as draining,
-       (select count(*) from makegood.job w where w.pool = p.pool and w.waiting) as waiting,
+       coalesce(q.waiting, 0) as waiting,
        (select count(*) from makegood.evidence e
         join makegood.attempt g on g.job_id = e.job_id and g.number = e.attempt
         where g.account = p.name and e.source = 'draining deadline' and not exists (
@@ -19,4 +19,5 @@ select p.name, p.pool, p.capacity, p.configured, p.told, p.learned, p.in_use, p.
 from makegood.provider_account p
 left join makegood.attempt a on a.account = p.name and a.closed_at is null
 left join makegood.job j on j.job_id = a.job_id
-group by p.name order by p.name
+left join (select pool, count(*) as waiting from makegood.job where waiting group by pool) q on q.pool = p.pool
+group by p.name, q.waiting order by p.name
