@@ -26,6 +26,7 @@ from makegood.outcome import (
     Uncertain,
     Unfinished,
 )
+from makegood.ports import unheard
 
 
 class Atelier:
@@ -35,7 +36,7 @@ class Atelier:
         self._session, self._base = session, base_url
         self._headers = {"Authorization": f"Bearer {api_key}"}
 
-    async def upload(self, name, data, moved):
+    async def upload(self, name, data, moved=unheard):
         status, body = await self._ask("POST", "/files", data=data)
         moved(len(data))  # a large file tells of its pieces: an upload that is silent for long is given up
         if status == 413:

@@ -49,14 +49,21 @@ class Site:
         self.provider = RunningHub(RunningHubClient(session, sim.url, key))
 
     async def submit(
-        self, image: bytes | None = None, webhook: str | None = None, value: str = "2048"
+        self,
+        image: bytes | None = None,
+        webhook: str | None = None,
+        value: str = "2048",
+        instance: str | None = None,
     ) -> Any:
         name = await self.provider.upload("a.png", png() if image is None else image)
         nodes = [
             {"node": "1", "field": "image", "value": {"file": "image"}},
             {"node": "548", "field": "value", "value": value},
         ]
-        return await self.provider.submit({"app": UPSCALER, "nodes": nodes}, {"image": name}, webhook)
+        request: dict[str, Any] = {"app": UPSCALER, "nodes": nodes}
+        if instance is not None:
+            request["instance_type"] = instance
+        return await self.provider.submit(request, {"image": name}, webhook)
 
     async def run(self, image: bytes | None = None, webhook: str | None = None) -> Task:
         outcome = await self.submit(image, webhook)

@@ -150,6 +150,15 @@ async def test_a_rule_finds_its_task(site: Site, match: Match) -> None:
     assert [task.state.value for task in site.sim.tasks] == ["SUCCESS", "FAILED", "SUCCESS"]
 
 
+async def test_a_rule_finds_the_tasks_of_a_kind_of_machine(site: Site) -> None:
+    site.sim.add(Rule(match=Match(instance="plus"), faults=Faults(fail="told to"), times=None))
+    for instance in ("default", "plus", None):
+        await site.submit(instance=instance)
+    for task in site.sim.tasks:
+        await site.ended(task)
+    assert [task.state.value for task in site.sim.tasks] == ["SUCCESS", "FAILED", "SUCCESS"]
+
+
 async def test_another_process_steers_and_reads(site: Site) -> None:
     rule = {"match": {"arrival": 1}, "faults": {"hold": "running", "webhooks": 2}}
     assert await site.post("/admin/faults", **rule) == {"added": 1}

@@ -181,7 +181,9 @@ OPTIONS = [
     for option in get_args(hint if get_origin(hint) is Literal else next(iter(get_args(hint)), None))
     if isinstance(option, str)
 ]
-TESTS = sorted(Path(__file__).parent.glob("test_simulator*.py"))
+HERE = Path(__file__).parent
+#: How fast a file is taken in is seen by who sends it.
+TESTS = [*sorted(HERE.glob("test_simulator*.py")), HERE / "test_outgoing.py"]
 
 
 def _written() -> tuple[set[str], set[object]]:

@@ -43,6 +43,7 @@ FORMS = {
     "an upload told with code 200": Habits(upload_code=200),
     "an upload told as filename": Habits(upload_name="filename"),
     "a site that reports another limit": Habits(reported_limit=1),
+    "a site that takes files in slowly": Habits(upload_bytes_per_second=20_000),
 }
 
 

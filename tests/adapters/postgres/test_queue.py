@@ -159,12 +159,14 @@ async def test_no_place_is_found_by_reading_the_queue(
         await fill(plain, pool, jobs)
         await drive.advance(60)
         await marked(drive)
+        last = (await order(plain, pool))[-1]
+        await plain.execute("SELECT pg_stat_force_next_flush()")
         [before, scans] = await entries_read(fresh)
         sql = {
             "position": "SELECT coalesce(sum(upto), 0) FROM makegood.standing($1, $2)",
             "standing": "SELECT * FROM makegood.standing($1, $2)",
         }[what]
-        await fresh.fetch(sql, (await order(plain, pool))[-1], COUNTED_MAX)
+        await fresh.fetch(sql, last, COUNTED_MAX)
         [after, scans_after] = await entries_read(fresh)
         assert scans_after == scans
         read.append(after - before)
