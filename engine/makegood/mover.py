@@ -135,7 +135,8 @@ class Mover:
     async def end(
         self, job: Job, failure: Failure, *, actor: str, evidence: Evidence | None = None
     ) -> Job | None:
-        """End *job* by its deadline, on the stored rules alone; None if it has moved meanwhile."""
+        """End *job* by its deadline, on the stored rules alone; None if it has moved meanwhile, or its result
+        has become known."""
         ended = await self._store.jobs.end(
             job,
             operation_id=self._new_id(),

@@ -90,7 +90,7 @@ class MemoryJobs:
         """Take the edge for the deadline of the job's state, if it is still the job it was."""
         row = self._tables.jobs.get(job.id)
         edge = row.spec.on_deadline(job.state) if row else None
-        if row is None or edge is None:
+        if row is None or edge is None or self._only_to_fetch(row, job):
             return None
         change = Change(
             operation_id=operation_id,
@@ -178,6 +178,12 @@ class MemoryJobs:
             retry_of=new.retry_of,
             exclusive_scope=new.exclusive_scope,
         )
+
+    def _only_to_fetch(self, row: JobRow, seen: Job) -> bool:
+        last = self._tables.current(row) if row.in_slot and row.job.version == seen.version else None
+        if last is None or last.attempt.verdict is not Verdict.SUCCEEDED:
+            return False
+        return not self._tables.passed(last.attempt.closed_at, RESULT_SECONDS)
 
     def _late(self, row: JobRow, accounts: Sequence[str]) -> bool:
         past = self._tables.passed(row.job.deadline_at) or (row.waits and row.job.cancel_requested_at)

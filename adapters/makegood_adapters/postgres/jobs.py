@@ -209,7 +209,21 @@ class PostgresJobs:
             error=error,
             evidence=evidence,
         )
-        return await self.apply(change)
+        if not job.submitted:
+            return await self.apply(change)
+
+        async def work(connection: asyncpg.Connection) -> Job | None:
+            known = await connection.fetchval(
+                statement("jobs/result_known"), job.id, job.version, RESULT_SECONDS
+            )
+            return None if known else await _move(connection, change, ())
+
+        try:
+            return await self._database.transact(work)
+        except _RaceLost:
+            return None
+        except DatabaseRefusal as error:
+            raise await self._explain(error, change) from error
 
     async def request_cancel(self, job_id: UUID) -> Job | None:
         """See `Jobs.request_cancel`."""

@@ -139,8 +139,8 @@ class Jobs(Protocol):
         evidence: Evidence | None = None,
     ) -> Job | None:
         """Take the edge that the stored machine has for the deadline of the job's state, by the rows alone:
-        no guard, effect or type of a process can hold it back. None if the job has moved from *job*, or
-        has no such edge."""
+        no guard, effect or type of a process can hold it back. None if the job has moved from *job*, has no
+        such edge, or has had a result for less than RESULT_SECONDS, which only has to be fetched."""
 
     async def request_cancel(self, job_id: UUID) -> Job | None:
         """Note durably that the job shall be cancelled; return it, None if there is none."""

@@ -10,6 +10,7 @@ import pytest
 from makegood.errors import GuardFailed
 from makegood.job import Evidence, Job, JobMoney, Verdict
 from makegood.machine import Spec
+from makegood.ports import RESULT_SECONDS
 from makegood.testing.drive import PLAIN, PRICE, REVIEWED, Drive, fact
 
 ERROR = {"category": "timeout", "message": "The job was too long.", "detail": {}}
@@ -96,6 +97,32 @@ class EndsContract:
         with pytest.raises(GuardFailed):  # with that evidence it could
             await drive.event(running, "fail")
         assert (await drive.job(seen), await drive.store.jobs.money(seen.id)) == (running, HELD)
+
+    async def test_d48_a_result_that_came_before_the_end_is_kept_for_as_long_as_it_may_be_fetched(
+        self, drive: Drive
+    ) -> None:
+        """Whoever ends the job has asked before, and does not know of it."""
+        await drive.grant()
+        job = await drive.to("running")
+        await drive.record(job, Verdict.SUCCEEDED)
+        assert await end(drive, job, evidence=fact(job, Verdict.DEADLINE)) is None
+        assert (await drive.job(job), await drive.store.jobs.money(job.id)) == (job, HELD)
+        known = await drive.store.attempts.evidence(job.id)
+        assert [e.verdict for e in known] == [Verdict.ACCEPTED, Verdict.SUCCEEDED]
+        await drive.advance(RESULT_SECONDS + 1)
+        ended = await end(drive, job, evidence=fact(job, Verdict.DEADLINE))
+        assert (ended and ended.state, await drive.store.jobs.money(job.id)) == ("failed", BACK)
+
+    async def test_the_end_of_a_submitted_job_again_is_one_end_though_a_result_comes_after_it(
+        self, drive: Drive
+    ) -> None:
+        await drive.grant()
+        job, operation_id = await drive.to("running"), uuid4()
+        ended = await end(drive, job, operation_id=operation_id, evidence=fact(job, Verdict.DEADLINE))
+        await drive.record(job, Verdict.SUCCEEDED)
+        assert ended is not None
+        assert await end(drive, job, operation_id=operation_id) == ended
+        assert await drive.store.jobs.money(job.id) == BACK
 
     @pytest.mark.parametrize("state", ["completed", "failed", "cancelled"])
     async def test_a_job_that_is_over_has_no_way_out(self, drive: Drive, state: str) -> None:
