@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from makegood.buckets import check_texts
+from makegood.catalog import Catalog
 from makegood.errors import InvalidRequest
 from makegood.fairness import (
     EVERYBODY,
@@ -24,6 +25,7 @@ from makegood.ports import Store, Wakeups
 class Admission:
     """What an operator does with the queues; `Engine` is one. All processes obey from their next dispatch."""
 
+    catalog: Catalog
     _store: Store
     _wakeups: Wakeups
 
@@ -104,10 +106,12 @@ class Admission:
         owner: str | None = None,
         actor: str,
     ) -> bool:
-        """End a pause; False: there was none. Raises InvalidRequest."""
+        """End a pause; False: there was none. A type that was closed takes new jobs again: here at once, in
+        other processes within `survey_interval_seconds`. Raises InvalidRequest."""
         scope, name = _chosen(pool, type, owner)
         check_texts(actor=actor)
         resumed = await self._store.rules.resume(scope, name, actor=actor)
+        self.catalog.closed = await self._store.rules.closed()
         self._wakeups.wake(DISPATCH)
         return resumed
 

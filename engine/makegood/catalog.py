@@ -1,9 +1,9 @@
 """The registered job types, by name and version, and stand-ins for those that only the store knows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from makegood.errors import DeclarationError, JobTypeRefused, UnknownJobType
+from makegood.errors import DeclarationError, JobTypeClosed, JobTypeRefused, UnknownJobType
 from makegood.job import Job, Transition
 from makegood.jobtype import JobType
 from makegood.lifecycle import BaseJob
@@ -33,6 +33,9 @@ class Catalog:
                 self._newest[job_type.name] = job_type
         self._stand_ins: dict[tuple[str, int], type[BaseJob]] = {}
         self._refused: dict[tuple[str, int], str] = {}
+        self.closed: Mapping[str, str] = {}
+        """The names of which no new jobs are taken for now, each with the reason, as this process knows it
+        from the rules of the store."""
 
     def __iter__(self) -> Iterator[type[BaseJob]]:
         return iter(self._types.values())
@@ -62,6 +65,13 @@ class Catalog:
         newest = self._newest[name]
         if why := self._refused.get((name, newest.version)):
             raise JobTypeRefused(name, newest.version, why)
+        return newest
+
+    def offered(self, name: str) -> type[BaseJob]:
+        """Return what a new job of *name* is made of; raises what `get` does, and JobTypeClosed."""
+        newest = self.get(name)
+        if why := self.closed.get(name):
+            raise JobTypeClosed(name, why)
         return newest
 
     def label(self, name: str) -> str:

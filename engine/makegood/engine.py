@@ -118,6 +118,7 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
                 why = "; ".join(map(str, error.problems)) + _going_on(job_type, live)
                 self.catalog.refuse(job_type, why)
                 log.error("no new jobs of %s@%s are taken: %s", job_type.name, job_type.version, why)
+        self.catalog.closed = await self._store.rules.closed()
         if self._lifetime:
             await self._lifetime.begin()
         return self
@@ -148,7 +149,8 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
 
         *input* fits the type's `Input`; file fields hold keys of `blobs`. The same (owner, *key*)
         gives the same job. Nothing is charged. It is not dispatched before *not_before*, a time with
-        zone. Raises UnknownJobType, JobTypeRefused, InvalidInput, InvalidRequest, KeyReused, ActiveJob.
+        zone. Raises UnknownJobType, JobTypeRefused, JobTypeClosed, InvalidInput, InvalidRequest, KeyReused,
+        ActiveJob.
 
         With *conn*, a connection of the host's own (asyncpg's, to the database of the store), this and the
         other calls that take it become part of the host's transaction: they stand or fall with its commit,
@@ -156,7 +158,7 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
         """
         name = job_type if isinstance(job_type, str) else job_type.name
         order = Order(owner, input, key, priority, retry_of, not_before)
-        job_type, now = self.catalog.get(name), self._store.now
+        job_type, now = self.catalog.offered(name), self._store.now
         new = await take_order(job_type, order, self.blobs, self._new_id(), now)
         job = await self._store.jobs.insert(new, conn=conn)
         if conn is None:

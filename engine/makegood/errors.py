@@ -66,6 +66,17 @@ class JobTypeRefused(InvalidRequest):
         super().__init__(f"New jobs of {name!r} are not taken: {name}@{version}: {why}. Nothing was charged.")
 
 
+class JobTypeClosed(InvalidRequest):
+    """The job type takes no new jobs until somebody resumes it; `why` tells an operator the reason."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name, self.why = name, why
+        super().__init__(
+            f"No new jobs of {name!r} are taken until it is resumed: the provider refused the last ones. "
+            "Nothing was charged."
+        )
+
+
 class UnknownJob(InvalidRequest):
     """No such job, or none that this caller may see."""
 

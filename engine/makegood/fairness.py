@@ -42,7 +42,8 @@ class Rule:
     `running_max` is how many jobs of a type or an owner may be in slots of one pool at one time, `weight` is
     an owner's share of a lane, 1 by default, `oldest_every` of how many slots of a pool one goes to the job
     that waits longest. `paused_at` tells that nothing of it is started, `paused_until` how long, None: until
-    it is resumed; `reason` says why. `actor` changed the rule last.
+    it is resumed; `reason` says why. `closed` tells that a paused type takes no new jobs either. `actor`
+    changed the rule last.
     """
 
     scope: Scope
@@ -53,6 +54,7 @@ class Rule:
     paused_at: datetime | None = None
     paused_until: datetime | None = None
     reason: str | None = None
+    closed: bool = False
     actor: str
     changed_at: datetime
 

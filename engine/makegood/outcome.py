@@ -23,7 +23,7 @@ class Accepted:
 
 
 class Cause(StrEnum):
-    """What a rejection is about, and so who waits: the job alone, or its account."""
+    """What a rejection is about, and so who waits: the job alone, its account, or its type."""
 
     REQUEST = "request"
     """This request: the job waits alone, or fails if it may not be repeated."""
@@ -33,6 +33,9 @@ class Cause(StrEnum):
     """Too many calls, or a site in trouble: the account rests; its jobs keep their order."""
     ACCOUNT = "account"
     """The account itself, its key, money or membership: the job is not at fault and goes elsewhere."""
+    TYPE = "type"
+    """What the job type asks for, whoever orders it, a node or an app that is not there for instance: as
+    REQUEST, and a few in a row close the type."""
 
 
 @dataclass(frozen=True, slots=True)

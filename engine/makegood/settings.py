@@ -69,6 +69,8 @@ class Settings:
     """Shortest time in which a capacity that was learned from refusals grows by one."""
     account_refusals_max: int = 3
     """So many refusals of an account's key in a row make it unfit, though each may pass."""
+    type_refusals_max: int = 3
+    """So many jobs of a type in a row that are refused for what their type asks for close the type."""
     unfit_seconds: float = 300.0
     """First rest of an account that cannot be used, without money for instance; it doubles each time."""
     unfit_max_seconds: float = 3600.0

@@ -17,7 +17,7 @@ TABLE = """
 -1    later          account  unavailable!        later
 401   later          account  unavailable!        later
 301   never          request  unavailable         never
-380   never          request  unavailable         later
+380   never          type     unavailable         later
 412   never          request  unavailable         later
 415   later          room     unavailable         later
 416   never          account  unavailable         later
@@ -30,20 +30,20 @@ TABLE = """
 605   never          account  unavailable         later
 801   never          account  unavailable         later
 802   never          account  unavailable         later
-803   never          request  unavailable         later
+803   never          type     unavailable         later
 804   uncertain      -        running             later
 805   uncertain      -        failed              later
 806   never          account  unavailable         later
 807   uncertain      -        not found           later
 808   later          request  unavailable!        later
 809   never          request  unavailable         never
-810   never          request  unavailable         later
+810   never          type     unavailable         later
 811   later          account  unavailable!        later
 812   never          account  unavailable         later
 813   uncertain      -        queued              later
 814   later          room     unavailable         later
 817   uncertain      -        already over        later
-901   never          request  unavailable         later
+901   never          type     unavailable         later
 1000  uncertain      -        unavailable!        later
 1001  never          request  unavailable         later
 1002  never          account  unavailable         later
@@ -60,7 +60,7 @@ TABLE = """
 1013  later          request  unavailable!        later
 1014  never          account  unavailable         later
 1015  uncertain      -        failed transiently  later
-1101  never          request  unavailable         later
+1101  never          type     unavailable         later
 1501  never          request  unavailable         never
 1504  uncertain      -        failed transiently  later
 1505  never          request  unavailable         never

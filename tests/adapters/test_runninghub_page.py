@@ -24,6 +24,7 @@ REFUSED = {
     "waits alone": (Meaning.LATER, Cause.REQUEST),
     "elsewhere or fails": (Meaning.NEVER, Cause.ACCOUNT),
     "fails": (Meaning.NEVER, Cause.REQUEST),
+    "fails, type doubted": (Meaning.NEVER, Cause.TYPE),
 }
 SUBMITTED = {"accepted": Meaning.SUCCESS, "uncertain": Meaning.UNCERTAIN}
 READ = {

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from makegood import JobMoney
+from makegood import Engine, JobMoney, JobTypeClosed
 from makegood.testing.drive import Advance
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.simulator import Call, Faults, Match, Rule
-from tests.scenarios.stage import PATIENCE_SECONDS, Stage, picture, staged, token_of
+from tests.scenarios.stage import OWNER, PATIENCE_SECONDS, Stage, engine_beside, picture, staged, token_of
 
 NEVER_POLL = 300.0
 DEADLINE = 600  # of `starting` and `running`, as the upscaler's file says
@@ -140,20 +140,47 @@ async def test_d21_a_database_error_is_told_to_the_webhooks_sender_who_comes_aga
         assert task.deliveries[-1].status == 200
 
 
-async def test_d36_a_node_that_the_app_does_not_have_is_refunded_each_time_and_told(
-    database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_d36_a_node_that_the_app_does_not_have_closes_the_type_and_every_job_is_refunded(
+    database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, advance: Advance
 ) -> None:
-    async with staged(database, tmp_path) as stage:
+    async with staged(database, tmp_path, capacity=1, survey_interval_seconds=0.2) as stage:
         before = await stage.buckets()
-        with caplog.at_level(logging.WARNING, "makegood"):
-            jobs = [await stage.order(refuse="803") for _ in range(3)]
-            for job in await stage.all_ended(jobs):
+        stage.simulator.add(Rule(faults=Faults(refuse="803"), times=3))
+        with caplog.at_level(logging.ERROR, "makegood"):
+            jobs = [await stage.order() for _ in range(4)]
+            for job in await stage.all_ended(jobs[:3]):
                 assert job.state == "failed"
                 assert job.error is not None
                 assert job.error["detail"]["code"] == "803"
-        assert await stage.buckets() == before
-        assert stage.create_calls() == 3
-        assert (await stage.settled(await stage.order())).state == "completed"
+            await stage.until(lambda: is_closed(stage.engine))
+        assert [text.split(":")[0] for text in caplog.messages] == ["job type upscaler is closed"]
+        with pytest.raises(JobTypeClosed):
+            await stage.draft()
+        async with engine_beside(stage) as other:
+            with pytest.raises(JobTypeClosed):
+                await other.submit("upscaler", OWNER, {"image": jobs[0].input["image"]})
+            waits = await stage.engine.get(jobs[3].id)
+            assert waits.state == "queued"
+            assert waits.deadline_at is not None
+            await advance((waits.deadline_at - await stage.store.now()).total_seconds() + 1)
+            assert (await stage.settled(waits)).state == "failed"
+            assert await stage.buckets() == before
+            assert stage.create_calls() == 3
+            assert await stage.engine.resume(type="upscaler", actor="olga")
+            assert (await stage.settled(await stage.order())).state == "completed"
+            await stage.until(lambda: is_open(other))
+            again = await other.submit("upscaler", OWNER, {"image": jobs[0].input["image"]})
+            assert again.state == "pending"
+
+
+async def is_closed(engine: Engine) -> bool:
+    """Return whether this process knows of a type that is closed."""
+    return bool(engine.catalog.closed)
+
+
+async def is_open(engine: Engine) -> bool:
+    """Return whether this process takes jobs of all types."""
+    return not engine.catalog.closed
 
 
 async def test_f9_no_webhook_moves_a_job_that_is_over_and_each_gets_the_answer_that_is_written(

@@ -69,6 +69,10 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
             task_id=attempt.task_id or evidence.task_id,
         )
         row.next_fetch_at = now if evidence.verdict is Verdict.SUCCEEDED else None
+    if evidence.verdict is Verdict.ACCEPTED:
+        tables.refused.pop(tables.jobs[evidence.job_id].job.type, None)
+    elif evidence.verdict is Verdict.REJECTED and (type := evidence.detail.get("job_type")):
+        tables.refused[type].append(now)
     row.evidence[evidence.verdict] = replace(evidence, at=now)
     if row.attempt.task_id is not None:
         parked.adopt(tables, row.attempt)

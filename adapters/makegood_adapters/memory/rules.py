@@ -1,7 +1,7 @@
 """Limits, shares and pauses in memory."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from makegood.fairness import EVERYBODY, Keep, Rule, Scope, over, unknown
 from makegood_adapters.memory.admission import is_paused
@@ -42,17 +42,33 @@ class MemoryRules:
         rule = self._rule(scope, name, actor)
         if self._tables.passed(until):
             raise over(until or self._tables.now())
-        since = rule.paused_at if is_paused(self._tables, rule) else self._tables.now()
-        return self._put(replace(rule, paused_at=since, paused_until=until, reason=reason))
+        goes_on = is_paused(self._tables, rule)
+        since, closed = (rule.paused_at, rule.closed) if goes_on else (self._tables.now(), False)
+        return self._put(replace(rule, paused_at=since, paused_until=until, reason=reason, closed=closed))
 
     async def resume(self, scope: Scope, name: str, *, actor: str) -> bool:
         """End a pause; return whether there was one."""
         rule = self._tables.rules.get((scope, name))
         if rule is None or not is_paused(self._tables, rule):
             return False
-        now = self._tables.now()
-        self._put(replace(rule, actor=actor, changed_at=now, paused_at=None, paused_until=None, reason=None))
+        self._put(replace(_going(rule), actor=actor, changed_at=self._tables.now()))
         return True
+
+    async def close(
+        self, type: str, *, times: int, within_seconds: float, actor: str, reason: str
+    ) -> Rule | None:
+        """Close a job type whose last jobs were refused for its own sake."""
+        rule, now = self._rule(Scope.TYPE, type, actor), self._tables.now()
+        refused = [at for at in self._tables.refused[type] if at > now - timedelta(seconds=within_seconds)]
+        paused = is_paused(self._tables, rule)
+        if len(refused) < times or (paused and rule.closed):
+            return None
+        since = rule.paused_at if paused else now
+        return self._put(replace(rule, paused_at=since, paused_until=None, reason=reason, closed=True))
+
+    async def closed(self) -> dict[str, str]:
+        """Return the job types that are closed."""
+        return {rule.name: rule.reason or "" for rule in await self.all() if rule.closed}
 
     async def all(self) -> list[Rule]:
         """Return every rule that says something."""
@@ -60,7 +76,7 @@ class MemoryRules:
         for rule in self._tables.rules.values():
             told = rule
             if not is_paused(self._tables, rule):
-                told = replace(rule, paused_at=None, paused_until=None, reason=None)
+                told = _going(rule)
             if (told.running_max, told.weight, told.oldest_every, told.paused_at) != (None, None, None, None):
                 found.append(told)
         return sorted(found, key=lambda rule: (rule.scope, rule.name))
@@ -81,4 +97,10 @@ class MemoryRules:
 
     def _put(self, rule: Rule) -> Rule:
         self._tables.rules[rule.scope, rule.name] = rule
+        if rule.scope is Scope.TYPE:
+            self._tables.refused.pop(rule.name, None)
         return rule
+
+
+def _going(rule: Rule) -> Rule:
+    return replace(rule, paused_at=None, paused_until=None, reason=None, closed=False)

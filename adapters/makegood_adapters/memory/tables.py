@@ -214,6 +214,8 @@ class Tables:
     run_times: dict[str, Learned] = field(default_factory=dict)  # by type
     slot_times: dict[str, Learned] = field(default_factory=dict)  # by pool
     rules: dict[tuple[Scope, str], Rule] = field(default_factory=dict)
+    #: When jobs of a type were refused for its own sake, since one was accepted or its rule was changed.
+    refused: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     since_oldest: Counter[str] = field(default_factory=Counter)  # by pool: slots since one went by age
     lanes: dict[tuple[str, int], float] = field(default_factory=dict)  # virtual times, by pool and priority
     shares: dict[tuple[str, str, int], float] = field(default_factory=dict)  # finish tags, by owner and lane

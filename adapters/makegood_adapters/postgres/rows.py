@@ -348,6 +348,7 @@ def to_rule(row: Record) -> Rule:
         paused_at=row["paused_at"],
         paused_until=row["paused_until"],
         reason=row["reason"],
+        closed=row["closed"],
         actor=row["actor"],
         changed_at=row["changed_at"],
     )

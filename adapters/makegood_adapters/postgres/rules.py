@@ -60,6 +60,23 @@ class PostgresRules:
 
         return await self._database.transact(work)
 
+    async def close(
+        self, type: str, *, times: int, within_seconds: float, actor: str, reason: str
+    ) -> Rule | None:
+        """See `Rules.close`."""
+
+        async def work(connection: asyncpg.Connection) -> Rule | None:
+            sql = statement("rules/close")
+            row = await connection.fetchrow(sql, type, times, within_seconds, actor, reason)
+            return to_rule(row) if row else None
+
+        return await self._database.transact(work)
+
+    async def closed(self) -> dict[str, str]:
+        """See `Rules.closed`."""
+        rows = await self._database.fetch(statement("rules/closed"))
+        return {row["name"]: row["reason"] for row in rows}
+
     async def all(self) -> list[Rule]:
         """See `Rules.all`."""
         return [to_rule(row) for row in await self._database.fetch(statement("rules/all"))]

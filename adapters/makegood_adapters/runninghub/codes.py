@@ -75,7 +75,7 @@ class Interpretation:
 
 
 _C: Final = CodeClass
-_ROOM, _PACE, _ACCOUNT = Cause.ROOM, Cause.PACE, Cause.ACCOUNT
+_ROOM, _PACE, _ACCOUNT, _TYPE = Cause.ROOM, Cause.PACE, Cause.ACCOUNT, Cause.TYPE
 
 #: RunningHub error table of 2026-02, completed by codes that clients have measured (401, -1, 605,
 #: 817, 1520, 1601). 415 asks for 30 to 120 s; 814 is a full personal queue and takes long to drain.
@@ -86,7 +86,7 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         "-1": Code("ApiKey verification failed", _C.KEY, _ACCOUNT),
         "401": Code("ApiKey verification failed", _C.KEY, _ACCOUNT),
         "301": Code("PARAMS_INVALID", _C.TERMINAL),
-        "380": Code("WORKFLOW_NOT_EXISTS", _C.TERMINAL),
+        "380": Code("WORKFLOW_NOT_EXISTS", _C.TERMINAL, _TYPE),
         "412": Code("TOKEN_INVALID (wrong API path)", _C.TERMINAL),
         "415": Code("TASK_INSTANCE_MAXED", _C.REJECTED_RETRYABLE, _ROOM, 30),
         "416": Code("TASK_CREATE_FAILED_BY_NOT_ENOUGH_WALLET", _C.TERMINAL, _ACCOUNT),
@@ -99,20 +99,20 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         "605": Code("Your balance is insufficient", _C.TERMINAL, _ACCOUNT),
         "801": Code("APIKEY_UNSUPPORTED_FREE_USER", _C.TERMINAL, _ACCOUNT),
         "802": Code("APIKEY_UNAUTHORIZED", _C.TERMINAL, _ACCOUNT),
-        "803": Code("APIKEY_INVALID_NODE_INFO", _C.TERMINAL),
+        "803": Code("APIKEY_INVALID_NODE_INFO", _C.TERMINAL, _TYPE),
         "804": Code("APIKEY_TASK_IS_RUNNING", _C.PENDING),
         "805": Code("APIKEY_TASK_STATUS_ERROR", _C.TASK_FAILED),
         "806": Code("APIKEY_USER_NOT_FOUND", _C.TERMINAL, _ACCOUNT),
         "807": Code("APIKEY_TASK_NOT_FOUND", _C.NOT_FOUND),
         "808": Code("APIKEY_UPLOAD_FAILED", _C.UPLOAD_AGAIN),
         "809": Code("APIKEY_FILE_SIZE_EXCEEDED", _C.TERMINAL),
-        "810": Code("WORKFLOW_NOT_SAVED_OR_NOT_RUNNING", _C.TERMINAL),
+        "810": Code("WORKFLOW_NOT_SAVED_OR_NOT_RUNNING", _C.TERMINAL, _TYPE),
         "811": Code("CORPAPIKEY_INVALID", _C.KEY, _ACCOUNT),
         "812": Code("CORPAPIKEY_INSUFFICIENT_FUNDS", _C.TERMINAL, _ACCOUNT),
         "813": Code("APIKEY_TASK_IS_QUEUED", _C.PENDING),
         "814": Code("PERSONAL_QUEUE_COUNT_LIMIT", _C.REJECTED_RETRYABLE, _ROOM, 300),
         "817": Code("APIKEY_TASK_CANCEL_NOT_ALLOWED", _C.ALREADY_OVER),
-        "901": Code("WEBAPP_NOT_EXISTS", _C.TERMINAL),
+        "901": Code("WEBAPP_NOT_EXISTS", _C.TERMINAL, _TYPE),
         "1000": Code("Unknown error", _C.UNCERTAIN),
         "1001": Code("Invalid URL", _C.TERMINAL),
         "1002": Code("Invalid API key", _C.TERMINAL, _ACCOUNT),
@@ -129,7 +129,7 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         "1013": Code("File processing failed", _C.UPLOAD_AGAIN),
         "1014": Code("Restricted to Enterprise-Shared keys", _C.TERMINAL, _ACCOUNT),
         "1015": Code("Generation failed", _C.TASK_RERUNNABLE),
-        "1101": Code("Node info error", _C.TERMINAL),
+        "1101": Code("Node info error", _C.TERMINAL, _TYPE),
         "1501": Code("Content verification", _C.TERMINAL),
         "1504": Code("Model timeout", _C.TASK_RERUNNABLE),
         "1505": Code("Photorealistic real people", _C.TERMINAL),

@@ -32,5 +32,16 @@ class Rules(Protocol):
     async def resume(self, scope: Scope, name: str, *, actor: str) -> bool:
         """End a pause; return whether there was one."""
 
+    async def close(
+        self, type: str, *, times: int, within_seconds: float, actor: str, reason: str
+    ) -> Rule | None:
+        """Pause a job type and let it take no new jobs until it is resumed, if *times* of its jobs in a row
+        were refused with evidence whose detail names it as `job_type`, none accepted in between, and all
+        within *within_seconds* and since its rule was changed last. Return the rule, None if nothing
+        changes."""
+
+    async def closed(self) -> dict[str, str]:
+        """Return the job types that are closed, each with the reason."""
+
     async def all(self) -> list[Rule]:
         """Return every rule that says something, by scope and name."""

@@ -13,6 +13,8 @@ from makegood.runtime.context import Context
 log = logging.getLogger("makegood.refusals")
 
 _ACTOR = "submitter"
+#: Refusals of a type that lie further apart are not taken for one trouble.
+_IN_A_ROW_SECONDS = 86_400.0
 #: So long a provider may make a job or its account wait at most, whatever it wishes.
 WISH_SECONDS_MAX = 86_400.0
 
@@ -36,8 +38,9 @@ class Refusals:
         An attempt of which nothing was sent yet, whose upload was refused, needs no evidence for that.
         """
         detail = {"code": refusal.code, "message": refusal.message}
-        evidence = attempt.evidence(Verdict.REJECTED, "submission", detail=detail) if sent else None
         cause = refusal.cause
+        told = {**detail, "job_type": job.type} if cause is Cause.TYPE else detail
+        evidence = attempt.evidence(Verdict.REJECTED, "submission", detail=told) if sent else None
         # Whatever becomes of the job: what was learned of the account is true for all.
         if cause is Cause.ACCOUNT and not await self._may_be_used_again(attempt.account, refusal):
             await self._go_elsewhere(job, attempt, refusal, evidence)
@@ -46,6 +49,8 @@ class Refusals:
             await self._end(job, Failure(category="rejected", message=message, detail=detail), evidence)
         else:
             await self._later(job, attempt, refusal, evidence)
+        if cause is Cause.TYPE:
+            await self._close_type(job.type, refusal)
 
     async def rest(self, account: str, wish_seconds: float = 0.0, *, refused: bool = False) -> int:
         """Let the account rest, at least as long as the provider wishes; see `Accounts.rest`."""
@@ -64,7 +69,7 @@ class Refusals:
         """Put the job back: where its account waits, its jobs keep their order, else the job waits alone."""
         wish = _sane(refusal.after_seconds or 0.0)
         match refusal.cause:
-            case Cause.REQUEST:
+            case Cause.REQUEST | Cause.TYPE:
                 await self._defer(job, evidence, max(self.pause(job), wish))
             case Cause.PACE:
                 await self.rest(attempt.account, wish)
@@ -93,8 +98,7 @@ class Refusals:
     ) -> None:
         """Take the account for unfit, and the job to another one of its pool that is fit, if there is one."""
         settings = self._context.settings
-        told = refusal.message.startswith(refusal.code)
-        problem = refusal.message if told else f"{refusal.code}: {refusal.message}"
+        problem = _said(refusal)
         log.error("provider account %s cannot be used: %s", attempt.account, problem)
         another = await self._context.store.attempts.unfit(
             attempt.account, problem, settings.unfit_seconds, settings.unfit_max_seconds
@@ -106,6 +110,20 @@ class Refusals:
             message = "The provider cannot take jobs at the moment."
             detail = {"code": refusal.code, "message": refusal.message}
             await self._end(job, Failure(category="provider", message=message, detail=detail), evidence)
+
+    async def _close_type(self, name: str, refusal: Rejected) -> None:
+        """Close the type if its last jobs were all refused for its own sake: the next would be so too."""
+        context, times = self._context, self._context.settings.type_refusals_max
+        reason = (
+            f"{times} jobs in a row were refused for what the type asks for ({_said(refusal)}); compare its "
+            f"app and nodes with the provider's, then makegood resume --type {name}"
+        )
+        closed = await context.store.rules.close(
+            name, times=times, within_seconds=_IN_A_ROW_SECONDS, actor=_ACTOR, reason=reason
+        )
+        if closed:
+            context.catalog.closed = {**context.catalog.closed, name: reason}
+            log.error("job type %s is closed: %s", name, reason)
 
     async def _defer(self, job: Job, evidence: Evidence | None, defer_seconds: float | None = None) -> None:
         mover = self._context.mover
@@ -127,6 +145,11 @@ class Refusals:
             return False
         await self._context.mover.follow(job.id, "cancel", actor=_ACTOR, evidence=evidence)
         return True
+
+
+def _said(refusal: Rejected) -> str:
+    told = refusal.message.startswith(refusal.code)
+    return refusal.message if told else f"{refusal.code}: {refusal.message}"
 
 
 def _sane(wish_seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from dataclasses import replace
 
@@ -32,10 +33,12 @@ class Surveyor:
         self._context = context
         self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(self.topic))
         self._said: dict[tuple[str, str], object] = {}
+        self._closed_read_at = -math.inf
 
     async def turn(self) -> bool:
-        """Start a question about each account whose turn it is."""
+        """Start a question about each account whose turn it is, and learn which job types are closed."""
         context = self._context
+        await self._read_closed()
         if not (context.accounts and self.crew.room):
             return False
         pause = context.settings.survey_interval_seconds * random.uniform(0.8, 1.2)
@@ -44,6 +47,12 @@ class Surveyor:
             if features.tells_limit or features.counts_tasks:
                 self.crew.start(self._survey(name), f"survey {name}")
         return False
+
+    async def _read_closed(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._closed_read_at >= self._context.settings.survey_interval_seconds:
+            self._context.catalog.closed = await self._context.store.rules.closed()
+            self._closed_read_at = now
 
     async def _survey(self, name: str) -> None:
         context = self._context

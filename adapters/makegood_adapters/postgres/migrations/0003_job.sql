@@ -139,6 +139,8 @@ create table makegood.evidence (
   foreign key (job_id, attempt) references makegood.attempt
 );
 
+create index evidence_of_type on makegood.evidence ((detail ->> 'job_type'), evidence_id)
+  where detail ->> 'job_type' is not null;
 create index evidence_alarm on makegood.evidence (source, job_id, attempt)
   where source in ('draining deadline', 'late webhook');
 

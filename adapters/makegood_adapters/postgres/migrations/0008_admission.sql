@@ -38,6 +38,7 @@ create table makegood.rule (  -- the name '*' stands for all of a scope that hav
   paused_at    timestamptz,
   paused_until timestamptz,                                                -- null: until somebody resumes it
   reason       text,
+  closed       boolean not null default false,      -- while it is paused: takes no new jobs
   actor        text not null,
   changed_at   timestamptz not null default makegood.now(),
   primary key (scope, name),
@@ -45,7 +46,8 @@ create table makegood.rule (  -- the name '*' stands for all of a scope that hav
   check (weight is null or (scope = 'owner' and name <> '*')),
   check (oldest_every is null or scope = 'pool'),
   check (paused_at is null or (reason is not null and name <> '*')),
-  check (paused_at is not null or (paused_until is null and reason is null))
+  check (paused_at is not null or (paused_until is null and reason is null and not closed)),
+  check (scope = 'type' or not closed)
 );
 create index rule_limits on makegood.rule (scope, name) where running_max is not null;
 create index rule_pauses on makegood.rule (paused_until) where paused_until is not null;
@@ -244,7 +246,7 @@ begin
     insert into makegood.pool (name) values (p_pool) on conflict do nothing;
     perform 1 from makegood.pool where name = p_pool for no key update;
   end if;
-  update makegood.rule set paused_at = null, paused_until = null, reason = null
+  update makegood.rule set paused_at = null, paused_until = null, reason = null, closed = false
     where paused_until <= makegood.now();
   return not exists (
     select 1 from makegood.rule where scope = 'pool' and name = p_pool and paused_at is not null);

@@ -55,8 +55,9 @@ select kind, privilege, object from (values
     'rests_until, rested_at, rests, refusals, problem, problem_since, unfits, next_survey_at, in_use, told_at, '
     'differs_since, others, others_until, fewer_since, fewer_asked, failures, last_error)', 'table makegood.provider_account'),
 
-  (array['worker'], 'insert (scope, name, running_max, weight, oldest_every, paused_at, paused_until, reason, actor), '
-    'update (running_max, weight, oldest_every, paused_at, paused_until, reason, actor, changed_at)',
+  (array['worker'], 'insert (scope, name, running_max, weight, oldest_every, paused_at, paused_until, reason, '
+    'closed, actor), '
+    'update (running_max, weight, oldest_every, paused_at, paused_until, reason, closed, actor, changed_at)',
     'table makegood.rule'),
   (array['worker'], 'insert (worker_id, host, pid, number, version, state, accounts, health), '
     'update (seen_at, state, accounts, health)', 'table makegood.worker'),

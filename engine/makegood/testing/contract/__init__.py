@@ -10,6 +10,7 @@ from makegood.testing.contract.audit import AuditContract
 from makegood.testing.contract.blobs import BlobsContract
 from makegood.testing.contract.buckets import BucketsContract
 from makegood.testing.contract.capacities import CapacitiesContract, UnfitContract
+from makegood.testing.contract.closing import ClosingContract
 from makegood.testing.contract.counts import CountsContract
 from makegood.testing.contract.deadlines import DeadlinesContract
 from makegood.testing.contract.ends import EndsContract
@@ -59,6 +60,7 @@ class StoreContract(
     QueuesContract,
     LimitsContract,
     PausesContract,
+    ClosingContract,
     RestsContract,
     CapacitiesContract,
     UnfitContract,
