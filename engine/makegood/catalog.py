@@ -43,6 +43,10 @@ class Catalog:
     def __contains__(self, name: object) -> bool:
         return name in self._newest
 
+    def has(self, name: str, version: int) -> bool:
+        """Return whether this version of *name* is registered, refused by the store or not."""
+        return (name, version) in self._types
+
     @property
     def names(self) -> list[str]:
         """The names that new jobs may have."""

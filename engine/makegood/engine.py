@@ -120,6 +120,7 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
                 log.error("no new jobs of %s@%s are taken: %s", job_type.name, job_type.version, why)
         self.catalog.closed = await self._store.rules.closed()
         if self._lifetime:
+            await self._tell_of_strangers()
             await self._lifetime.begin()
         return self
 
@@ -296,6 +297,19 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every provider account."""
         return await self._store.attempts.occupancy()
+
+    async def _tell_of_strangers(self) -> None:
+        """Say which jobs under way have a type that this process lacks."""
+        for (name, version), jobs in (await self._store.live_types()).items():
+            if not self.catalog.has(name, version):
+                log.warning(
+                    "%d jobs of %s@%d are under way, a type that this process does not have: they go on by "
+                    "the stored rules, their results wait for a process that has it, and without one they "
+                    "end with their credits back",
+                    jobs,
+                    name,
+                    version,
+                )
 
     async def _report_event(self, job: Job, settle_queued: bool) -> str | None:
         """Return by which event a client's report may end the job, None if it may not."""

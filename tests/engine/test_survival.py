@@ -3,16 +3,18 @@
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel
 
 from makegood import BaseJob, Catalog, Engine, Failure, Job, JobMoney, Settings, Transition
 from makegood.job import Phase, Verdict
-from makegood.mover import POLL, RELAY
+from makegood.mover import POLL, RELAY, Mover
 from makegood.outcome import Accepted, Answer, Failed, Output, Succeeded, Trouble, Unfinished
-from makegood.runtime import Health, LocalWakeups, run_all
+from makegood.runtime import Health, LocalWakeups, Submitter, run_all
 from tests.engine.world import PATIENCE_SECONDS, PRICE, QUEUE, RUNNING, Upscale, World, a_world
 
 RUNS, LOST = Unfinished(running=True), Failed("a safety filter")
@@ -329,3 +331,16 @@ async def test_a_job_whose_submitter_kept_the_task_id_and_died_goes_on(
     assert (await world.job(job)).state == state
     assert (await world.way(job))[3] == "begin"
     assert await world.money(job) == JobMoney(held=PRICE)
+
+
+async def test_d33_a_job_whose_type_is_gone_is_sent_and_its_task_is_known() -> None:
+    async with a_world(Upscale) as world:
+        job = await world.opened()
+        empty = Catalog([])
+        mover = Mover(world.store, empty, world.wakeups, world.settings, uuid4)
+        submitter = Submitter(replace(world.context, catalog=empty, mover=mover))
+        await world.work(submitter)
+        sent = await world.job(job)
+        assert (sent.state, (await world.attempt(sent)).task_id) == ("running", "task-1")
+        await world.ask()
+        await world.ended(sent, "completed", captured=PRICE)

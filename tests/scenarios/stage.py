@@ -329,13 +329,14 @@ async def staged(
 
 
 @asynccontextmanager
-async def engine_beside(stage: Stage) -> AsyncIterator[Engine]:
-    """Run the engine of another process: the same database, files and provider, nothing else in common."""
+async def engine_beside(stage: Stage, catalog: Catalog | None = None) -> AsyncIterator[Engine]:
+    """Run the engine of another process: the same database, files and provider, nothing else in common but
+    the job types, unless it has a *catalog* of its own."""
     async with PostgresStore.open(stage.dsn) as store, open_session() as session:
         provider = RunningHub(RunningHubClient(session, stage.simulator.url, KEY))
         async with Engine(
             store,
-            stage.engine.catalog,
+            stage.engine.catalog if catalog is None else catalog,
             blobs=stage.blobs,
             providers={stage.account: provider},
             settings=stage.engine.settings,

@@ -7,13 +7,56 @@ from pathlib import Path
 
 import pytest
 
-from makegood import Transition
+from makegood import Engine, Transition
 from makegood_adapters.cli.stage import API_KEY
+from makegood_adapters.postgres import wakeups as module
+from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
-from tests.scenarios.stage import OWNER, Stage, patience, staged
+from tests.adapters.postgres.proxy import proxy_before
+from tests.scenarios.stage import OWNER, PATIENCE_SECONDS, Stage, patience, staged
 from tests.scenarios.test_kill import child_of, progress
 
 JOBS, KILLS = 12, 4
+
+
+async def test_d18_a_push_channel_that_died_without_a_word_hides_no_result(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket stays open and carries nothing; whoever watches looks at its interval, and it is noticed."""
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.5)
+    async with (
+        proxy_before(database) as proxy,
+        PostgresWakeups(database) as others,
+        PostgresWakeups(proxy.dsn, pause_max_seconds=0.05, probe_seconds=0.05) as push,
+        staged(database, tmp_path, wakeups=others) as stage,
+        PostgresStore.open(database) as store,
+    ):
+        page = Engine(
+            store,
+            stage.engine.catalog,
+            blobs=stage.blobs,
+            settings=stage.engine.settings,
+            wakeups=push,
+            run_loops=False,
+        )
+        job = await stage.order(hold="running")
+        task = await stage.task_exists()
+        await stage.reached(job, "running")
+        proxy.pause()
+        received = push.received
+        stage.simulator.release(task.id)
+        async with patience():
+            seen = [step.to_state async for step in page.watch(job.id)]
+        assert seen[-1] == "completed"
+        assert (await page.get(job.id)).state == "completed"
+        assert (push.received, push.reconnects) == (received, 0)
+        async with patience():
+            while push.connected:  # noqa: ASYNC110  # noticed by its own probe, which tells nobody
+                await asyncio.sleep(0.01)
+        proxy.resume()
+        with push.listen("anything") as bell:
+            assert await bell.wait(PATIENCE_SECONDS)
+        assert push.reconnects == 1
 
 
 async def follow(stage: Stage, owner: str | None, heard: list[Transition], dice: random.Random) -> None:

@@ -354,6 +354,9 @@ class Store(Protocol):
     async def live(self, type: str, version: int) -> dict[str, int]:
         """Return how many jobs of a type, in this version, stand in each state that is not final."""
 
+    async def live_types(self) -> dict[tuple[str, int], int]:
+        """Return how many jobs of each type and version are not over, where there are any."""
+
     async def now(self) -> datetime:
         """Return the store's time, the only one that counts."""
 

@@ -169,8 +169,9 @@ class Submitter:
     async def _is_begun_by_others(self, job: Job) -> bool:
         """Return whether code of the job type's has a say in `begin`."""
         job_type = await self._context.mover.type_of(job)
-        edges = [edge for edge in job_type.spec.edges if edge.event == "begin"]
-        return any(job_type.events()[e.event].guards or job_type.effects(e) for e in edges)
+        begin = job_type.events().get("begin")  # a stand-in has the edges, and no code of its own
+        effects = any(job_type.effects(edge) for edge in job_type.spec.edges if edge.event == "begin")
+        return effects or bool(begin and begin.guards)
 
     async def _record(self, job: Job, attempt: Attempt, outcome: Submission) -> None:
         match outcome:
