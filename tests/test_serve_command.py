@@ -89,6 +89,7 @@ async def serving(
 ) -> AsyncIterator[Service]:
     port, log = free_port(), folder / "log"
     engine = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    engine = engine.replace("{port}", str(port))
     (folder / "service.toml").write_text(
         f'database_url = "{dsn}"\nport = {port}\nblobs = "{folder / "files"}"\n{more}\n[engine]\n{engine}'
     )

@@ -19,7 +19,7 @@ from makegood.ports import WorkerName
 from makegood_adapters.accounts import open_accounts
 from makegood_adapters.blobs import open_blobs
 from makegood_adapters.config import ServiceConfig
-from makegood_adapters.http import application, health_route, hook_routes, runner
+from makegood_adapters.http import application, health_route, hook_routes, problem_of_hooks, runner
 from makegood_adapters.plugins import Plugins, load_plugins
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
@@ -92,10 +92,26 @@ async def serve(
         mount(app, engine, Options(public_key=key, finish_queued=config.finish_queued))
         await _listen(stack, app, config, listener)
         listening()
+        if config.engine.webhook_base_url and providers:
+            looking = asyncio.create_task(_look_at_hooks(config.engine.webhook_base_url))
+            stack.callback(looking.cancel)
         if not providers:
             log.warning("no provider account is configured: jobs are accepted and wait, nothing is run")
         await stopping.wait()
         log.info("stopping")
+
+
+async def _look_at_hooks(base_url: str) -> None:
+    """Say whether webhooks reach us; whether they do or not, the poll finds every result."""
+    if problem := await problem_of_hooks(base_url):
+        log.error(
+            "webhooks do not reach this service under %s: %s. Results are found by asking, which takes "
+            "longer. Check webhook_base_url and what stands before the service.",
+            base_url,
+            problem,
+        )
+    else:
+        log.info("webhooks reach this service under %s", base_url)
 
 
 def bind(config: ServiceConfig) -> socket.socket:
