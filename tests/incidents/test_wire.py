@@ -1,8 +1,10 @@
 """What once went wrong between page and server: prices from the browser, words that were not true."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -78,6 +80,38 @@ async def test_d43_no_call_of_a_page_names_an_amount(scene: Scene, place: str) -
     wallet = await scene.engine.wallet(OWNER)
     assert wallet.available == CREDITS - money.held - money.captured
     assert sum(bucket.issued for bucket in wallet.buckets) == CREDITS
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("place", ["queued", "running"])
+@pytest.mark.parametrize("by", ["finish", "patch"])
+async def test_c13_a_page_that_leaves_gives_back_a_job_that_waits_and_touches_no_running_one(
+    scene: Scene, table: str, place: str, by: str
+) -> None:
+    job = await scene.job_at(place, table)
+    if by == "finish":
+        await scene.page.finish(table, job.id)
+    else:
+        await scene.page.patch(table, job.id, status="failed", error_message="the page was left")
+    waited = place == "queued"
+    assert (await scene.engine.get(job.id)).state == ("failed" if waited else "running")
+    paid = JobMoney(released=job.price) if waited else JobMoney(held=job.price)
+    assert await scene.money(job) == paid
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_f2_the_job_that_stands_in_the_way_is_named_as_cancelling_takes_it(
+    scene: Scene, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_type = next(each for each in scene.engine.catalog if getattr(each, "table", "") == table)
+    monkeypatch.setattr(job_type, "exclusive_by", "images")
+    first = await scene.insert(table)
+    reply = await scene.page.call("POST", f"/rest/v1/{table}", json=await scene.row(table))
+    assert reply.status == 409
+    [named] = re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", reply.body["message"])
+    assert (await scene.engine.cancel(UUID(named))).state == "cancelled"
+    assert (await scene.engine.get(first.id)).state == "cancelled"
+    assert (await scene.page.call("POST", f"/rest/v1/{table}", json=await scene.row(table))).status == 201
 
 
 async def test_s3_a_call_without_the_key_or_with_another_moves_nothing(database: str, tmp_path: Path) -> None:

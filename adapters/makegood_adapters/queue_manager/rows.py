@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from makegood.engine import Engine
-from makegood.errors import ActiveJob, InvalidInput
+from makegood.errors import ActiveJob, InvalidInput, JobTypeClosed
 from makegood_adapters.http.application import Refused, read_json
 from makegood_adapters.queue_manager.callers import caller
 from makegood_adapters.queue_manager.projection import to_row
@@ -77,6 +77,8 @@ class Rows:
             raise _incomplete(table, error) from None
         except ActiveJob as error:
             raise Refused(409, str(error), code="23505") from None
+        except JobTypeClosed as error:
+            raise Refused(503, str(error)) from None
         if "return=representation" not in request.headers.get("Prefer", ""):
             return web.Response(status=201)
         made = await to_row(self._engine, table, job, columns, self._file_url)

@@ -173,6 +173,18 @@ async def test_a_second_row_of_an_exclusive_tool_is_a_conflict(
     assert "Nothing was charged." in reply.body["message"]
 
 
+async def test_d36_a_row_of_a_closed_tool_is_refused_in_words_and_others_are_taken(scene: Scene) -> None:
+    scene.engine.catalog.closed = {"upscaler": "three in a row"}
+    reply = await insert(scene, await scene.row("upscaler_jobs"))
+    assert shown(reply) == (503, "PGRST001")
+    assert "taken until it is resumed" in reply.body["message"]
+    assert "Nothing was charged." in reply.body["message"]
+    other = next(table for table in TABLES if table != "upscaler_jobs")
+    assert (await scene.insert(other)).state == "pending"
+    scene.engine.catalog.closed = {}
+    assert (await insert(scene, await scene.row("upscaler_jobs"))).status == 201
+
+
 @pytest.mark.parametrize("owner", [None, "", 7, "a\x07", "a\n", "x" * 201, ["ada"]])
 async def test_a_row_needs_an_owner(scene: Scene, owner: Any) -> None:
     assert shown(await insert(scene, await scene.row("upscaler_jobs", user_id=owner))) == (403, "42501")
