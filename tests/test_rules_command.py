@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from makegood.errors import InvalidRequest, StoreError
+from makegood.testing.contract.closing import REASON, close, refused
 from makegood.testing.drive import PLAIN, SPECS, Advance, Drive, accounts
 from makegood_adapters.cli.rules import limit, pause, resume, rules
 from makegood_adapters.postgres.store import PostgresStore
@@ -54,6 +55,24 @@ async def test_an_operator_rules_a_queue(database: str, advance: Advance, tmp_pa
             ("studio-1", "olga", "the provider moves"),
             ("*", "olga", None),
         ]
+
+
+async def test_d36_an_operator_sees_why_a_type_is_closed_and_opens_it(
+    database: str, advance: Advance, tmp_path: Path
+) -> None:
+    await prepared(database, advance)
+    async with login(database, "worker") as dsn:
+        async with PostgresStore.open(dsn) as store:
+            drive = Drive(store, advance, pools="broken")
+            await refused(drive, await drive.pool(), 3)
+            assert await close(drive)
+        listed = await told(tmp_path, "rules", "--dsn", dsn)
+        assert "closed" in listed
+        assert "803" in listed
+        said = await told(tmp_path, "limit", "--type", PLAIN.name, "--running-max", "2", "--dsn", dsn)
+        assert said == f"type {PLAIN.name}: running_max 2, closed until it is resumed: {REASON}\n"
+        assert await told(tmp_path, "resume", "--type", PLAIN.name, "--dsn", dsn)
+        assert "closed" not in await told(tmp_path, "rules", "--dsn", dsn)
 
 
 COMMANDS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {

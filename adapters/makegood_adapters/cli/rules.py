@@ -210,6 +210,7 @@ def _table(found: list[Rule]) -> Table:
         numbers = ("" if value is None else f"{value:,g}" for value in values)
         since = _time(rule.paused_at) if rule.paused_at else ""
         until = _time(rule.paused_until) if rule.paused_until else "resumed" if rule.paused_at else ""
+        until += ", closed" if rule.closed else ""
         table.add_row(rule.scope, rule.name, *numbers, rule.actor, since, until, rule.reason)
     return table
 
@@ -220,7 +221,7 @@ def _said(rule: Rule) -> str:
     told = [f"{name} {value:,g}" for name, value in values.items() if value is not None]
     if rule.paused_at:
         until = f"{_time(rule.paused_until)} UTC" if rule.paused_until else "it is resumed"
-        told.append(f"paused until {until}: {rule.reason}")
+        told.append(f"{'closed' if rule.closed else 'paused'} until {until}: {rule.reason}")
     return f"{rule.scope} {rule.name}: {', '.join(told) or f'as every {rule.scope}'}"
 
 
