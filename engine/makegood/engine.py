@@ -300,8 +300,10 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
 
     async def _tell_of_strangers(self) -> None:
         """Say which jobs under way have a type that this process lacks."""
-        for (name, version), jobs in (await self._store.live_types()).items():
-            if not self.catalog.has(name, version):
+        for name, version in await self._store.declared():
+            if self.catalog.has(name, version):
+                continue
+            if jobs := sum((await self._store.live(name, version)).values()):
                 log.warning(
                     "%d jobs of %s@%d are under way, a type that this process does not have: they go on by "
                     "the stored rules, their results wait for a process that has it, and without one they "

@@ -1,6 +1,5 @@
 """The store in memory, put together."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -67,10 +66,9 @@ class MemoryStore:
         states = sorted(job.state for job in jobs if (job.type, job.type_version) == (type, version))
         return {state: states.count(state) for state in states}
 
-    async def live_types(self) -> dict[tuple[str, int], int]:
-        """Return how many jobs of each type and version are not over."""
-        jobs = [row.job for row in self.tables.jobs.values() if row.job.finished_at is None]
-        return dict(sorted(Counter((job.type, job.type_version) for job in jobs).items()))
+    async def declared(self) -> list[tuple[str, int]]:
+        """Return every type that was ever declared, with its versions."""
+        return sorted(self.tables.specs)
 
     async def now(self) -> datetime:
         """Return the store's time."""

@@ -121,10 +121,10 @@ class PostgresStore:
         rows = await self._database.fetch(statement("machine/live"), type, version)
         return {row["state"]: row["jobs"] for row in rows}
 
-    async def live_types(self) -> dict[tuple[str, int], int]:
-        """See `Store.live_types`."""
-        rows = await self._database.fetch(statement("machine/live_types"))
-        return {(row["type"], row["type_version"]): row["jobs"] for row in rows}
+    async def declared(self) -> list[tuple[str, int]]:
+        """See `Store.declared`."""
+        rows = await self._database.fetch(statement("machine/declared"))
+        return [(row["type"], row["version"]) for row in rows]
 
     async def now(self) -> datetime:
         """See `Store.now`."""

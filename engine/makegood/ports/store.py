@@ -354,8 +354,8 @@ class Store(Protocol):
     async def live(self, type: str, version: int) -> dict[str, int]:
         """Return how many jobs of a type, in this version, stand in each state that is not final."""
 
-    async def live_types(self) -> dict[tuple[str, int], int]:
-        """Return how many jobs of each type and version are not over, where there are any."""
+    async def declared(self) -> list[tuple[str, int]]:
+        """Return the name and version of every type that was ever declared, in order."""
 
     async def now(self) -> datetime:
         """Return the store's time, the only one that counts."""

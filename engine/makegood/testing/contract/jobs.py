@@ -283,4 +283,4 @@ class JobsContract:
         assert await drive.store.live(PLAIN.name, 1) == {"queued": 2, "running": 1}
         assert await drive.store.live(REVIEWED.name, 1) == {"awaiting_review": 1}
         assert await drive.store.live(PLAIN.name, 2) == {}
-        assert await drive.store.live_types() == {(PLAIN.name, 1): 3, (REVIEWED.name, 1): 1}
+        assert await drive.store.declared() == [(PLAIN.name, 1), (REVIEWED.name, 1)]
