@@ -66,7 +66,6 @@ CELLS = [
         state="failed",
         category="provider",
     ),
-    Cell(what="uploads that take their time", habits=Habits(upload_bytes_per_second=100_000)),
     Cell(what="uploads that only their account can use", habits=Habits(private_uploads=True)),
     Cell(
         what="a result that is a text", rules=(Rule(faults=Faults(text="a red square")),), text="a red square"
