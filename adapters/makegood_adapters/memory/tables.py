@@ -263,7 +263,11 @@ class Tables:
         """Make the job's open attempts due now."""
         for row in self.attempts.values():
             if row.attempt.job_id == job_id and row.open:
-                row.next_ask_at = self.now()
+                row.next_ask_at = self.hinted_at()
+
+    def hinted_at(self) -> datetime:
+        """Return since when a task counts as due of which somebody says something now: before usual questions."""
+        return self.later(-3_600)
 
     def queue(self, pool: str) -> list[JobRow]:
         """Return the jobs that wait in *pool*, next one first."""
