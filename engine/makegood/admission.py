@@ -104,7 +104,7 @@ class Admission:
         owner: str | None = None,
         actor: str,
     ) -> bool:
-        """End a pause; False: there was none. Raises InvalidRequest."""
+        """End a pause; False: there was none. Raises InvalidRequest, also for a name that nobody knows."""
         scope, name = _chosen(pool, type, owner)
         check_texts(actor=actor)
         resumed = await self._store.rules.resume(scope, name, actor=actor)
