@@ -13,10 +13,23 @@ def give_place(tables: Tables, row: JobRow) -> None:
     job = row.job
     lane, share = (job.pool, job.priority), (job.owner, job.pool, job.priority)
     row.start_tag = max(tables.lanes.get(lane, 0.0), tables.shares.get(share, 0.0))
-    rule = tables.rules.get((Scope.OWNER, job.owner))
-    tables.shares[share] = row.start_tag + 1 / ((rule and rule.weight) or 1.0)
+    tables.shares[share] = row.start_tag + _step(tables, job.owner)
     if job.not_before is not None and not tables.passed(job.not_before):
         row.parked = "time"
+
+
+def take_place_back(tables: Tables, row: JobRow) -> None:
+    """Let the owner's next job there stand behind those that still wait, not behind one that left them."""
+    job = row.job
+    lane, share = (job.pool, job.priority), (job.owner, job.pool, job.priority)
+    tags = [r.start_tag for r in tables.queue(job.pool) if (r.job.owner, r.job.priority) == (job.owner, job.priority)]
+    last = max(tables.lanes.get(lane, 0.0), *tags, 0.0)
+    tables.shares[share] = min(tables.shares[share], last + _step(tables, job.owner))
+
+
+def _step(tables: Tables, owner: str) -> float:
+    rule = tables.rules.get((Scope.OWNER, owner))
+    return 1 / ((rule and rule.weight) or 1.0)
 
 
 def is_paused(tables: Tables, rule: Rule | None) -> bool:

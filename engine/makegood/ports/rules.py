@@ -30,7 +30,7 @@ class Rules(Protocol):
         an end that has passed."""
 
     async def resume(self, scope: Scope, name: str, *, actor: str) -> bool:
-        """End a pause; return whether there was one. Raises InvalidRequest for a pool or type that nobody knows."""
+        """End a pause; return whether there was one. Raises InvalidRequest for an unknown pool or type."""
 
     async def all(self) -> list[Rule]:
         """Return every rule that says something, by scope and name."""

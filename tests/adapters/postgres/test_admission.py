@@ -171,6 +171,40 @@ async def test_processes_that_accept_for_the_same_owners_do_not_deadlock(
     assert len({tuple(row) for row in rows}) == len(rows) == 144
 
 
+@pytest.mark.parametrize("price", [0, 100])
+async def test_processes_that_accept_and_cancel_for_the_same_owners_do_not_deadlock(
+    drive: Drive, other_store: PostgresStore, price: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of jobs that cost nothing no wallet is locked before the shares."""
+    caplog.set_level(logging.INFO, "makegood")
+    pool = await queue_of(drive)
+    names = [f"owner {n}" for n in range(12)]
+    for name in names:
+        await drive.grant(100_000, owner=name)
+    accept, cancel = edge_of(PLAIN, "pending", "accept"), edge_of(PLAIN, "queued", "cancel")
+    ours: list[Job] = []
+    theirs: list[Job] = []
+    for _ in range(6):
+        news = [
+            [await drive.insert(pool=pool, owner=name, price=price) for name in order]
+            for order in (names, names[::-1])
+        ]
+        ours, theirs = [
+            [job for job in moved if job.state == "queued"]
+            for moved in await asyncio.gather(
+                *(
+                    asyncio.gather(
+                        *(store.jobs.apply(change(job, accept)) for job in new),
+                        *(store.jobs.apply(change(job, cancel)) for job in old),
+                    )
+                    for store, new, old in ((drive.store, news[0], theirs), (other_store, news[1], ours))
+                )
+            )
+        ]
+        assert len(ours) == len(theirs) == len(names)
+    assert "Deadlock" not in caplog.text
+
+
 async def test_dispatchers_of_many_processes_keep_a_limit(
     drive: Drive, other_store: PostgresStore, plain: asyncpg.Connection
 ) -> None:

@@ -60,6 +60,7 @@ create index freed_in_pool on makegood.freed (pool, freed_id);
 
 alter table makegood.job add check (waiting or parked = 'no');
 create index job_oldest on makegood.job (pool, queued_at, job_id) where waiting and parked = 'no';
+create index job_of_share on makegood.job (owner_id, pool, priority, start_tag) where waiting;
 create index job_in_slot on makegood.job (pool, owner_id) where slot;
 create index job_parked_time on makegood.job (pool, not_before) where waiting and parked = 'time';
 create index job_parked_owner on makegood.job (pool, owner_id, priority desc, start_tag, queued_at, job_id)
@@ -305,8 +306,7 @@ declare
     where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
     order by queued_at, job_id for no key update skip locked;
   one record;
-  since integer;
-  every integer;
+  since integer; every integer;
   oldest boolean;
   looks integer := 0;
   looks_by_age integer := 0;

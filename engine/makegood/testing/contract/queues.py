@@ -228,3 +228,24 @@ class QueuesContract:
         assert owners(then).count("cy") == 3
         again = [job.id for job in [*first, *then, *await serve(drive, pool, 9)] if job.owner == "ann"]
         assert again == [job.id for job in crowd]
+
+    async def test_who_cancels_a_crowd_does_not_stand_behind_it(self, drive: Drive) -> None:
+        pool = await queue_of(drive)
+        many = await queued(drive, pool, "ann", 12)
+        await queued(drive, pool, "bob", 12)
+        for job in many[:-1]:
+            await drive.event(job, "cancel")
+        assert owners(await serve(drive, pool, 2)) == ["bob", "bob"]
+        await drive.event(many[-1], "cancel")
+        await queued(drive, pool, "ann", 3)
+        assert owners(await serve(drive, pool, 7)).count("ann") == 3
+
+    async def test_who_cancels_the_next_job_after_each_gains_no_turns(self, drive: Drive) -> None:
+        pool = await queue_of(drive)
+        await queued(drive, pool, "bob", 20)
+        served = []
+        for _ in range(10):
+            [_, spare] = await queued(drive, pool, "ann", 2)
+            served += owners(await serve(drive, pool, 2))
+            await drive.event(spare, "cancel")
+        assert served.count("bob") >= 9
