@@ -69,7 +69,9 @@ async def limit(
     named = [option for option, value in given.items() if value is not None]
     if sum(name is not None for name in (owner, type, pool)) != 1:
         raise InvalidRequest("Name one of --owner, --type and --pool. Nothing was changed.")
-    fits = ["--oldest-every"] if pool is not None else ["--running-max", "--weight"][: 1 if owner is None else 2]
+    fits = ["--oldest-every"] if pool is not None else ["--running-max"]
+    if owner is not None:
+        fits.append("--weight")
     if not named or set(named) - set(fits):
         raise InvalidRequest(f"Give {' or '.join(fits)} here, and nothing else. Nothing was changed.")
     by = actor or getpass.getuser()
@@ -212,8 +214,8 @@ def _table(found: list[Rule]) -> Table:
         since = _time(rule.paused_at) if rule.paused_at else ""
         until = _time(rule.paused_until) if rule.paused_until else "resumed" if rule.paused_at else ""
         # what somebody has chosen may have brackets, which are no markup
-        name, actor, reason = (Text(text or "") for text in (rule.name, rule.actor, rule.reason))
-        table.add_row(rule.scope, name, *numbers, actor, since, until, reason)
+        by, because = Text(rule.actor), Text(rule.reason or "")
+        table.add_row(rule.scope, Text(rule.name), *numbers, by, since, until, because)
     return table
 
 

@@ -22,7 +22,8 @@ def take_place_back(tables: Tables, row: JobRow) -> None:
     """Let the owner's next job there stand behind those that still wait, not behind one that left them."""
     job = row.job
     lane, share = (job.pool, job.priority), (job.owner, job.pool, job.priority)
-    tags = [r.start_tag for r in tables.queue(job.pool) if (r.job.owner, r.job.priority) == (job.owner, job.priority)]
+    theirs = [r for r in tables.queue(job.pool) if (r.job.owner, r.job.priority) == (job.owner, job.priority)]
+    tags = [r.start_tag for r in theirs]
     last = max(tables.lanes.get(lane, 0.0), *tags, 0.0)
     tables.shares[share] = min(tables.shares[share], last + _step(tables, job.owner))
 

@@ -190,7 +190,7 @@ async def test_processes_that_accept_and_cancel_for_the_same_owners_do_not_deadl
             for order in (names, names[::-1])
         ]
         ours, theirs = [
-            [job for job in moved if job.state == "queued"]
+            [job for job in moved if job and job.state == "queued"]
             for moved in await asyncio.gather(
                 *(
                     asyncio.gather(
