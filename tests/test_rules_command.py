@@ -98,6 +98,8 @@ MISTAKES: list[tuple[str, dict[str, str], str]] = [
     ("pause", {"owner": "a", "reason": ""}, "reason '' must be 1 to 500 printable characters"),
     ("pause", {"reason": "x"}, "Name one of pool, type and owner."),
     ("resume", {"owner": "a", "pool": "b"}, "Name one of pool, type and owner."),
+    ("resume", {"pool": "studoi-1"}, "There is no pool 'studoi-1'; there are: studio-1."),
+    ("limit", {"owner": "", "running_max": "1"}, "owner '' must be 1 to 500 printable characters."),
 ]
 
 
@@ -109,6 +111,16 @@ async def test_a_mistake_is_one_sentence_and_changes_nothing(database: str, adva
         assert sentence in str(refused.value), (command, options)
     async with PostgresStore.open(database) as store:
         assert await store.rules.all() == []
+
+
+async def test_names_and_reasons_are_shown_as_they_are(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An owner's name is often chosen by the owner."""
+    await pause(owner="[b]ann[/b]", reason="closed [/b]", actor="[olga]", dsn=database)
+    await rules(dsn=database)
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("[b]ann[/b]", "[/b]", "[olga]"))
 
 
 async def test_a_mistake_ends_the_command(tmp_path: Path) -> None:

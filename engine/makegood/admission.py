@@ -107,7 +107,8 @@ class Admission:
         actor: str,
     ) -> bool:
         """End a pause; False: there was none. A type that was closed takes new jobs again: here at once, in
-        other processes within `survey_interval_seconds`. Raises InvalidRequest."""
+        other processes within `survey_interval_seconds`. Raises InvalidRequest, also for a name
+        that nobody knows."""
         scope, name = _chosen(pool, type, owner)
         check_texts(actor=actor)
         resumed = await self._store.rules.resume(scope, name, actor=actor)

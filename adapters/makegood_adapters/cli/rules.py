@@ -14,6 +14,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from makegood import Catalog, Engine, Rule
 from makegood.errors import InvalidRequest
@@ -68,7 +69,9 @@ async def limit(
     named = [option for option, value in given.items() if value is not None]
     if sum(name is not None for name in (owner, type, pool)) != 1:
         raise InvalidRequest("Name one of --owner, --type and --pool. Nothing was changed.")
-    fits = ["--running-max", "--weight"] if owner else ["--running-max"] if type else ["--oldest-every"]
+    fits = ["--oldest-every"] if pool is not None else ["--running-max"]
+    if owner is not None:
+        fits.append("--weight")
     if not named or set(named) - set(fits):
         raise InvalidRequest(f"Give {' or '.join(fits)} here, and nothing else. Nothing was changed.")
     by = actor or getpass.getuser()
@@ -211,7 +214,9 @@ def _table(found: list[Rule]) -> Table:
         since = _time(rule.paused_at) if rule.paused_at else ""
         until = _time(rule.paused_until) if rule.paused_until else "resumed" if rule.paused_at else ""
         until += ", closed" if rule.closed else ""
-        table.add_row(rule.scope, rule.name, *numbers, rule.actor, since, until, rule.reason)
+        # what somebody has chosen may have brackets, which are no markup
+        by, because = Text(rule.actor), Text(rule.reason or "")
+        table.add_row(rule.scope, Text(rule.name), *numbers, by, since, until, because)
     return table
 
 

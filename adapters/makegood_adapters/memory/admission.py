@@ -13,8 +13,24 @@ def give_place(tables: Tables, row: JobRow) -> None:
     job = row.job
     lane, share = (job.pool, job.priority), (job.owner, job.pool, job.priority)
     row.start_tag = max(tables.lanes.get(lane, 0.0), tables.shares.get(share, 0.0))
-    rule = tables.rules.get((Scope.OWNER, job.owner))
-    tables.shares[share] = row.start_tag + 1 / ((rule and rule.weight) or 1.0)
+    tables.shares[share] = row.start_tag + _step(tables, job.owner)
+    if job.not_before is not None and not tables.passed(job.not_before):
+        row.parked = "time"
+
+
+def take_place_back(tables: Tables, row: JobRow) -> None:
+    """Let the owner's next job there stand behind those that still wait, not behind one that left them."""
+    job = row.job
+    lane, share = (job.pool, job.priority), (job.owner, job.pool, job.priority)
+    theirs = [r for r in tables.queue(job.pool) if (r.job.owner, r.job.priority) == (job.owner, job.priority)]
+    tags = [r.start_tag for r in theirs]
+    last = max(tables.lanes.get(lane, 0.0), *tags, 0.0)
+    tables.shares[share] = min(tables.shares[share], last + _step(tables, job.owner))
+
+
+def _step(tables: Tables, owner: str) -> float:
+    rule = tables.rules.get((Scope.OWNER, owner))
+    return 1 / ((rule and rule.weight) or 1.0)
 
 
 def is_paused(tables: Tables, rule: Rule | None) -> bool:
@@ -35,9 +51,12 @@ class Round:
             Scope.OWNER: Counter(row.job.owner for row in running),
             Scope.TYPE: Counter(row.job.type for row in running),
         }
-        for row in self._queue:
-            early = row.job.not_before is not None and not tables.passed(row.job.not_before)
-            row.parked = "time" if early else "no"
+        for row in sorted(self._queue, key=lambda row: (_since(row), row.place)):
+            was, row.parked = row.parked, self._still_parked(row)
+            limited = was in ("owner", "type") and self._limit(Scope(was), row) is not None
+            if was != "no" and row.parked == "no" and not limited:
+                _take_up(tables, row)
+        self._queue.sort(key=Tables.turn)
 
     def next(self) -> JobRow | None:
         """Return the job that the next slot goes to, None if none may go; it is not returned again."""
@@ -66,16 +85,31 @@ class Round:
 
     def _held_back(self, row: JobRow) -> str:
         for scope, name in ((Scope.OWNER, row.job.owner), (Scope.TYPE, row.job.type)):
-            own, usual = self._tables.rules.get((scope, name)), self._tables.rules.get((scope, EVERYBODY))
-            limits = [rule.running_max for rule in (own, usual) if rule and rule.running_max is not None]
-            full = bool(limits) and self._running[scope][name] >= limits[0]
-            if full or is_paused(self._tables, own):
+            most = self._limit(scope, row)
+            full = most is not None and self._running[scope][name] >= most
+            if full or is_paused(self._tables, self._tables.rules.get((scope, name))):
                 return scope.value
         return "no"
+
+    def _still_parked(self, row: JobRow) -> str:
+        if row.job.not_before is not None and not self._tables.passed(row.job.not_before):
+            return "time"
+        return self._held_back(row) if row.parked in ("owner", "type") else "no"
+
+    def _limit(self, scope: Scope, row: JobRow) -> int | None:
+        name = row.job.owner if scope is Scope.OWNER else row.job.type
+        rules = (self._tables.rules.get((scope, which)) for which in (name, EVERYBODY))
+        return next((rule.running_max for rule in rules if rule and rule.running_max is not None), None)
 
     def _oldest_every(self) -> int:
         rules = (self._tables.rules.get((Scope.POOL, name)) for name in (self._pool, EVERYBODY))
         return next((rule.oldest_every for rule in rules if rule and rule.oldest_every), OLDEST_EVERY)
+
+
+def _take_up(tables: Tables, row: JobRow) -> None:
+    """Give a job that was held back, and whose turn has passed, a place as if it began to wait now."""
+    if row.job.attempt == 0 and row.start_tag < tables.lanes.get((row.job.pool, row.job.priority), 0.0):
+        give_place(tables, row)
 
 
 def _since(row: JobRow) -> datetime:

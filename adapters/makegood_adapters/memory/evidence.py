@@ -56,7 +56,8 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
         phase = Phase.ACCEPTED if row.open else Phase.CLOSED
         task_id = attempt.task_id or evidence.task_id
         row.attempt = replace(attempt, phase=phase, task_id=task_id, accepted_at=now)
-        row.next_ask_at = tables.later(first_pause(tables, attempt))
+        if row.next_ask_at is None or not tables.passed(row.next_ask_at):  # else somebody has hinted at it
+            row.next_ask_at = tables.later(first_pause(tables, attempt))
         if row.open:
             accepts(tables, attempt)
     elif evidence.verdict in FINAL_VERDICTS:

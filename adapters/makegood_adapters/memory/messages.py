@@ -27,7 +27,7 @@ class MemoryHints:
             if row.attempt.token_hash == token_hash:
                 attempt = row.attempt
                 parked.keep(self._tables, (attempt.job_id, attempt.number), "webhook", body, task_id)
-                row.next_ask_at = self._tables.now()
+                row.next_ask_at = self._tables.hinted_at()
                 return attempt.job_id, attempt.number
         return None
 

@@ -60,6 +60,8 @@ def carry_out(tables: Tables, row: JobRow, change: Change, edge: Edge, attempt: 
     row.job = _moved(tables, row, change, edge, settled, attempt)
     if comes and row.waits:
         admission.give_place(tables, row)
+    elif not comes and not row.waits and row.job.attempt == 0:
+        admission.take_place_back(tables, row)
     row.watched_until = None
     _leave_attempt(tables, row)
     announce(tables, row.job, change)

@@ -47,7 +47,7 @@ def hear(tables: Tables, task_id: str, source: str, body: str) -> Receipt:
     for row in known:
         about = (row.attempt.job_id, row.attempt.number)
         if room(tables, about, source) and keep(tables, about, source, body, task_id):
-            row.next_ask_at = tables.now()
+            row.next_ask_at = tables.hinted_at()
     if known:
         return Receipt.KNOWN
     for parked in tables.parked:
@@ -69,7 +69,7 @@ def adopt(tables: Tables, attempt: Attempt) -> None:
         if room(tables, about, parked.source) and keep(
             tables, about, parked.source, parked.body, parked.task_id
         ):
-            tables.attempts[about].next_ask_at = tables.now()
+            tables.attempts[about].next_ask_at = tables.hinted_at()
     if mine:
         tables.parked[:] = [parked for parked in tables.parked if parked not in mine]
 

@@ -50,6 +50,7 @@ class MemoryRules:
         """End a pause; return whether there was one."""
         rule = self._tables.rules.get((scope, name))
         if rule is None or not is_paused(self._tables, rule):
+            self._check_known(scope, name)
             return False
         self._put(replace(_going(rule), actor=actor, changed_at=self._tables.now()))
         return True
@@ -83,17 +84,20 @@ class MemoryRules:
 
     def _rule(self, scope: Scope, name: str, actor: str) -> Rule:
         """Return the rule as it is to be changed by *actor* now."""
+        self._check_known(scope, name)
+        rule = self._tables.rules.get((scope, name))
+        now = self._tables.now()
+        if rule is None:
+            return Rule(scope=scope, name=name, actor=actor, changed_at=now)
+        return replace(rule, actor=actor, changed_at=now)
+
+    def _check_known(self, scope: Scope, name: str) -> None:
         known = {
             Scope.POOL: {row.account.pool for row in self._tables.accounts.values()},
             Scope.TYPE: {type for type, _ in self._tables.specs},
         }
         if scope is not Scope.OWNER and name not in (EVERYBODY, *known[scope]):
             raise unknown(scope, name, sorted(known[scope]))
-        rule = self._tables.rules.get((scope, name))
-        now = self._tables.now()
-        if rule is None:
-            return Rule(scope=scope, name=name, actor=actor, changed_at=now)
-        return replace(rule, actor=actor, changed_at=now)
 
     def _put(self, rule: Rule) -> Rule:
         self._tables.rules[rule.scope, rule.name] = rule

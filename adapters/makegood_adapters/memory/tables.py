@@ -265,12 +265,18 @@ class Tables:
         """Make the job's open attempts due now."""
         for row in self.attempts.values():
             if row.attempt.job_id == job_id and row.open:
-                row.next_ask_at = self.now()
+                row.next_ask_at = self.hinted_at()
+
+    def hinted_at(self) -> datetime:
+        """Return since when a task is due of which somebody says something now: before usual questions."""
+        return self.later(-3_600)
 
     def queue(self, pool: str) -> list[JobRow]:
         """Return the jobs that wait in *pool*, next one first."""
         waiting = [row for row in self.jobs.values() if row.job.pool == pool and row.waits]
-        return sorted(
-            waiting,
-            key=lambda r: (-r.job.priority, r.start_tag, r.queued_at or r.job.created_at, r.place),
-        )
+        return sorted(waiting, key=self.turn)
+
+    @staticmethod
+    def turn(row: JobRow) -> tuple[int, float, datetime, int]:
+        """Return by what the jobs of a pool are put in order."""
+        return (-row.job.priority, row.start_tag, row.queued_at or row.job.created_at, row.place)

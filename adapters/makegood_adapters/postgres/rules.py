@@ -56,7 +56,10 @@ class PostgresRules:
         """See `Rules.resume`."""
 
         async def work(connection: asyncpg.Connection) -> bool:
-            return await connection.fetchval(statement("rules/resume"), scope, name, actor) is not None
+            resumed = await connection.fetchval(statement("rules/resume"), scope, name, actor) is not None
+            if not resumed:
+                await _check_known(connection, scope, name)
+            return resumed
 
         return await self._database.transact(work)
 

@@ -30,7 +30,7 @@ class Rules(Protocol):
         an end that has passed."""
 
     async def resume(self, scope: Scope, name: str, *, actor: str) -> bool:
-        """End a pause; return whether there was one."""
+        """End a pause; return whether there was one. Raises InvalidRequest for an unknown pool or type."""
 
     async def close(
         self, type: str, *, times: int, within_seconds: float, actor: str, reason: str

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -170,6 +171,40 @@ async def test_processes_that_accept_for_the_same_owners_do_not_deadlock(
     assert len({tuple(row) for row in rows}) == len(rows) == 144
 
 
+@pytest.mark.parametrize("price", [0, 100])
+async def test_processes_that_accept_and_cancel_for_the_same_owners_do_not_deadlock(
+    drive: Drive, other_store: PostgresStore, price: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of jobs that cost nothing no wallet is locked before the shares."""
+    caplog.set_level(logging.INFO, "makegood")
+    pool = await queue_of(drive)
+    names = [f"owner {n}" for n in range(12)]
+    for name in names:
+        await drive.grant(100_000, owner=name)
+    accept, cancel = edge_of(PLAIN, "pending", "accept"), edge_of(PLAIN, "queued", "cancel")
+    ours: list[Job] = []
+    theirs: list[Job] = []
+    for _ in range(6):
+        news = [
+            [await drive.insert(pool=pool, owner=name, price=price) for name in order]
+            for order in (names, names[::-1])
+        ]
+        ours, theirs = [
+            [job for job in moved if job and job.state == "queued"]
+            for moved in await asyncio.gather(
+                *(
+                    asyncio.gather(
+                        *(store.jobs.apply(change(job, accept)) for job in new),
+                        *(store.jobs.apply(change(job, cancel)) for job in old),
+                    )
+                    for store, new, old in ((drive.store, news[0], theirs), (other_store, news[1], ours))
+                )
+            )
+        ]
+        assert len(ours) == len(theirs) == len(names)
+    assert "Deadlock" not in caplog.text
+
+
 async def test_dispatchers_of_many_processes_keep_a_limit(
     drive: Drive, other_store: PostgresStore, plain: asyncpg.Connection
 ) -> None:
@@ -218,3 +253,63 @@ async def test_what_was_freed_is_taken_away(drive: Drive, plain: asyncpg.Connect
         await ends(drive, *await serve(drive, pool, 1))
     assert await serve(drive, pool, 1) == []
     assert await plain.fetchval("SELECT count(*) FROM makegood.freed") == 0
+
+
+async def test_who_shall_be_cancelled_takes_no_room_of_others(
+    drive: Drive, plain: asyncpg.Connection
+) -> None:
+    pool = await queue_of(drive)
+    await limit(drive, Scope.OWNER, "ann", 1)
+    [_, doomed, last] = await queued(drive, pool, "ann", 3)
+    [running] = await serve(drive, pool, 2)
+    await plain.execute(
+        "UPDATE makegood.job SET cancel_requested_at = makegood.now() WHERE job_id = $1", doomed.id
+    )
+    await ends(drive, running)
+    assert ids(await serve(drive, pool, 1)) == [last.id]
+
+
+async def test_room_for_a_job_that_somebody_holds_is_kept_in_mind(
+    drive: Drive, plain: asyncpg.Connection
+) -> None:
+    """The transaction of a host, say, that looks at its job for long."""
+    pool = await queue_of(drive)
+    await limit(drive, Scope.OWNER, "ann", 1)
+    jobs = await queued(drive, pool, "ann", 2)
+    [running] = await serve(drive, pool, 2)
+    async with plain.transaction():
+        await plain.execute("SELECT FROM makegood.job WHERE job_id = $1 FOR UPDATE", jobs[1].id)
+        await ends(drive, running)
+        assert await serve(drive, pool, 2) == []
+    assert ids(await serve(drive, pool, 1)) == [jobs[1].id]
+
+
+async def test_nobody_who_accepts_jobs_for_long_keeps_a_dispatcher_waiting(
+    drive: Drive, plain: asyncpg.Connection
+) -> None:
+    pool = await queue_of(drive)
+    await drive.grant(5_000, owner="ann")
+    soon = await drive.now() + timedelta(hours=1)
+    late = [*await drive.queued(pool, 2, owner="ann", not_before=soon)]
+    await queued(drive, pool, "bob", 6)
+    await serve(drive, pool, 4)
+    await drive.advance(3_601)
+    new = await drive.insert(pool=pool, owner="ann")
+    async with plain.transaction():
+        await plain.execute(RAW, [new.id])
+        assert owners(await serve(drive, pool, 3)) == ["bob", "bob"]
+    assert set(ids(await serve(drive, pool, 3))) == {*ids(late), new.id}
+
+
+async def test_pauses_that_end_at_once_in_two_pools_make_no_dispatcher_wait(
+    drive: Drive, plain: asyncpg.Connection
+) -> None:
+    pool = await queue_of(drive)
+    await queued(drive, pool, "ann", 1)
+    for scope, name in ((Scope.POOL, pool), (Scope.OWNER, "ann")):
+        await pause(drive, scope, name, seconds=60)
+    assert await serve(drive, pool, 1) == []
+    await drive.advance(61)
+    async with plain.transaction():  # what another dispatcher does, before it has committed
+        await plain.execute("SELECT FROM makegood.rule FOR UPDATE")
+        assert owners(await serve(drive, pool, 1)) == ["ann"]

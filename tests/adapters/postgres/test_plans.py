@@ -25,6 +25,15 @@ END_THEM = """
     update makegood.job set state = 'failed', event = 'fail', operation_id = gen_random_uuid(), reason = null,
                             actor = 'test' where state = 'starting'
 """
+#: Everybody has a limit, and the owners of half of the queue are paused and were looked at.
+RULE_THEM = """
+    insert into makegood.rule (scope, name, actor, running_max) values ('owner', '*', 'test', 1);
+    insert into makegood.rule (scope, name, actor, paused_at, reason)
+        select 'owner', 'owner-' || n, 'test', makegood.now(), 'test' from generate_series(500, 999) as n;
+    delete from makegood.freed;
+    update makegood.job j set parked = 'owner' from makegood.rule r
+        where j.waiting and r.scope = 'owner' and r.name = j.owner_id and r.paused_at is not null
+"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ async def read_so_far(connection: asyncpg.Connection) -> Read:
     return Read(*row)
 
 
-async def fill(dsn: str, jobs: int) -> None:
+async def fill(dsn: str, jobs: int, *, ruled: bool) -> None:
     """Let *jobs* wait and as many be over, as autovacuum would leave them."""
     async with (
         PostgresStore.open(dsn) as store,
@@ -73,6 +82,8 @@ async def fill(dsn: str, jobs: int) -> None:
             await connection.execute(END_THEM)
             await preparer.end(over[ATTEMPTS:])
             await preparer.queued(jobs)
+            if ruled:
+                await connection.execute(RULE_THEM)
             await connection.execute("vacuum (analyze)")
         finally:
             await connection.close()
@@ -97,12 +108,12 @@ async def lives(dsn: str, provider: ScriptedProvider, first: int) -> None:
                 pass
 
 
-async def cost(dsn: str, jobs: int) -> tuple[float, float]:
+async def cost(dsn: str, jobs: int, *, ruled: bool) -> tuple[float, float]:
     """Return what each transition read beside *jobs* that wait: rows in turn, and rows by an index.
 
     The first lives do not count: they also look at what is true of every start.
     """
-    await fill(dsn, jobs)
+    await fill(dsn, jobs, ruled=ruled)
     provider = ScriptedProvider()
     connection = await asyncpg.connect(dsn)
     try:
@@ -117,11 +128,14 @@ async def cost(dsn: str, jobs: int) -> tuple[float, float]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("ruled", [False, True], ids=["no rules", "limits and pauses"])
 async def test_a_life_reads_as_much_in_a_long_queue_as_in_a_short_one(
-    database: str, empty_database: str
+    database: str, empty_database: str, ruled: bool
 ) -> None:
     async with PostgresStore.open(empty_database, update_schema=True):
         pass
-    (_, short), (in_turn, long) = await cost(empty_database, ATTEMPTS), await cost(database, 10 * ATTEMPTS)
+    # of each way to wait more than are counted one by one for a place, which is as many in any longer queue
+    _, short = await cost(empty_database, (3 if ruled else 1) * ATTEMPTS, ruled=ruled)
+    in_turn, long = await cost(database, 10 * ATTEMPTS, ruled=ruled)
     assert in_turn == 0
     assert long <= 2 * short

@@ -26,7 +26,7 @@ owners, weights = st.sampled_from(OWNERS), st.sampled_from(WEIGHTS)
 come = st.tuples(st.just("come"), owners, st.sampled_from((PLAIN, REVIEWED)), st.sampled_from((0, 0, 0, 1)))
 serve = st.tuples(st.just("serve"), st.integers(1, 4))
 one_by_one = st.tuples(st.just("serve"), st.just(1))
-goes = st.tuples(st.sampled_from(("end", "back")), st.integers(0, 5))
+goes = st.tuples(st.sampled_from(("end", "back", "cancel")), st.integers(0, 5))
 limit = st.tuples(
     st.just("limit"),
     st.sampled_from((Scope.OWNER, Scope.TYPE)),
@@ -48,6 +48,7 @@ class Crowd:
     pool: str = ""
     numbers: dict[object, int] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
     running: list[int] = field(default_factory=list)
     served: list[int] = field(default_factory=list)
 
@@ -71,6 +72,10 @@ class Crowd:
             case ("end" | "back" as how, n) if self.running:
                 job = await self.drive.job(self.jobs[self.running.pop(n % len(self.running))])
                 await self.drive.event(job, "fail" if how == "end" else "defer")
+                self.waiting += [self.numbers[job.id]] if how == "back" else []
+            case ("cancel", n) if self.waiting:
+                job = await self.drive.job(self.jobs[self.waiting.pop(n % len(self.waiting))])
+                await self.drive.event(job, "cancel")
             case ("limit", scope, n, most):
                 await self._limit(scope, self._name(scope, n), running_max=most)
             case ("pause", scope, n):
@@ -82,12 +87,14 @@ class Crowd:
     async def _come(self, owner: str, spec: Spec, priority: int) -> None:
         job = await self.drive.to("queued", spec, pool=self.pool, owner=owner, priority=priority)
         self.numbers[job.id] = len(self.jobs)
+        self.waiting.append(len(self.jobs))
         self.jobs.append(job)
 
     async def _serve(self, n: int) -> None:
         opened = await self.drive.store.attempts.dispatch(self.pool, accounts(self.pool), n)
         found = sorted(self.numbers[attempt.job_id] for attempt in opened)
         self.running += found
+        self.waiting = [number for number in self.waiting if number not in found]
         self.served += found
 
     async def _limit(self, scope: Scope, name: str, **values: Any) -> None:

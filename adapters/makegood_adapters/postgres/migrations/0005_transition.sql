@@ -194,6 +194,28 @@ begin
   end if;
 end $$;
 
+-- Take back from owners' shares what jobs had of them that left the queue without a slot: who cancels a hundred jobs does
+-- not stand behind them. No owner gets back more than its jobs that still wait, and one turn, leave. Called by job_after.
+create function makegood.take_places_back(p_jobs uuid[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin  -- the shares are locked: a later statement sees who came before that
+  with gone as (
+    select distinct owner_id, pool, priority from makegood.job where job_id = any(p_jobs)
+  ), rest as (
+    select g.*, 1 / coalesce((select r.weight from makegood.rule r where r.scope = 'owner' and r.name = g.owner_id), 1)
+             as step,
+           greatest((select l.virtual_time from makegood.lane l where l.pool = g.pool and l.priority = g.priority),
+                    (select max(j.start_tag) from makegood.job j where j.waiting and j.owner_id = g.owner_id
+                       and j.pool = g.pool and j.priority = g.priority), 0) as last
+    from gone g
+  )
+  update makegood.share s set start_tag = least(s.start_tag, r.last), finish_tag = r.last + r.step
+    from rest r where s.owner_id = r.owner_id and s.pool = r.pool and s.priority = r.priority
+      and s.finish_tag > r.last + r.step;
+end $$;
+
 -- Refuse an edge whose attempt is missing or about which too little is known. Called by job_before.
 create function makegood.check_attempt(
   job uuid, target text, current integer, wanted integer, intent integer, to_cancel boolean, opens boolean,
@@ -244,14 +266,16 @@ declare
   hold uuid[];
   settle uuid[];
   come uuid[];
+  gone uuid[];
   left_slot boolean;
   left_queue boolean;
 begin
   select bool_or(true), array_agg(job_id) filter (where money = 'hold'),
          array_agg(job_id) filter (where money in ('capture', 'release', 'policy')),
          array_agg(job_id) filter (where waiting and queued_at = entered_at),
+         array_agg(job_id) filter (where queued_at is not null and not waiting and attempt = 0),
          bool_or(attempt > 0 and not slot), bool_or(queued_at is not null and not slot)
-    into any_moved, hold, settle, come, left_slot, left_queue from changed where moved;
+    into any_moved, hold, settle, come, gone, left_slot, left_queue from changed where moved;
   if any_moved is null then
     return null;
   end if;
@@ -264,6 +288,12 @@ begin
   end if;
   if settle is not null then
     perform makegood.settle_credits(settle);
+  end if;
+  if gone is not null then
+    perform 1 from makegood.share where (owner_id, pool, priority) in (
+      select owner_id, pool, priority from makegood.job where job_id = any(come || gone))
+      order by owner_id, pool, priority for no key update;
+    perform makegood.take_places_back(gone);
   end if;
   if come is not null then
     perform makegood.give_places(come);

@@ -56,6 +56,7 @@ begin
         next_fetch_at = case when f.verdict = 'succeeded' and a.closed_at is null then makegood.now()
                              else a.next_fetch_at end,
         next_ask_at = case when f.verdict = 'accepted' and a.accepted_at is null
+            and (a.next_ask_at is null or a.next_ask_at > makegood.now())  -- else somebody has hinted at it
           then makegood.now() + make_interval(secs => coalesce((
             select l.first_ask_seconds  -- unless somebody has told something, or the task is not wanted
             from makegood.job j join makegood.learned l on l.type = j.type

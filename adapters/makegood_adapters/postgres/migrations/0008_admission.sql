@@ -62,6 +62,7 @@ create index freed_in_pool on makegood.freed (pool, freed_id);
 
 alter table makegood.job add check (waiting or parked = 'no');
 create index job_oldest on makegood.job (pool, queued_at, job_id) where waiting and parked = 'no';
+create index job_of_share on makegood.job (owner_id, pool, priority, start_tag) where waiting;
 create index job_in_slot on makegood.job (pool, owner_id) where slot;
 create index job_parked_time on makegood.job (pool, not_before) where waiting and parked = 'time';
 create index job_parked_owner on makegood.job (pool, owner_id, priority desc, start_tag, queued_at, job_id)
@@ -70,7 +71,7 @@ create index job_parked_type on makegood.job (pool, type, priority desc, start_t
   where waiting and parked = 'type';
 
 -- Give jobs that begin to wait their place: in the order of each owner's jobs, after those it has there already.
--- Who moved them has perhaps guessed right. Called by job_after, when it has the wallets.
+-- Who moved them has perhaps guessed right. Called by job_after, when it has the wallets, and by take_up.
 create function makegood.give_places(p_jobs uuid[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off
@@ -121,15 +122,42 @@ begin
   if most is null then
     return 2147483647;
   end if;
-  if p_scope = 'owner' then
-    return most - (select count(*) from makegood.job where pool = p_pool and owner_id = p_name and slot);
+  return most - case when p_scope = 'owner'
+    then (select count(*) from makegood.job where pool = p_pool and owner_id = p_name and slot)
+    else (select count(*) from makegood.job where pool = p_pool and slot and type = p_name) end;
+end $$;
+
+-- Put parked jobs back into the queue. Those without a slot before whose turn has passed get a place as if they began to
+-- wait now: else a crowd that was put off would go before all others; left out are those whose owner's share is locked by
+-- who accepts jobs. Called by unpark and unpark_all.
+create function makegood.take_up(p_jobs uuid[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  late uuid[];
+  placed uuid[];
+begin
+  select array_agg(j.job_id) into late from makegood.job j
+    join makegood.lane l using (pool, priority) join makegood.share s using (owner_id, pool, priority)
+    where j.job_id = any(p_jobs) and j.attempt = 0 and j.start_tag < l.virtual_time;
+  if late is not null then
+    with free as materialized (
+      select owner_id, pool, priority from makegood.share
+      where (owner_id, pool, priority) in (select owner_id, pool, priority from makegood.job where job_id = any(late))
+      order by owner_id, pool, priority for no key update skip locked)
+    select array_agg(job_id) into placed from makegood.job join free using (owner_id, pool, priority)
+      where job_id = any(late);
+    perform makegood.give_places(placed);
   end if;
-  return most - (select count(*) from makegood.job where pool = p_pool and slot and type = p_name);
+  update makegood.job set parked = 'no'
+    where job_id = any(p_jobs) and job_id <> all(array(select unnest(late) except select unnest(placed)));
 end $$;
 
 -- Put parked jobs of an owner or a type back into the queue, in order and no more than there is room for, nor than
--- p_most; if there is room for more than that, it comes up again. Called by unpark_all.
-create function makegood.unpark(p_pool text, p_scope text, p_name text, p_most integer) returns void
+-- p_most; if there is room for more than that, it comes up again. Return the room that is left then, for those that
+-- others hold. Called by unpark_all.
+create function makegood.unpark(p_pool text, p_scope text, p_name text, p_most integer) returns integer
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -138,39 +166,43 @@ declare
   found_jobs uuid[];
 begin
   if room <= 0 then
-    return;
+    return 0;
   end if;
   if p_scope = 'owner' then
-    select array_agg(job_id) into found_jobs from (
+    found_jobs := array(
       select job_id from makegood.job
-      where pool = p_pool and waiting and parked = 'owner' and owner_id = p_name
-      order by priority desc, start_tag, queued_at, job_id limit least(room, p_most)
-      for no key update skip locked) t;
+      where pool = p_pool and waiting and parked = 'owner' and owner_id = p_name and cancel_requested_at is null
+      order by priority desc, start_tag, queued_at, job_id limit least(room, p_most) for no key update skip locked);
   else
-    select array_agg(job_id) into found_jobs from (
+    found_jobs := array(
       select job_id from makegood.job
-      where pool = p_pool and waiting and parked = 'type' and type = p_name
-      order by priority desc, start_tag, queued_at, job_id limit least(room, p_most)
-      for no key update skip locked) t;
+      where pool = p_pool and waiting and parked = 'type' and type = p_name and cancel_requested_at is null
+      order by priority desc, start_tag, queued_at, job_id limit least(room, p_most) for no key update skip locked);
   end if;
-  update makegood.job set parked = 'no' where job_id = any(found_jobs);
+  if room = 2147483647 then  -- after a pause; of those with a limit no more than that go first
+    perform makegood.take_up(found_jobs);
+  else
+    update makegood.job set parked = 'no' where job_id = any(found_jobs);
+  end if;
   if room > p_most and cardinality(found_jobs) = p_most then
     insert into makegood.freed (pool, scope, name) values (p_pool, p_scope, p_name);
+    return 0;
   end if;
+  return room - cardinality(found_jobs);
 end $$;
 
 -- Let others have room that a job could not use, whose owner and type must both have it; tell whether there are any.
--- Called by take_waiting.
+-- Called by take_waiting and unpark_all.
 create function makegood.offer_room(p_pool text, p_scope text, p_name text, p_room integer) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off as $$
 begin
   if p_room <= 0 or not exists (
       select 1 from makegood.job where p_scope = 'owner' and pool = p_pool and waiting and parked = 'owner'
-        and owner_id = p_name
+        and owner_id = p_name and cancel_requested_at is null
       union all
       select 1 from makegood.job where p_scope = 'type' and pool = p_pool and waiting and parked = 'type'
-        and type = p_name) then
+        and type = p_name and cancel_requested_at is null) then
     return false;
   end if;
   insert into makegood.freed (pool, scope, name) values (p_pool, p_scope, p_name);
@@ -189,11 +221,13 @@ declare
   one record;
   sweep record;
   found_name text;
+  held text[] := '{}';
+  more boolean;
 begin
-  update makegood.job set parked = 'no' where job_id in (
+  perform makegood.take_up(array(
     select job_id from makegood.job
     where pool = p_pool and waiting and parked = 'time' and not_before <= makegood.now()
-    order by not_before limit 500 for no key update skip locked);
+    order by not_before limit 500 for no key update skip locked));
 
   select sweep_scope as scope, sweep_after as after, swept_at <= makegood.now() - interval '30 seconds' as due
     into sweep from makegood.pool where name = p_pool;
@@ -207,12 +241,15 @@ begin
     if one.name = '*' then
       sweep.scope := 'owner'; sweep.after := '';
     else
-      perform makegood.unpark(p_pool, one.scope, one.name, p_most);
+      held := held || array[array[one.scope, one.name, makegood.unpark(p_pool, one.scope, one.name, p_most)::text]];
     end if;
   end loop;
+  more := exists (select 1 from makegood.freed where pool = p_pool);
+  perform makegood.offer_room(p_pool, held[n][1], held[n][2], held[n][3]::integer)  -- not looked at again before the next dispatch
+    from generate_subscripts(held, 1) as n;
 
   if sweep.scope is null and not sweep.due then
-    return exists (select 1 from makegood.freed where pool = p_pool);
+    return more;
   end if;
   sweep.scope := coalesce(sweep.scope, 'owner');
   for i in 1..names_max loop
@@ -230,7 +267,7 @@ begin
       sweep.scope := 'type'; sweep.after := '';
     else
       update makegood.pool set sweep_scope = null, sweep_after = '', swept_at = makegood.now() where name = p_pool;
-      return false;
+      return more;
     end if;
   end loop;
   update makegood.pool set sweep_scope = sweep.scope, sweep_after = sweep.after where name = p_pool;
@@ -247,9 +284,11 @@ begin
     perform 1 from makegood.pool where name = p_pool for no key update;
   end if;
   update makegood.rule set paused_at = null, paused_until = null, reason = null, closed = false
-    where paused_until <= makegood.now();
+    where (scope, name) in (select scope, name from makegood.rule where paused_until <= makegood.now()
+                            order by scope, name for no key update skip locked);
   return not exists (
-    select 1 from makegood.rule where scope = 'pool' and name = p_pool and paused_at is not null);
+    select 1 from makegood.rule where scope = 'pool' and name = p_pool and paused_at is not null
+      and (paused_until is null or paused_until > makegood.now()));
 end $$;
 
 -- Take the next jobs of a locked pool: in the order of its queue, but of every so many slots one goes to the job that
@@ -269,8 +308,7 @@ declare
     where pool = p_pool and waiting and parked = 'no' and cancel_requested_at is null
     order by queued_at, job_id for no key update skip locked;
   one record;
-  since integer;
-  every integer;
+  since integer; every integer;
   oldest boolean;
   looks integer := 0;
   looks_by_age integer := 0;

@@ -48,6 +48,13 @@ end $$;
 create trigger has_a_budget after insert on makegood.provider_account
   for each row execute function makegood.account_asks();
 
+-- A task of which somebody has said something is due as if it had been for an hour: where more are due than may be asked
+-- about, it comes before the usual questions, and does not keep those away for ever. Called by whatever takes a hint.
+create function makegood.hinted_at() returns timestamptz
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select makegood.now() - interval '1 hour'
+$$;
+
 create index attempt_closed on makegood.attempt (closed_at) where closed_at is not null;
 
 -- Count who waits in one way after one place and up to another, at most p_limit. Called by standing and reckon.

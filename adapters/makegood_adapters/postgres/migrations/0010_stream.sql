@@ -92,7 +92,7 @@ begin
     select k.job_id, k.number, 'webhook', k.digest, k.body, k.task_id from known k order by k.job_id, k.number
     on conflict (job_id, attempt, source, digest) do update set copies = i.copies + 1
   ), due as (
-    update makegood.attempt a set next_ask_at = makegood.now()
+    update makegood.attempt a set next_ask_at = makegood.hinted_at()
     from known k where a.job_id = k.job_id and a.number = k.number and a.closed_at is null
   )
   select k.hash, k.job_id, k.number from known k;
@@ -126,7 +126,7 @@ begin
     where i.n < p_of_attempt and i.theirs < p_of_source
     on conflict do nothing;
     if found then
-      update makegood.attempt set next_ask_at = makegood.now()
+      update makegood.attempt set next_ask_at = makegood.hinted_at()
         where job_id = a.job_id and number = a.number and closed_at is null;
     end if;
   end loop;
@@ -179,7 +179,7 @@ begin
     on conflict do nothing
     returning job_id, attempt
   ), due as (
-    update makegood.attempt a set next_ask_at = makegood.now()
+    update makegood.attempt a set next_ask_at = makegood.hinted_at()
     from (select distinct job_id, attempt from kept) k
     where a.job_id = k.job_id and a.number = k.attempt and a.closed_at is null
   )

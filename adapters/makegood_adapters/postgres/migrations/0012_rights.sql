@@ -22,7 +22,8 @@ select kind, privilege, object from (values
     'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
     'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '
     'makegood.reckoning, makegood.ask_budget'),
-  (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends'),
+  (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends, '
+    'makegood.hinted_at'),
   (array['worker'], 'execute', 'function makegood.reckon'),
   (array['worker'], 'update (tokens, at)', 'table makegood.ask_budget'),
   (array['worker', 'api'], 'select', 'table makegood.attempt'),

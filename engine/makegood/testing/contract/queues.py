@@ -5,11 +5,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from statistics import median
+
+import pytest
 
 from makegood.fairness import KEEP, OLDEST_EVERY, Scope, starvation_bound
 from makegood.job import Job
-from makegood.testing.drive import PLAIN, Drive, accounts, edge_of
+from makegood.testing.drive import PLAIN, REVIEWED, Drive, accounts, edge_of
 
 _BY_ORDER_ALONE = 1_000_000
 _SLOTS = 2_000  # more than any test takes: nothing has to end before the next one starts
@@ -196,3 +199,53 @@ class QueuesContract:
         await drive.store.rules.limit(
             Scope.OWNER, owner, actor="test", running_max=KEEP, weight=weight, oldest_every=KEEP
         )
+
+    async def test_a_crowd_that_was_put_off_has_saved_no_turns_up(self, drive: Drive) -> None:
+        pool = await queue_of(drive)
+        await drive.grant(3_000, owner="ann")
+        await drive.queued(pool, 12, owner="ann", not_before=await drive.now() + timedelta(hours=1))
+        await queued(drive, pool, "bob", 20)
+        await serve(drive, pool, 20)
+        await drive.advance(3_601)
+        assert owners(await serve(drive, pool, 1)) == ["ann"]
+        await queued(drive, pool, "cy", 3)
+        assert owners(await serve(drive, pool, 6)).count("cy") == 3
+        assert owners(await serve(drive, pool, 9)) == ["ann"] * 8
+
+    @pytest.mark.parametrize("scope", [Scope.OWNER, Scope.TYPE])
+    async def test_a_crowd_that_was_paused_has_saved_no_turns_up(self, drive: Drive, scope: Scope) -> None:
+        pool = await queue_of(drive)
+        name = {Scope.OWNER: "ann", Scope.TYPE: REVIEWED.name}[scope]
+        await drive.grant(3_000, owner="ann")
+        crowd = [await drive.to("queued", REVIEWED, pool=pool, owner="ann") for _ in range(12)]
+        await drive.store.rules.pause(scope, name, actor="test", reason="test")
+        await queued(drive, pool, "bob", 20)
+        await serve(drive, pool, 20)
+        await drive.store.rules.resume(scope, name, actor="test")
+        first = await serve(drive, pool, 1)
+        await queued(drive, pool, "cy", 3)
+        then = await serve(drive, pool, 6)
+        assert owners(then).count("cy") == 3
+        again = [job.id for job in [*first, *then, *await serve(drive, pool, 9)] if job.owner == "ann"]
+        assert again == [job.id for job in crowd]
+
+    async def test_who_cancels_a_crowd_does_not_stand_behind_it(self, drive: Drive) -> None:
+        pool = await queue_of(drive)
+        many = await queued(drive, pool, "ann", 12)
+        await queued(drive, pool, "bob", 12)
+        for job in many[:-1]:
+            await drive.event(job, "cancel")
+        assert owners(await serve(drive, pool, 2)) == ["bob", "bob"]
+        await drive.event(many[-1], "cancel")
+        await queued(drive, pool, "ann", 3)
+        assert owners(await serve(drive, pool, 7)).count("ann") == 3
+
+    async def test_who_cancels_the_next_job_after_each_gains_no_turns(self, drive: Drive) -> None:
+        pool = await queue_of(drive)
+        await queued(drive, pool, "bob", 20)
+        served = []
+        for _ in range(10):
+            [_, spare] = await queued(drive, pool, "ann", 2)
+            served += owners(await serve(drive, pool, 2))
+            await drive.event(spare, "cancel")
+        assert served.count("bob") >= 9

@@ -277,6 +277,8 @@ class PausesContract:
             await pause(drive, Scope.POOL, "studoi")
         with pytest.raises(InvalidRequest, match=f"There is no type 'flim'.*{PLAIN.name}"):
             await limit(drive, Scope.TYPE, "flim", 1)
+        with pytest.raises(InvalidRequest, match=f"There is no pool 'studoi'.*{pool}"):
+            await resume(drive, Scope.POOL, "studoi")
         assert await drive.store.rules.all() == []
 
     async def test_a_pause_cannot_end_before_it_begins(self, drive: Drive) -> None:

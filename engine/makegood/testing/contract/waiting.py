@@ -269,3 +269,30 @@ class AskBudgetContract:
             counts.append(len(due))
             await drive.advance(600)
         assert counts == [1, 0, 1, 0]
+
+    async def test_who_hints_or_cancels_comes_before_the_usual_questions(self, drive: Drive) -> None:
+        await drive.grant(10_000)
+        pool = await drive.pool(20)
+        [*_, early, hinted, cancelled] = [await drive.to("running", pool=pool) for _ in range(16)]
+        unknown = await drive.submit(await drive.to("starting", pool=pool))
+        await drive.advance(600)
+        await drive.store.hints.report(unknown.id, "client", "it is done")
+        await drive.event(unknown, "begin", Verdict.ACCEPTED)
+        await drive.store.hints.report(hinted.id, "client", "it is done")
+        await drive.wants_cancel(cancelled)
+        due = await drive.store.attempts.due(accounts(pool), 100, 60, per_second=3)
+        assert {attempt.job_id for attempt in due} == {hinted.id, cancelled.id, unknown.id}
+        await drive.advance(3_600)
+        await drive.store.hints.report(hinted.id, "client", "and still is")
+        due = await drive.store.attempts.due(accounts(pool), 100, 60, per_second=14)
+        assert early.id in {attempt.job_id for attempt in due}
+        assert hinted.id not in {attempt.job_id for attempt in due}
+
+    async def test_who_wants_to_cancel_again_and_again_is_heard_once(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("running")
+        asked = 0
+        for _ in range(5):
+            job = await drive.wants_cancel(job)
+            asked += len(await drive.store.attempts.due(accounts(job.pool), 10, 60))
+        assert asked == 1

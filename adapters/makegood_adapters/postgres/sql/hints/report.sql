@@ -9,5 +9,5 @@ with kept as (
   on conflict (job_id, attempt, source, digest) do nothing
   returning job_id
 )
-update makegood.attempt a set next_ask_at = makegood.now()
+update makegood.attempt a set next_ask_at = makegood.hinted_at()
 from kept where a.job_id = kept.job_id and a.closed_at is null
