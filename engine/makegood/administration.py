@@ -107,6 +107,9 @@ class Administration:
         detail = {"actor": actor, "reason": reason}
         if found.phase is Phase.UNCERTAIN:
             await self._no_task(job, found, detail)
+            told = await self._store.attempts.get(job_id, attempt)
+            if told is not None and told.verdict is not Verdict.REJECTED:  # found at this very moment
+                raise InvalidRequest(_needs_nobody(told))
         elif await self._alarms(found):
             await self._store.attempts.record(found.evidence(Verdict.RESOLVED, SOURCE, detail=detail))
         else:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from makegood import (
+    Attempt,
     BaseJob,
     Event,
     Failure,
@@ -20,6 +21,7 @@ from makegood import (
 )
 from makegood.job import Phase
 from makegood.outcome import Failed, Trouble, Unfinished
+from makegood.ports import StoredHint
 from makegood.testing.provider import PNG
 from tests.engine.world import PRICE, RUNNING, Upscale, World, a_job, a_world, in_state
 
@@ -227,3 +229,23 @@ async def test_nobody_is_needed_where_the_provider_answers(world: World) -> None
         await world.engine.resolve(job.id, 1, **WHO)
     with pytest.raises(InvalidRequest, match="no attempt 2"):
         await world.engine.resolve(job.id, 2, **WHO)
+
+
+async def test_a_task_that_is_found_while_a_person_decides_is_not_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await world.uncertain()
+    attempt, unread = await world.attempt(job), world.store.hints.unread
+
+    async def and_then_found(of: Attempt) -> list[StoredHint]:
+        hints = await unread(of)
+        await world.store.attempts.record(attempt.evidence(Verdict.ACCEPTED, "webhook", task_id="task-1"))
+        return hints
+
+    monkeypatch.setattr(world.store.hints, "unread", and_then_found)
+    with pytest.raises(InvalidRequest, match="provider's answer decides"):
+        await world.engine.resolve(job.id, 1, **WHO)
+    monkeypatch.undo()
+    assert (await world.job(job)).state == "starting"
+    await world.ask()
+    assert ((await world.job(job)).state, world.provider.count("submit")) == ("running", 1)
