@@ -104,7 +104,12 @@ async def test_what_is_over_is_over_for_people_too(world: World, state: str, eve
     [
         ({"actor": " "}, "name of a person"),
         ({"actor": "watchdog"}, "name of a person"),
+        ({"actor": "bo\x00"}, "printable"),
+        ({"actor": "b" * 501}, "printable"),
         ({"reason": ""}, "needs a reason"),
+        ({"reason": "r" * 10_001}, "say it shorter"),
+        ({"event": BaseJob.complete, "files": ["x.png"], "earned": -1}, "0 to 100"),
+        ({"event": BaseJob.complete, "files": ["x.png"], "earned": PRICE + 1}, "0 to 100"),
         ({"event": BaseJob.begin}, "not by 'begin'"),
         ({"event": BaseJob.complete}, "name its files"),
         ({"event": BaseJob.complete, "files": ["gone.png"]}, "no file 'gone.png'"),
@@ -227,8 +232,9 @@ async def test_nobody_is_needed_where_the_provider_answers(world: World) -> None
     job = await world.running()
     with pytest.raises(InvalidRequest, match="provider's answer decides"):
         await world.engine.resolve(job.id, 1, **WHO)
-    with pytest.raises(InvalidRequest, match="no attempt 2"):
-        await world.engine.resolve(job.id, 2, **WHO)
+    for number in (-1, 0, 2, 2**70):
+        with pytest.raises(InvalidRequest, match=f"no attempt {number}"):
+            await world.engine.resolve(job.id, number, **WHO)
 
 
 async def test_a_task_that_is_found_while_a_person_decides_is_not_made_again(
