@@ -27,7 +27,7 @@ class Service:
     """A running `makegood serve`, its port and what it has logged."""
 
     def __init__(self, process: Process, port: int, log: Path, plain: asyncpg.Connection) -> None:
-        self.process, self._port, self._log, self.plain = process, port, log, plain
+        self.process, self.port, self._log, self.plain = process, port, log, plain
 
     @property
     def log(self) -> str:
@@ -46,7 +46,7 @@ class Service:
         with suppress(aiohttp.ClientError):
             async with (
                 aiohttp.ClientSession(trust_env=False) as session,
-                session.get(f"http://127.0.0.1:{self._port}/health") as reply,
+                session.get(f"http://127.0.0.1:{self.port}/health") as reply,
             ):
                 return await reply.json()
         return None
@@ -203,3 +203,28 @@ async def test_a_second_signal_ends_at_once_also_what_cannot_end(
         service.process.send_signal(number)
         assert await service.ended() == 128 + number
         await service.plain.execute("rollback")
+
+
+async def test_nothing_new_is_begun_while_a_slow_request_delays_the_end(
+    database: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, database) as service:
+        await service.until(service.health, "an answer")
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        head = (
+            f"POST /hooks/{43 * 'n'} HTTP/1.1",
+            "Host: localhost",
+            "Content-Length: 2",
+            "Expect: 100-continue",
+        )
+        writer.write("\r\n".join((*head, "", "")).encode())
+        assert b" 100 " in await reader.readline()  # it is under way
+        await reader.readline()
+        service.process.send_signal(signal.SIGTERM)
+
+        async def drains() -> bool:
+            return [row["state"] for row in await service.workers()] == ["draining"]
+
+        await service.until(drains, "the end begins")
+        writer.close()
+        assert await service.ended() == 0

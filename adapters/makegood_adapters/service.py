@@ -96,6 +96,7 @@ async def serve(
             log.warning("no provider account is configured: jobs are accepted and wait, nothing is run")
         await stopping.wait()
         log.info("stopping")
+        engine.stop()  # at once: requests that are under way may take a while to be answered
 
 
 def bind(config: ServiceConfig) -> socket.socket:

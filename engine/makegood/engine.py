@@ -127,6 +127,11 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
         if self._lifetime:
             await self._lifetime.end()
 
+    def stop(self) -> None:
+        """Begin the end, so that its time counts from here: take no new work. Calls are still answered."""
+        if self._lifetime:
+            self._lifetime.stop()
+
     @property
     def refused(self) -> dict[str, str]:
         """The job types, as `name@version`, whose rules the store refused, each with the reason."""
