@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import re
 import signal
@@ -16,6 +17,8 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+
+from makegood_adapters.cli.serve.parent import Parent
 
 PROGRAM = Path(sys.executable).with_name("makegood")
 #: What takes so long has failed; nothing waits so long on purpose.
@@ -228,3 +231,36 @@ async def test_nothing_new_is_begun_while_a_slow_request_delays_the_end(
         await service.until(drains, "the end begins")
         writer.close()
         assert await service.ended() == 0
+
+
+PROGRAM_OF_A_CHILD = f"""#!{sys.executable}
+import os, sys
+os.write(0, b"listening\\n")
+open(sys.argv[0] + sys.argv[sys.argv.index("--number") + 1], "w").close()
+while os.read(0, 1):
+    pass
+"""
+
+
+async def test_a_program_that_is_being_replaced_is_started_once_it_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program, new, stopping = tmp_path / "program", tmp_path / "new", asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener, caplog.at_level(logging.INFO, "makegood.serve"):
+        running = asyncio.create_task(Parent([str(program)], 2, listener, os.environ).run(stopping))
+
+        async def until(holds: Callable[[], bool]) -> None:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not holds():
+                    assert not running.done(), running
+                    await asyncio.sleep(0.01)
+
+        try:
+            await until(lambda: "worker 1 cannot be started ([Errno 2]" in caplog.text)
+            new.write_text(PROGRAM_OF_A_CHILD)
+            new.chmod(0o755)
+            new.rename(program)
+            await until((tmp_path / "program2").exists)
+        finally:
+            stopping.set()
+        assert await running == 0
