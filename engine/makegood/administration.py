@@ -17,7 +17,7 @@ from makegood.errors import GuardFailed, IllegalTransition, InvalidRequest, Unkn
 from makegood.job import Attempt, Evidence, Job, Phase, Verdict
 from makegood.jobtype import JobType
 from makegood.lifecycle import BaseJob, Completion, Failure
-from makegood.machine import Empty, Event
+from makegood.machine import Empty, Event, Money
 from makegood.mover import POLL, Mover
 from makegood.outcome import JSON
 from makegood.ports import Blobs, Store, Wakeups
@@ -197,12 +197,14 @@ def _told(actor: str, reason: str) -> tuple[str, str]:
 
 
 def _event_from(job_type: type[JobType], job: Job, name: str) -> str:
-    """Return *name*; where the type has no `fail`, the event by which its deadline ends the job."""
+    """Return *name*; where the type has no `fail`, the event by which its deadline ends the job with its
+    credits back. Where they are paid already there is none: that job is not to be failed any more."""
     if job.finished_at is not None:
         raise IllegalTransition(name, job.state, [])
     if name == BaseJob.fail.name and name not in job_type.rules.allowed(job.state):
         edge = job_type.spec.on_deadline(job.state)
-        return edge.event if edge else name
+        back = edge and (edge.money is Money.RELEASE or edge.dest == BaseJob.failed.name)
+        return edge.event if edge and back else name
     return name
 
 

@@ -144,6 +144,22 @@ async def test_a_state_of_ones_own_ends_as_its_deadline_would() -> None:
         await world.ended(job, "failed")
 
 
+async def test_a_job_that_is_paid_already_is_not_failed_and_not_completed_in_its_place() -> None:
+    class Handed(Upscale):
+        handed_over = State(deadline=RUNNING)
+        hand_over = Event(BaseJob.running >> handed_over, money=Money.CAPTURE)
+        archive = Event(handed_over >> BaseJob.completed)
+
+    async with a_world(Handed) as world:
+        job = await world.running(Handed)
+        said = (await world.attempt(job)).evidence(Verdict.SUCCEEDED, "query")
+        paid = await world.mover.fire(job.id, "hand_over", actor="test", evidence=said)
+        with pytest.raises(IllegalTransition, match="Allowed: archive"):
+            await world.engine.administer(job.id, BaseJob.fail, **WHO)
+        assert await world.job(job) == paid
+        assert await world.money(job) == JobMoney(captured=PRICE)
+
+
 async def test_a_cancellation_by_a_person_costs_nothing_whatever_the_policy_says() -> None:
     class Dear(Upscale):
         @classmethod
