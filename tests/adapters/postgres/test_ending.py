@@ -35,7 +35,7 @@ async def test_an_engine_whose_database_is_frozen_comes_to_its_end(proxy: Proxy)
         )
         async with engine:
             proxy.pause()
-            while any(engine.health[name].began_at is None for name in asked):  # noqa: ASYNC110
+            while any(engine.health[name].began_at is None for name in asked):  # noqa: ASYNC110 - a turn tells nobody that it began
                 await asyncio.sleep(0.01)
         proxy.resume()
     assert all(health.over for health in engine.health.values())
