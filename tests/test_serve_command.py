@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import re
 import signal
@@ -17,6 +18,8 @@ import aiohttp
 import asyncpg
 import pytest
 
+from makegood_adapters.cli.serve.parent import Parent
+
 PROGRAM = Path(sys.executable).with_name("makegood")
 #: What takes so long has failed; nothing waits so long on purpose.
 PATIENCE_SECONDS = 60.0
@@ -27,7 +30,7 @@ class Service:
     """A running `makegood serve`, its port and what it has logged."""
 
     def __init__(self, process: Process, port: int, log: Path, plain: asyncpg.Connection) -> None:
-        self.process, self._port, self._log, self.plain = process, port, log, plain
+        self.process, self.port, self._log, self.plain = process, port, log, plain
 
     @property
     def log(self) -> str:
@@ -46,7 +49,7 @@ class Service:
         with suppress(aiohttp.ClientError):
             async with (
                 aiohttp.ClientSession(trust_env=False) as session,
-                session.get(f"http://127.0.0.1:{self._port}/health") as reply,
+                session.get(f"http://127.0.0.1:{self.port}/health") as reply,
             ):
                 return await reply.json()
         return None
@@ -204,3 +207,61 @@ async def test_a_second_signal_ends_at_once_also_what_cannot_end(
         service.process.send_signal(number)
         assert await service.ended() == 128 + number
         await service.plain.execute("rollback")
+
+
+async def test_nothing_new_is_begun_while_a_slow_request_delays_the_end(
+    database: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, database) as service:
+        await service.until(service.health, "an answer")
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        head = (
+            f"POST /hooks/{43 * 'n'} HTTP/1.1",
+            "Host: localhost",
+            "Content-Length: 2",
+            "Expect: 100-continue",
+        )
+        writer.write("\r\n".join((*head, "", "")).encode())
+        assert b" 100 " in await reader.readline()  # it is under way
+        await reader.readline()
+        service.process.send_signal(signal.SIGTERM)
+
+        async def drains() -> bool:
+            return [row["state"] for row in await service.workers()] == ["draining"]
+
+        await service.until(drains, "the end begins")
+        writer.close()
+        assert await service.ended() == 0
+
+
+PROGRAM_OF_A_CHILD = f"""#!{sys.executable}
+import os, sys
+os.write(0, b"listening\\n")
+open(sys.argv[0] + sys.argv[sys.argv.index("--number") + 1], "w").close()
+while os.read(0, 1):
+    pass
+"""
+
+
+async def test_a_program_that_is_being_replaced_is_started_once_it_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program, new, stopping = tmp_path / "program", tmp_path / "new", asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener, caplog.at_level(logging.INFO, "makegood.serve"):
+        running = asyncio.create_task(Parent([str(program)], 2, listener, os.environ).run(stopping))
+
+        async def until(holds: Callable[[], bool]) -> None:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not holds():
+                    assert not running.done(), running
+                    await asyncio.sleep(0.01)
+
+        try:
+            await until(lambda: "worker 1 cannot be started ([Errno 2]" in caplog.text)
+            new.write_text(PROGRAM_OF_A_CHILD)
+            new.chmod(0o755)
+            new.rename(program)
+            await until((tmp_path / "program2").exists)
+        finally:
+            stopping.set()
+        assert await running == 0

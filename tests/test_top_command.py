@@ -150,3 +150,15 @@ async def test_what_cannot_be_shown_is_told_in_a_sentence() -> None:
     assert (status, out) == (2, "")
     assert err.startswith("makegood: Cannot connect to Postgres at 127.0.0.1:1/nothing")
     assert "a-password" not in err
+
+
+async def test_long_names_push_nothing_off_a_narrow_page(database: str) -> None:
+    host = "ip-10-0-12-34.eu-central-1.compute.internal"
+    ill = {"relay": {"failures": 3}}
+    async with PostgresStore.open(database) as store:
+        name = WorkerName(host=host, pid=4001, number=1, version="0.1.0")
+        await store.workers.beat(a_worker(1, name=name, accounts=("main", "overflow-account"), health=ill))
+    status, out, _ = await top(database, "--once")
+    assert (status, max(map(len, out.splitlines())) <= 80) == (0, True)
+    assert {"process", "since", "seen", "state", "running", "unhealthy", "relay"} <= set(out.split())
+    assert "4001 [1]" in out

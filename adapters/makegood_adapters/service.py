@@ -99,6 +99,7 @@ async def serve(
             log.warning("no provider account is configured: jobs are accepted and wait, nothing is run")
         await stopping.wait()
         log.info("stopping")
+        engine.stop()  # at once: requests that are under way may take a while to be answered
 
 
 async def _look_at_hooks(base_url: str) -> None:

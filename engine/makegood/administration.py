@@ -12,11 +12,12 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from makegood.buckets import check_texts
 from makegood.errors import GuardFailed, IllegalTransition, InvalidRequest, UnknownJob
 from makegood.job import Attempt, Evidence, Job, Phase, Verdict
 from makegood.jobtype import JobType
 from makegood.lifecycle import BaseJob, Completion, Failure
-from makegood.machine import Empty, Event
+from makegood.machine import Empty, Event, Money
 from makegood.mover import POLL, Mover
 from makegood.outcome import JSON
 from makegood.ports import Blobs, Store, Wakeups
@@ -27,6 +28,8 @@ from makegood.statement import ENGINE
 SOURCE = "administrator"
 #: Sources of what was found out of an attempt, and no program could settle.
 ALARMS = ("draining deadline", "late webhook")
+#: So many characters a reason may have.
+REASON_MAX = 10_000
 _ACTS = (BaseJob.fail.name, BaseJob.complete.name, BaseJob.cancel.name)
 
 
@@ -71,6 +74,9 @@ class Administration:
         when the job is over or its type does not allow the event, InvalidRequest; then nothing has changed.
         """
         actor, reason = _told(actor, reason)
+        price = (await self._known(job_id)).price
+        if earned is not None and not 0 <= earned <= price:
+            raise InvalidRequest(f"earned must be 0 to {price}, the price of the job, not {earned}.")
         payload = await self._payload(event, files, earned)
         for last in range(self.settings.decide_tries_max - 1, -1, -1):
             job = await self._known(job_id)
@@ -101,12 +107,15 @@ class Administration:
         """
         actor, reason = _told(actor, reason)
         job = await self._known(job_id)
-        found = await self._store.attempts.get(job_id, attempt)
+        found = await self._store.attempts.get(job_id, attempt) if 0 < attempt <= job.attempt else None
         if found is None:
             raise InvalidRequest(f"Job {job_id} has no attempt {attempt}; it has had {job.attempt}.")
         detail = {"actor": actor, "reason": reason}
         if found.phase is Phase.UNCERTAIN:
             await self._no_task(job, found, detail)
+            told = await self._store.attempts.get(job_id, attempt)
+            if told is not None and told.verdict is not Verdict.REJECTED:  # found at this very moment
+                raise InvalidRequest(_needs_nobody(told))
         elif await self._alarms(found):
             await self._store.attempts.record(found.evidence(Verdict.RESOLVED, SOURCE, detail=detail))
         else:
@@ -179,16 +188,23 @@ def _told(actor: str, reason: str) -> tuple[str, str]:
         )
     if not reason:
         raise InvalidRequest("An administrator's act needs a reason: it is kept with the job for good.")
+    check_texts(actor=actor)
+    if len(reason) > REASON_MAX:
+        raise InvalidRequest(
+            f"The reason has {len(reason):,} characters, at most {REASON_MAX:,} are kept: say it shorter."
+        )
     return actor, reason
 
 
 def _event_from(job_type: type[JobType], job: Job, name: str) -> str:
-    """Return *name*; where the type has no `fail`, the event by which its deadline ends the job."""
+    """Return *name*; where the type has no `fail`, the event by which its deadline ends the job with its
+    credits back. Where they are paid already there is none: that job is not to be failed any more."""
     if job.finished_at is not None:
         raise IllegalTransition(name, job.state, [])
     if name == BaseJob.fail.name and name not in job_type.rules.allowed(job.state):
         edge = job_type.spec.on_deadline(job.state)
-        return edge.event if edge else name
+        back = edge and (edge.money is Money.RELEASE or edge.dest == BaseJob.failed.name)
+        return edge.event if edge and back else name
     return name
 
 

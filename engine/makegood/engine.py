@@ -129,6 +129,11 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
         if self._lifetime:
             await self._lifetime.end()
 
+    def stop(self) -> None:
+        """Begin the end, so that its time counts from here: take no new work. Calls are still answered."""
+        if self._lifetime:
+            self._lifetime.stop()
+
     @property
     def refused(self) -> dict[str, str]:
         """The job types, as `name@version`, whose rules the store refused, each with the reason."""
@@ -249,12 +254,15 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
         job_type = await self._mover.type_of(job)
         if job_type.at_provider(job):
             job = await self.get(job_id)  # what is remembered may be over by now
-        if not job_type.at_provider(job):
+        for last in range(self.settings.decide_tries_max - 1, -1, -1):
+            if job_type.at_provider(job):
+                break
             try:
                 return await self._mover.fire(job_id, BaseJob.cancel.name, actor=actor, reason=reason)
-            except GuardFailed:
+            except GuardFailed as refusal:
                 job = await self.get(job_id)
-                if not job_type.at_provider(job):  # else it was submitted at this very moment
+                # It was submitted at this very moment, and perhaps refused and is back again.
+                if not (job_type.at_provider(job) or (last and "evidence" in refusal.unmet)):
                     raise
         permitted(job_type, job, BaseJob.cancel.name, Empty())
         asked = await self._store.jobs.request_cancel(job_id)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import overload
 from uuid import UUID
 
+from makegood.buckets import check_texts
 from makegood.errors import InvalidRequest, UnknownJob
 from makegood.job import Transition
 from makegood.mover import PLACED, job_topic, owner_topic
@@ -12,6 +13,8 @@ from makegood.settings import Settings
 
 #: How much of the stream is read at a time.
 STEPS_MAX = 200
+#: No job gets so far: what a store can count to.
+_VERSION_MAX = 2**31 - 1
 
 
 class Watching:
@@ -23,7 +26,7 @@ class Watching:
 
     async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
         """Return the job's transitions with a version above *after_version*, in order."""
-        return await self._store.jobs.history(job_id, after_version)
+        return await self._store.jobs.history(job_id, min(max(-1, after_version), _VERSION_MAX))
 
     async def last_seq(self) -> int:
         """Return the `seq` of the last transition in the stream, 0 before the first: where to begin in order
@@ -45,20 +48,27 @@ class Watching:
         None is left out and none comes twice, wherever one begins. Those of one job come in its order; those
         of several in that of their places in the stream, which a process with loops gives after the commit.
         While the store cannot be reached it raises StoreUnavailable, and one goes on where one was. Raises
-        UnknownJob, and InvalidRequest for an *after* to which the stream has not come.
+        UnknownJob, and InvalidRequest for an *after* to which the job, or the stream, has not come.
         """
+        check_texts(owner=owner)
         if job_id is None:
             return self._watch_stream(owner, max(0, after or 0))
         if owner is not None:
             raise InvalidRequest("Watch a job, or all jobs of an owner, not both: leave one of them out.")
-        return self._watch_job(job_id, -1 if after is None else after)
+        return self._watch_job(job_id, -1 if after is None else max(-1, after))
 
-    async def _watch_job(self, job_id: UUID, version: int) -> AsyncGenerator[Transition, None]:
+    async def _watch_job(self, job_id: UUID, after: int) -> AsyncGenerator[Transition, None]:
+        version = after
         with self._wakeups.listen(job_topic(job_id)) as bell:
             while True:
                 job = await self._store.jobs.get(job_id)
                 if job is None:
                     raise UnknownJob(job_id)
+                if version == after > job.version:
+                    raise InvalidRequest(
+                        f"Job {job_id} has come to version {job.version}, so nobody can have seen {after}: "
+                        "the number is of another job, or the database was restored. Leave it out."
+                    )
                 for transition in await self.history(job_id, version):
                     yield transition
                     version = transition.version

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from makegood import (
+    Attempt,
     BaseJob,
     Event,
     Failure,
@@ -20,6 +21,7 @@ from makegood import (
 )
 from makegood.job import Phase
 from makegood.outcome import Failed, Trouble, Unfinished
+from makegood.ports import StoredHint
 from makegood.testing.provider import PNG
 from tests.engine.world import PRICE, RUNNING, Upscale, World, a_job, a_world, in_state
 
@@ -102,7 +104,12 @@ async def test_what_is_over_is_over_for_people_too(world: World, state: str, eve
     [
         ({"actor": " "}, "name of a person"),
         ({"actor": "watchdog"}, "name of a person"),
+        ({"actor": "bo\x00"}, "printable"),
+        ({"actor": "b" * 501}, "printable"),
         ({"reason": ""}, "needs a reason"),
+        ({"reason": "r" * 10_001}, "say it shorter"),
+        ({"event": BaseJob.complete, "files": ["x.png"], "earned": -1}, "0 to 100"),
+        ({"event": BaseJob.complete, "files": ["x.png"], "earned": PRICE + 1}, "0 to 100"),
         ({"event": BaseJob.begin}, "not by 'begin'"),
         ({"event": BaseJob.complete}, "name its files"),
         ({"event": BaseJob.complete, "files": ["gone.png"]}, "no file 'gone.png'"),
@@ -135,6 +142,22 @@ async def test_a_state_of_ones_own_ends_as_its_deadline_would() -> None:
         await world.engine.administer(job.id, BaseJob.fail, **WHO)
         assert "decline" in await world.way(job)
         await world.ended(job, "failed")
+
+
+async def test_a_job_that_is_paid_already_is_not_failed_and_not_completed_in_its_place() -> None:
+    class Handed(Upscale):
+        handed_over = State(deadline=RUNNING)
+        hand_over = Event(BaseJob.running >> handed_over, money=Money.CAPTURE)
+        archive = Event(handed_over >> BaseJob.completed)
+
+    async with a_world(Handed) as world:
+        job = await world.running(Handed)
+        said = (await world.attempt(job)).evidence(Verdict.SUCCEEDED, "query")
+        paid = await world.mover.fire(job.id, "hand_over", actor="test", evidence=said)
+        with pytest.raises(IllegalTransition, match="Allowed: archive"):
+            await world.engine.administer(job.id, BaseJob.fail, **WHO)
+        assert await world.job(job) == paid
+        assert await world.money(job) == JobMoney(captured=PRICE)
 
 
 async def test_a_cancellation_by_a_person_costs_nothing_whatever_the_policy_says() -> None:
@@ -225,5 +248,26 @@ async def test_nobody_is_needed_where_the_provider_answers(world: World) -> None
     job = await world.running()
     with pytest.raises(InvalidRequest, match="provider's answer decides"):
         await world.engine.resolve(job.id, 1, **WHO)
-    with pytest.raises(InvalidRequest, match="no attempt 2"):
-        await world.engine.resolve(job.id, 2, **WHO)
+    for number in (-1, 0, 2, 2**70):
+        with pytest.raises(InvalidRequest, match=f"no attempt {number}"):
+            await world.engine.resolve(job.id, number, **WHO)
+
+
+async def test_a_task_that_is_found_while_a_person_decides_is_not_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await world.uncertain()
+    attempt, unread = await world.attempt(job), world.store.hints.unread
+
+    async def and_then_found(of: Attempt) -> list[StoredHint]:
+        hints = await unread(of)
+        await world.store.attempts.record(attempt.evidence(Verdict.ACCEPTED, "webhook", task_id="task-1"))
+        return hints
+
+    monkeypatch.setattr(world.store.hints, "unread", and_then_found)
+    with pytest.raises(InvalidRequest, match="provider's answer decides"):
+        await world.engine.resolve(job.id, 1, **WHO)
+    monkeypatch.undo()
+    assert (await world.job(job)).state == "starting"
+    await world.ask()
+    assert ((await world.job(job)).state, world.provider.count("submit")) == ("running", 1)

@@ -1,9 +1,12 @@
 """Two ask about one task while its owner cancels it: whoever learns of the end, it ends as was asked for."""
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from makegood import Job, JobMoney
-from makegood.outcome import Cancelled, Output, Succeeded, Unfinished
+from makegood.outcome import Cancelled, Output, Rejected, Retry, Succeeded, Unfinished
 from makegood.runtime.inquiry import Inquiry
 from tests.engine.world import PATIENCE_SECONDS, PRICE, RUNNING, Upscale, World, a_world
 
@@ -70,3 +73,31 @@ async def test_c10_a_success_that_wins_the_race_with_a_cancel_is_delivered_and_p
     await world.engine.cancel(job.id)
     await world.work(world.poller, world.collector)
     await world.ended(job, "completed", captured=PRICE)
+
+
+async def test_a_cancel_during_which_the_provider_refuses_the_job_ends_it_in_the_queue(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds the job submitted, and when it looks again the job waits: nobody is to be asked."""
+    job, gate = await world.opened(), world.provider.gate("submit")
+    world.provider.plan(Rejected("421", "queue limit", Retry.LATER))
+
+    async def is_submitted() -> None:
+        await world.submitter.turn()
+        await gate.reached.wait()
+
+    async def is_back() -> None:
+        gate.opened.set()
+        await world.submitter.crew.drain(PATIENCE_SECONDS)
+
+    happenings, get, task = [is_submitted, is_back], world.store.jobs.get, asyncio.current_task()
+
+    async def meanwhile(*which: Any, **given: Any) -> Job | None:
+        if happenings and asyncio.current_task() is task:
+            await happenings.pop(0)()
+        return await get(*which, **given)
+
+    monkeypatch.setattr(world.store.jobs, "get", meanwhile)
+    assert (await world.engine.cancel(job.id)).state == "cancelled"
+    assert happenings == []
+    await world.ended(job, "cancelled")

@@ -185,3 +185,24 @@ async def test_a_store_that_does_not_know_workers_fails_the_heartbeat_and_nothin
         assert (await engine.wallet("ada")).available == WALLET - PRICE
         assert engine.health["heartbeat"].failures == 1
         assert {state.failures for name, state in engine.health.items() if name != "heartbeat"} == {0}
+
+
+async def test_what_raises_the_end_of_something_else_is_not_handed_back_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It would be taken again at once, and raise again."""
+    handed_back: list[str] = []
+
+    async def work() -> None:
+        gone = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        await gone
+
+    async def hand_back() -> None:
+        handed_back.append("work")
+
+    crew = Crew(1, lambda: None)
+    crew.start(work(), "work", hand_back)
+    await crew.drain(PATIENCE_SECONDS)
+    assert (crew.working, handed_back) == (0, [])
+    assert "work ended: something that it waited for was cancelled" in caplog.text

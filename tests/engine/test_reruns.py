@@ -183,13 +183,13 @@ async def test_a_type_decides_for_itself() -> None:
         assert (second.request["seed"], second.request["was"]) == (2, "request")
 
 
-@pytest.mark.parametrize("answer", ["no rerun", None])
+@pytest.mark.parametrize("answer", ["no rerun", KeyError("seed"), asyncio.CancelledError()])
 async def test_a_policy_that_raises_gives_all_credits_back(answer: Any) -> None:
     class Broken(Upscale):
         @classmethod
         def rerun_after(cls, job: Job, trouble: Trouble, request: JSON) -> Rerun | None:
-            if answer is None:
-                raise KeyError(trouble)
+            if isinstance(answer, BaseException):
+                raise answer
             return answer  # type: ignore[no-any-return]  # what a slip of the hand may return
 
     async with a_world(Broken) as world:

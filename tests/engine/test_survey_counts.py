@@ -1,6 +1,7 @@
 """A provider that counts other tasks than we do: those of others take places, ours are asked about."""
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -92,3 +93,17 @@ async def test_p10_a_task_that_is_neither_counted_nor_known_ends_with_its_refund
     await world.work(world.poller)
     await world.ended(job, "failed")
     assert await world.slots() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("limit", "in_use"), [(-1, 0), (3, -1), (2**31, 0), (3, 2**70), (3, 0.5), (True, 0), ("3", 0)]
+)
+async def test_numbers_that_no_account_can_have_are_no_answer(
+    world: World, limit: Any, in_use: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.instead(TELLS)
+    await surveyed(world, in_use=1)
+    await surveyed(world, in_use, limit)
+    use = await world.use()
+    assert (use.capacity, use.told, use.in_use, use.foreign, use.failures) == (3, 3, 1, 1, 1)
+    assert f"it says that the account may have {limit!r} tasks at a time" in caplog.text

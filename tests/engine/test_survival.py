@@ -264,7 +264,7 @@ def broken(kind: str) -> type[BaseJob]:
     """Return a job type with a guard or an effect on `begin` that raises."""
 
     class Broken(Upscale):
-        name = f"broken_{kind}"
+        name = f"broken_{kind.partition(' ')[0]}"
 
     def refuse(_: Job, __: BaseModel) -> bool:
         raise RuntimeError("a mistake of the type")
@@ -272,11 +272,11 @@ def broken(kind: str) -> type[BaseJob]:
     if kind == "guard":
         Broken.begin.guard(refuse)
     else:
-        Broken.begin.effect(a_mistake)
+        Broken.begin.effect(a_mistake if kind == "effect" else somebody_elses_end)
     return Broken
 
 
-@pytest.mark.parametrize("kind", ["guard", "effect"])
+@pytest.mark.parametrize("kind", ["guard", "effect", "end of another's"])
 class TestBrokenBegin:
     async def test_the_task_is_known_all_the_same(self, kind: str, caplog: pytest.LogCaptureFixture) -> None:
         job_type = broken(kind)
@@ -285,7 +285,7 @@ class TestBrokenBegin:
             attempt = await world.attempt(job)
             assert (attempt.task_id, attempt.phase) == ("task-1", Phase.ACCEPTED)
             assert job.state == "starting"
-            assert "a mistake of the type" in caplog.text
+            assert f"submit {job.id}/1 ended" in caplog.text
             await world.ask()
             assert (await world.job(job)).state == "starting"
 

@@ -154,3 +154,22 @@ async def test_a_store_that_is_away_for_a_moment_ends_no_upload(
     gate.opened.set()
     await world.submitter.crew.drain(PATIENCE_SECONDS)
     assert (await world.job(job)).state == "running"
+
+
+async def test_a_sign_of_life_after_the_end_of_an_upload_means_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For instance of a task of the provider's own that outlives its call."""
+    upload, told = world.provider.upload, list[Callable[[int], None]]()
+
+    async def and_after(key: str, data: bytes, moved: Callable[[int], None]) -> str:
+        told.append(moved)
+        return await upload(key, data, moved)
+
+    monkeypatch.setattr(world.provider, "upload", and_after)
+    job = await world.opened(image=await world.with_image())
+    await world.work(world.submitter)
+    running = await world.job(job)
+    [moved] = told
+    moved(1_000)
+    assert (running.state, await world.job(job)) == ("running", running)

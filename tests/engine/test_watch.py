@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from makegood import BaseJob, Job, Transition, UnknownJob
+from makegood import BaseJob, InvalidRequest, Job, Transition, UnknownJob
 from makegood.outcome import Unfinished
 from tests.engine.world import PATIENCE_SECONDS, PRICE, Upscale, World, a_job, a_world
 
@@ -110,6 +110,19 @@ class TestWatch:
         assert (await anext(watch)).version == 0
         await watch.aclose()
         assert world.wakeups._bells == {}
+
+    @pytest.mark.parametrize("after", [99, 2**31, 2**70])
+    async def test_a_version_to_which_the_job_has_not_come_is_refused(self, world: World, after: int) -> None:
+        job = await world.queued()
+        with pytest.raises(InvalidRequest, match=f"has come to version {job.version}"):
+            await anext(world.engine.watch(job.id, after))
+        assert await world.engine.history(job.id, after) == []
+
+    async def test_from_before_the_beginning_it_is_the_whole_life(self, world: World) -> None:
+        job = await world.running()
+        await world.engine.administer(job.id, BaseJob.fail, actor="bo", reason="test")
+        told = [step async for step in world.engine.watch(job.id, -(2**70))]
+        assert told == await world.engine.history(job.id, -(2**70)) == await world.engine.history(job.id)
 
     async def test_an_unknown_job_is_said_to_be_unknown(self, world: World) -> None:
         with pytest.raises(UnknownJob):

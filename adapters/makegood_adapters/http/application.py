@@ -20,6 +20,8 @@ log = logging.getLogger("makegood.http")
 
 BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS = 10.0
+#: Longest time for the answers to requests under way when the service ends.
+_ANSWER_SECONDS = 15.0
 RETRY_AFTER_SECONDS = 5
 
 
@@ -163,9 +165,12 @@ def runner(app: web.Application) -> web.AppRunner:
     """Return a runner for *app* that writes no address of a request into a log.
 
     Addresses hold webhook tokens, and some clients put keys into the query. aiohttp's own access log
-    would write them, and so would its report of a request that it cannot parse.
+    would write them, and so would its report of a request that it cannot parse. At the end, requests under
+    way have longer to be answered than a body has to arrive.
     """
-    return web.AppRunner(app, access_log_class=AccessLog, logger=_ServerLog(log))
+    return web.AppRunner(
+        app, access_log_class=AccessLog, logger=_ServerLog(log), shutdown_timeout=_ANSWER_SECONDS
+    )
 
 
 def route_of(request: web.BaseRequest) -> str:

@@ -82,8 +82,10 @@ def record(tables: Tables, evidence: Evidence) -> Attempt:
 
 def _counts(tables: Tables, row: AttemptRow, evidence: Evidence) -> bool:
     """Whether the evidence may stand beside what is known: the first final verdict wins, and a webhook or a
-    task that came meanwhile knows better than a count."""
-    settled = row.attempt.verdict
-    if settled is None and evidence.source == "count":
-        return row.attempt.accepted_at is None and not tables.heard_of(row.attempt)
+    task that came meanwhile knows better than a count, and than a person who found no task."""
+    settled, by_person = row.attempt.verdict, evidence.source == "administrator"
+    if settled is None and (
+        evidence.source == "count" or (by_person and evidence.verdict is Verdict.REJECTED)
+    ):
+        return row.attempt.accepted_at is None and not tables.heard_of(row.attempt, unread=by_person)
     return settled is None or evidence.verdict is settled or evidence.verdict not in FINAL_VERDICTS

@@ -243,10 +243,14 @@ class Tables:
         """Return the attempts that hold a slot of *account*."""
         return [a for a in self.attempts.values() if a.open and a.attempt.account == account]
 
-    def heard_of(self, attempt: Attempt) -> bool:
-        """Return whether a webhook came with the attempt's token."""
+    def heard_of(self, attempt: Attempt, *, unread: bool = False) -> bool:
+        """Return whether a webhook came with the attempt's token, or an *unread* one that names a task."""
         key = (attempt.job_id, attempt.number, "webhook")
-        return any((row.hint.job_id, row.hint.attempt, row.hint.source) == key for row in self.hints)
+        return any(
+            (row.hint.job_id, row.hint.attempt, row.hint.source) == key
+            and not (unread and (row.read or row.hint.task_id is None))
+            for row in self.hints
+        )
 
     @contextmanager
     def resizing(self, row: AccountRow) -> Iterator[None]:

@@ -87,7 +87,10 @@ class Crew:
 
     def _ended(self, task: "asyncio.Task[None]", hand_back: HandBack | None) -> None:
         self._tasks.discard(task)
-        if task.cancelled():
+        if task.cancelled() and not task.cancelling():
+            # Not we have cut it short: handed back at once, it would fail again and again without a pause.
+            log.error("%s ended: something that it waited for was cancelled", task.get_name())
+        elif task.cancelled():
             if hand_back:
                 name = f"hand back {task.get_name()}"
                 returning = asyncio.create_task(self._hand_back(hand_back, name), name=name)

@@ -15,6 +15,7 @@ from makegood.reruns import AGAIN, Rerun, request_of
 from makegood.runtime.binding import Binding
 from makegood.runtime.context import Context
 from makegood.runtime.counting import Counting
+from makegood.runtime.loop import survivable
 from makegood.runtime.refusals import WISH_SECONDS_MAX
 
 log = logging.getLogger("makegood.inquiry")
@@ -80,7 +81,9 @@ class Inquiry:
         evidence = attempt.evidence(Verdict.ACCEPTED, "submission", task_id=attempt.task_id)
         try:
             begun = await self._follow(job, "begin", evidence=evidence)
-        except Exception:  # a guard or an effect of the type's: what the provider says counts all the same
+        except BaseException as error:  # a guard or an effect of the type's: the provider's word counts still
+            if not survivable(error):
+                raise
             log.exception("job %s could not begin", job.id)
             return job
         return begun or await self._context.store.jobs.get(job.id) or job
@@ -165,7 +168,9 @@ class Inquiry:
             if again is not None and not isinstance(again, Rerun):
                 raise TypeError(f"rerun_after returned a {type(again).__name__}, not a Rerun or None")
             return again
-        except Exception:
+        except BaseException as error:
+            if not survivable(error):
+                raise
             log.exception("job type %s does not say how job %s is run again; it fails", job.type, job.id)
             return None
 

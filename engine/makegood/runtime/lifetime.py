@@ -28,6 +28,11 @@ log = logging.getLogger("makegood.runtime")
 _LEAVE_SECONDS = 2.0
 #: So long a loop may bring its turn to its end in any case: nobody knows what a turn that is cut off took.
 _TURN_SECONDS = 2.0
+#: Longest wait for who was cut short: what is told once brings its transaction to its end first, what is told
+#: twice leaves it. More often than so nobody is told.
+_CUT_SECONDS, _TOLD_MAX = 5.0, 3
+#: The same for the heartbeat, which nobody misses.
+_BEAT_SECONDS = 0.5
 
 
 class Lifetime:
@@ -51,6 +56,7 @@ class Lifetime:
         self._heartbeat = Heartbeat(context, worker_id, worker, list(self._healths.values()))
         self._healths[Heartbeat.name] = Health(Heartbeat.name)
         self._left = asyncio.Event()
+        self._end_at: float | None = None
         self._running: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
 
@@ -70,24 +76,30 @@ class Lifetime:
         )
         self._beating = asyncio.create_task(beat, name="makegood heartbeat")
 
+    def stop(self) -> None:
+        """Take nothing new from now on; `end` does so, too, and its time counts from here."""
+        if self._end_at is not None:
+            return
+        self._end_at = asyncio.get_running_loop().time() + self._context.settings.drain_seconds
+        self._context.stopping.set()
+        for loop in self._loops:
+            self._context.wakeups.wake(loop.topic)
+        self._heartbeat.drains()
+
     async def end(self) -> None:
         """Take nothing new, let what is under way end within `drain_seconds`, and hand over the rest.
 
         What was not sent yet goes back at once; a create call under way is waited for as long as
         `drain_submit_seconds`, since its reply names the task. What is cut off is due for others at once.
         """
-        settings = self._context.settings
-        self._context.stopping.set()
-        for loop in self._loops:
-            self._context.wakeups.wake(loop.topic)
-        self._heartbeat.drains()
-        clock = asyncio.get_running_loop().time
-        end = clock() + settings.drain_seconds
+        self.stop()
+        settings, clock = self._context.settings, asyncio.get_running_loop().time
+        end = self._end_at or clock()
         try:  # first the loops, so that nothing new is started; then what they have started
             if self._running:
-                await asyncio.wait({self._running}, timeout=max(settings.drain_seconds, _TURN_SECONDS))
+                await asyncio.wait({self._running}, timeout=max(end - clock(), _TURN_SECONDS))
         finally:
-            await _cancelled(self._running)
+            await _cut(self._running)
             try:
                 self._submitter.crew.dismiss()
                 left = max(0.0, end - clock())
@@ -99,11 +111,15 @@ class Lifetime:
 
     async def _leave(self) -> None:
         self._left.set()
-        await _cancelled(self._beating)
-        try:
-            async with asyncio.timeout(_LEAVE_SECONDS):
-                await self._heartbeat.leave()
-        except (StoreError, TimeoutError) as error:
+        await _cut(self._beating, _BEAT_SECONDS)
+        leaving = asyncio.create_task(self._heartbeat.leave(), name="makegood leaves")
+        await asyncio.wait({leaving}, timeout=_LEAVE_SECONDS)
+        if not leaving.done():
+            log.info("the row of this process stays until others remove it: no answer in time")
+            await _cut(leaving, _BEAT_SECONDS)
+        elif error := leaving.exception():
+            if not isinstance(error, StoreError):
+                raise error
             log.info("the row of this process stays until others remove it: %r", error)
 
 
@@ -112,7 +128,14 @@ def _crew(loop: Loop) -> Crew | None:
     return crew
 
 
-async def _cancelled(task: "asyncio.Task[None] | None") -> None:
-    if task is not None:
+async def _cut(task: "asyncio.Task[None] | None", seconds: float = _CUT_SECONDS) -> None:
+    """Cancel *task*, and again after so many *seconds*, and wait for its end, however it went."""
+    if task is None:
+        return
+    for _ in range(_TOLD_MAX):
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait({task}, timeout=seconds)
+        if task.done():
+            await asyncio.gather(task, return_exceptions=True)
+            return
+    log.error("%s does not end; it is left alone", task.get_name())

@@ -78,8 +78,16 @@ async def run_all(
     stopping: asyncio.Event,
     healths: Mapping[str, Health],
 ) -> None:
-    """Run all loops until *stopping*, each as a named task of one group."""
-    async with asyncio.TaskGroup() as group:
-        for loop in loops:
-            work = run(loop, wakeups, settings, stopping, healths[loop.name])
-            group.create_task(work, name=f"makegood {loop.name}")
+    """Run all loops until *stopping*, each as a named task; who cancels this cancels all, each time anew."""
+    works = [
+        asyncio.create_task(
+            run(loop, wakeups, settings, stopping, healths[loop.name]), name=f"makegood {loop.name}"
+        )
+        for loop in loops
+    ]
+    try:
+        await asyncio.gather(*works)
+    finally:
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)

@@ -157,8 +157,8 @@ class Submitter:
                 if by_itself and isinstance(outcome, Accepted):
                     await self._context.store.attempts.record(_accepted(attempt, outcome))
                 return await self._record(job, attempt, outcome)
-            except Exception:
-                if clock() + pause > end:
+            except BaseException as error:
+                if not survivable(error) or clock() + pause > end:
                     raise
                 log.exception("the outcome of job %s cannot be stored yet: %s", job.id, outcome)
             if by_itself:

@@ -17,6 +17,8 @@ log = logging.getLogger("makegood.surveyor")
 
 #: A count of tasks that are not ours is taken for true for so many surveys.
 _SURVEYS = 3
+#: More tasks no account has; and no store counts further.
+_TASKS_MAX = 2**31 - 1
 
 
 class Surveyor:
@@ -59,7 +61,7 @@ class Surveyor:
         mark = await context.store.attempts.mark(name)
         try:
             async with asyncio.timeout(context.settings.ask_timeout_seconds):
-                told = await context.provider(name).capacity()
+                told = _sane(await context.provider(name).capacity())
         except (ProviderUnavailable, ProviderRefused, TimeoutError) as error:
             why = str(error) or "no answer in time"
             log.warning("the provider tells nothing of account %s: %s", name, why)
@@ -104,6 +106,16 @@ class Surveyor:
         if self._said.get((name, text)) != about:
             self._said[name, text] = about
             log.log(level, text, *values)
+
+
+def _sane(told: Capacity) -> Capacity:
+    """Return *told*; ProviderUnavailable for numbers that no account can have: they are no answer."""
+    for number in (told.limit, told.in_use):
+        if number is not None and not (type(number) is int and 0 <= number <= _TASKS_MAX):
+            raise ProviderUnavailable(
+                f"it says that the account may have {told.limit!r} tasks at a time, and has {told.in_use!r}"
+            )
+    return told
 
 
 async def introduce(context: Context) -> None:

@@ -27,7 +27,7 @@ class Uploading:
 
     def __init__(self, context: Context, job: Job, attempt: Attempt) -> None:
         self._context, self._job, self._attempt = context, job, attempt
-        self._moved, self._lost = asyncio.Event(), False
+        self._moved, self._lost, self._over = asyncio.Event(), False, False
 
     async def bring(self, provider: Provider) -> dict[str, str]:
         """Return the provider's names of the inputs.
@@ -42,7 +42,8 @@ class Uploading:
             async with asyncio.timeout(limit) as bound:
 
                 def heard(size: int) -> None:
-                    if size > 0 and not self._lost and not bound.expired():
+                    # A provider's own task may tell of bytes after all is over, one way or the other.
+                    if size > 0 and not self._lost and not self._over and not bound.expired():
                         bound.reschedule(clock() + limit)
                         self._moved.set()
 
@@ -58,6 +59,7 @@ class Uploading:
                 raise LeaseLost from None
             raise
         finally:
+            self._over = True
             if beat is not None:
                 beat.cancel()
                 await asyncio.wait([beat])

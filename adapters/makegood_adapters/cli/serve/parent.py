@@ -57,17 +57,22 @@ class Parent:
         clock, pause = asyncio.get_running_loop().time, _PAUSE_SECONDS / 2
         while not stopping.is_set():
             began = clock()
-            pid, status = await self._live(number, stopping)
-            if stopping.is_set():
-                log.info("worker %d (process %d) has ended with status %s", number, pid, status)
-                return
-            if status == _MISTAKEN and not self._listening.is_set():
-                self._mistaken.set()
-                return
+            try:
+                pid, status = await self._live(number, stopping)
+            except OSError as error:  # the program is being replaced, or the machine has no room for another
+                who, how = f"worker {number}", f"cannot be started ({error})"
+            else:
+                who = f"worker {number} (process {pid})"
+                how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+                if stopping.is_set():
+                    log.info("%s has ended with status %s", who, status)
+                    return
+                if status == _MISTAKEN and not self._listening.is_set():
+                    self._mistaken.set()
+                    return
             steady = clock() - began > _STEADY_SECONDS
             pause = _PAUSE_SECONDS if steady else min(2 * pause, _PAUSE_MAX_SECONDS)
-            how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-            log.error("worker %d (process %d) %s; it starts again in %g s", number, pid, how, pause)
+            log.error("%s %s; it starts again in %g s", who, how, pause)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await stopping.wait()
@@ -75,7 +80,8 @@ class Parent:
     async def _live(self, number: int, stopping: asyncio.Event) -> tuple[int, int]:
         """Start one child, cut its line once *stopping* is set, and return its id and exit status."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, contextlib.ExitStack() as unused:
+            unused.enter_context(ours)
             words = ["--number", str(number), "--listener", str(self._listener.fileno())]
             child = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -85,6 +91,7 @@ class Parent:
                 env=self._environment,
                 start_new_session=True,  # Ctrl-C of the terminal reaches the parent, and through it the child
             )
+            unused.pop_all()
         self._children[number] = child
         reader, writer = await asyncio.open_connection(sock=ours)
         hearing = asyncio.create_task(self._hear(reader))

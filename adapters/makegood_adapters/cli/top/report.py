@@ -16,6 +16,8 @@ from makegood_adapters.postgres.overview import Overview
 
 #: A process that was not seen for so long is taken for dead: several beats were left out.
 LOST_SECONDS = 20.0
+#: Columns of names, which may be long.
+_NAMES = ("process", "works on", "account", "pool", "queue", "open jobs")
 
 
 def report(found: Overview, audit: Audit | None = None) -> RenderableType:
@@ -163,8 +165,8 @@ def _states(found: Overview) -> RenderableType:
 def _table(*columns: str, right: str = "") -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns:
-        last = name == columns[-1]
-        table.add_column(name, justify="right" if name in right.split() else "left", no_wrap=not last)
+        wraps = name == columns[-1] or name in _NAMES  # else a long name would push others off a narrow page
+        table.add_column(name, justify="right" if name in right.split() else "left", no_wrap=not wraps)
     return table
 
 

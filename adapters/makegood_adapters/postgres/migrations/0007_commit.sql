@@ -22,15 +22,19 @@ begin
       on a.job_id = f.job_id and a.number = f.attempt
     where p_only is null or f.job_id = any(p_only)
     order by a.job_id, a.number for no key update of a;
-  if p_facts @> '[{"source": "count"}]' then  -- a webhook, or a task, that came meanwhile knows better than a count
+  -- a task, or a webhook, that came meanwhile knows better than a count, and than a person who found no task
+  if p_facts @> '[{"source": "count"}]' or p_facts @> '[{"source": "administrator", "verdict": "rejected"}]' then
     p_facts := (
       select coalesce(jsonb_agg(f.fact), '[]') from jsonb_array_elements(p_facts) as f (fact)
-      where f.fact ->> 'source' <> 'count' or not exists (
-        select 1 from makegood.attempt a
-        where a.job_id = (f.fact ->> 'job_id')::uuid and a.number = (f.fact ->> 'attempt')::integer
-          and a.closed_at is null and (a.accepted_at is not null or exists (
-            select 1 from makegood.inbox i
-            where i.job_id = a.job_id and i.attempt = a.number and i.source = 'webhook'))));
+      where not (f.fact ->> 'source' = 'count'
+                 or f.fact ->> 'source' = 'administrator' and f.fact ->> 'verdict' = 'rejected')
+        or not exists (
+          select 1 from makegood.attempt a
+          where a.job_id = (f.fact ->> 'job_id')::uuid and a.number = (f.fact ->> 'attempt')::integer
+            and a.closed_at is null and (a.accepted_at is not null or exists (
+              select 1 from makegood.inbox i
+              where i.job_id = a.job_id and i.attempt = a.number and i.source = 'webhook'
+                and (f.fact ->> 'source' = 'count' or i.read_at is null and i.task_id is not null)))));
   end if;
   insert into makegood.evidence (job_id, attempt, verdict, source, task_id, detail)
     select f.job_id, f.attempt, f.verdict, f.source, f.task_id, f.detail

@@ -191,6 +191,33 @@ class ReadingsContract:
         assert (await drive.store.attempts.record(proof)).phase is Phase.ACCEPTED
         assert await drive.slots(pool) == (1, 0)
 
+    async def test_a_person_who_says_no_task_loses_against_one_that_was_found_meanwhile(
+        self, drive: Drive
+    ) -> None:
+        pool, _ = await alone(drive)
+        job = await uncertain(drive, pool)
+        word = (await drive.attempt(job)).evidence(Verdict.REJECTED, "administrator")
+        await drive.record(job, Verdict.ACCEPTED)  # its job has not begun yet
+        with pytest.raises(GuardFailed):
+            await drive.apply(job, edge_of(PLAIN, "starting", "defer"), evidence=word)
+        assert (await drive.store.attempts.record(word)).phase is Phase.ACCEPTED
+        assert await drive.slots(pool) == (1, 0)
+
+    async def test_a_person_who_says_no_task_loses_against_a_webhook_that_nobody_has_looked_into(
+        self, drive: Drive
+    ) -> None:
+        pool, _ = await alone(drive)
+        job = await uncertain(drive, pool)
+        attempt = await drive.attempt(job)
+        assert attempt.token_hash is not None
+        word = attempt.evidence(Verdict.REJECTED, "administrator")
+        await drive.store.hints.receive(attempt.token_hash, "{}", "task-1")
+        with pytest.raises(GuardFailed):
+            await drive.apply(job, edge_of(PLAIN, "starting", "defer"), evidence=word)
+        await drive.store.hints.read(await drive.store.hints.unread(attempt))  # it names another's task
+        back = await drive.apply(job, edge_of(PLAIN, "starting", "defer"), evidence=word)
+        assert (back.state, await drive.slots(pool)) == ("queued", (0, 0))
+
     async def test_nothing_is_counted_while_a_submission_is_under_way(self, drive: Drive) -> None:
         pool, _ = await alone(drive)
         await uncertain(drive, pool)
