@@ -42,13 +42,11 @@ create table makegood.rule (  -- the name '*' stands for all of a scope that hav
   actor        text not null,
   changed_at   timestamptz not null default makegood.now(),
   primary key (scope, name),
-  check (running_max is null or scope <> 'pool'),
+  check ((running_max is null or scope <> 'pool') and (oldest_every is null or scope = 'pool')),
   check (weight is null or (scope = 'owner' and name <> '*')),
-  check (oldest_every is null or scope = 'pool'),
   check (paused_at is null or (reason is not null and name <> '*')),
   check (paused_at is not null or (paused_until is null and reason is null and not closed)),
-  check (scope = 'type' or not closed)
-);
+  check (scope = 'type' or not closed));
 create index rule_limits on makegood.rule (scope, name) where running_max is not null;
 create index rule_pauses on makegood.rule (paused_until) where paused_until is not null;
 
