@@ -21,7 +21,7 @@ select kind, privilege, object from (values
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
     'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
     'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '
-    'makegood.reckoning, makegood.ask_budget'),
+    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.service_key, makegood.endpoint'),
   (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends, '
     'makegood.hinted_at'),
   (array['worker'], 'execute', 'function makegood.reckon'),

@@ -1,0 +1,92 @@
+"""The table of operations as an aiohttp application, to run by itself or as a part of another one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
+from typing import Any
+
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from makegood_adapters.http.application import Refused, contain_errors
+from makegood_adapters.http.callers import Gate
+from makegood_adapters.http.calling import call, refusal
+from makegood_adapters.http.operation import Op, Reply, Request
+from makegood_adapters.http.problems import ApiProblem
+
+#: How long a client may take nothing of an answer that comes in pieces before it is cut off.
+WRITE_SECONDS = 30.0
+
+
+def aiohttp_app(
+    ops: Iterable[Op], api: Any, gate: Gate, *, write_seconds: float = WRITE_SECONDS
+) -> web.Application:
+    """Return an application with a route for each operation: `app.add_subapp("/v1", aiohttp_app(...))`."""
+    app = web.Application(middlewares=[contain_errors(_as_problem)])
+    app.add_routes([web.route(op.method, op.path, _handler(op, api, gate, write_seconds)) for op in ops])
+    return app
+
+
+def _handler(op: Op, api: Any, gate: Gate, write_seconds: float) -> Any:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        reply = await call(op, api, gate, _request(request))
+        if isinstance(reply.body, bytes):
+            headers = {"Content-Type": reply.media_type, **reply.headers} if reply.body else reply.headers
+            return web.Response(status=reply.status, body=reply.body, headers=headers)
+        return await _stream(request, reply, reply.body, write_seconds)
+
+    return handle
+
+
+def _request(request: web.Request) -> Request:
+    query: dict[str, list[str]] = {}
+    for name, text in request.query.items():
+        query.setdefault(name, []).append(text)
+    return Request(
+        method=request.method,
+        path=dict(request.match_info),
+        query=query,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        chunks=_chunks(request),
+        address=request.remote or "",
+    )
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except (web.RequestPayloadError, HttpProcessingError, ClientError, ConnectionError):
+        raise ApiProblem("body_unreadable") from None
+
+
+async def _stream(
+    request: web.Request, reply: Reply, pieces: AsyncIterator[bytes], seconds: float
+) -> web.StreamResponse:
+    response = web.StreamResponse(
+        status=reply.status, headers={"Content-Type": reply.media_type, **reply.headers}
+    )
+    async with aclosing(pieces) as each:  # type: ignore[type-var]  # all of ours are generators
+        await response.prepare(request)
+        try:
+            async for piece in each:
+                async with asyncio.timeout(seconds):
+                    await response.write(piece)
+            await response.write_eof()
+        except ConnectionError:
+            pass  # the client left
+        except TimeoutError:
+            if request.transport:
+                request.transport.abort()  # it takes nothing, so it would not take an end either
+    return response
+
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
+def _as_problem(refused: Refused) -> web.Response:
+    """Return what the framework refuses, such as a path that leads nowhere, as a problem."""
+    code = _CODES.get(refused.status, "internal" if refused.status >= 500 else "invalid_request")
+    reply = refusal(ApiProblem(code))
+    body = reply.body if isinstance(reply.body, bytes) else b""
+    return web.Response(status=reply.status, body=body, headers={"Content-Type": reply.media_type})

@@ -1,0 +1,106 @@
+"""The table of operations as an ASGI application, to mount in FastAPI, Litestar, Starlette or Quart."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from makegood_adapters.http.aiohttp_app import WRITE_SECONDS
+from makegood_adapters.http.callers import Gate
+from makegood_adapters.http.calling import call, refusal
+from makegood_adapters.http.operation import Op, Reply, Request
+from makegood_adapters.http.problems import ApiProblem
+
+
+def asgi_app(ops: Iterable[Op], api: Any, gate: Gate, *, write_seconds: float = WRITE_SECONDS) -> Starlette:
+    """Return an application with a route for each operation: `app.mount("/v1", asgi_app(...))`."""
+    routes = [Route(op.path, _Endpoint(op, api, gate, write_seconds), methods=[op.method]) for op in ops]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _as_problem})
+
+
+class _Endpoint:
+    def __init__(self, op: Op, api: Any, gate: Gate, write_seconds: float) -> None:
+        self._op, self._api, self._gate, self._seconds = op, api, gate, write_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = await call(self._op, self._api, self._gate, _request(scope, receive))
+        typed = {"Content-Type": reply.media_type} if reply.body else {}
+        headers = [(n.lower().encode(), v.encode()) for n, v in {**typed, **reply.headers}.items()]
+        start: Message = {"type": "http.response.start", "status": reply.status}
+        if isinstance(reply.body, bytes):
+            headers.append((b"content-length", str(len(reply.body)).encode()))
+            await send({**start, "headers": headers})
+            await send({"type": "http.response.body", "body": reply.body})
+            return
+        await send({**start, "headers": headers})
+        await self._stream(reply.body, receive, send)
+
+    async def _stream(self, pieces: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
+        writing = asyncio.create_task(self._write(pieces, send))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (writing, leaving):
+                task.cancel()
+            results = await asyncio.gather(writing, leaving, return_exceptions=True)
+        for error in results:
+            if isinstance(error, Exception) and not isinstance(error, OSError):
+                raise error  # the server cuts the connection, since the answer is not whole
+
+    async def _write(self, pieces: AsyncIterator[bytes], send: Send) -> None:
+        async with aclosing(cast(AsyncGenerator[bytes], pieces)) as each:
+            async for piece in each:
+                async with asyncio.timeout(self._seconds):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _request(scope: Scope, receive: Receive) -> Request:
+    query: dict[str, list[str]] = {}
+    for name, text in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        query.setdefault(name, []).append(text)
+    client = scope.get("client")
+    return Request(
+        method=scope["method"],
+        path=scope["path_params"],
+        query=query,
+        headers={n.decode("latin-1").lower(): v.decode("latin-1") for n, v in scope["headers"]},
+        chunks=_chunks(receive),
+        address=client[0] if client else "",
+    )
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ApiProblem("body_unreadable")
+        yield message.get("body", b"")
+        if not message.get("more_body"):
+            return
+
+
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+
+async def _as_problem(_: StarletteRequest, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    reply: Reply = refusal(ApiProblem(_CODES.get(status, "invalid_request")))
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    body = reply.body if isinstance(reply.body, bytes) else b""
+    return Response(body, reply.status, headers, reply.media_type)

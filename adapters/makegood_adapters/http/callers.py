@@ -1,0 +1,64 @@
+"""Who calls: nobody known, the page of an app, a user, or a service with a key of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+#: Names the owner for whom a service acts.
+OWNER_HEADER = "makegood-owner"
+
+
+class CallerKind(StrEnum):
+    """How a caller has shown who it is."""
+
+    NONE = "none"  # without credentials
+    ANONYMOUS = "anonymous"  # by the publishable key of an app, which everybody can read
+    USER = "user"  # by a verified token
+    SERVICE = "service"  # by a key that we have issued
+
+
+class Scope(StrEnum):
+    """What a service key is for."""
+
+    OWNERS = "owners"  # act for any owner: whatever the owner's own token may do
+    CREDITS = "credits"  # grant credits and take them back, read wallets
+    OPERATIONS = "operations"  # limits, pauses, ending and settling jobs, the audit
+    WEBHOOKS = "webhooks"  # endpoints that are told of transitions
+    METRICS = "metrics"  # read /metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls. `owner` is that of a verified user token, `name` that of a service key; `address` is where
+    the call comes from, as far as our own proxies tell."""
+
+    kind: CallerKind = CallerKind.NONE
+    owner: str | None = None
+    name: str | None = None
+    scopes: frozenset[Scope] = frozenset()
+    address: str = ""
+
+    @property
+    def actor(self) -> str:
+        """How history names the caller."""
+        match self.kind:
+            case CallerKind.USER:
+                return self.owner or ""
+            case CallerKind.SERVICE:
+                return f"key:{self.name}"
+            case _:
+                return "client"
+
+
+class Gate(Protocol):
+    """Tells who calls, and stops who calls too often."""
+
+    async def identify(self, headers: Mapping[str, str], address: str) -> Caller:
+        """Return the caller of a request with these *headers*, whose names are lower-case.
+
+        Raises ApiProblem("unauthenticated") for credentials that are not valid; none at all is a caller too.
+        """
+
+    async def admit(self, caller: Caller, cost: str) -> None:
+        """Count a request of the caller. Raises ApiProblem("rate_limited"). *cost* names the budget."""

@@ -1,0 +1,118 @@
+"""Carry out one operation: who calls, may it, what does it send; run it, and tell how it went."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from makegood.buckets import check_texts
+from makegood_adapters.http.callers import OWNER_HEADER, Caller, CallerKind, Gate, Scope
+from makegood_adapters.http.operation import Access, Call, Op, Reply, Request
+from makegood_adapters.http.problems import MEDIA_TYPE, ApiProblem, invalid, problem_of
+
+BODY_BYTES_MAX = 256 * 1024
+BODY_SECONDS = 10.0
+
+
+async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
+    """Return the answer to *request*; it never raises but for a cancellation."""
+    try:
+        caller = await gate.identify(request.headers, request.address)
+        owner = _admitted(op, caller, request)
+        await gate.admit(caller, op.cost)
+        arguments: dict[str, Any] = _path(op, request.path)
+        if op.query:
+            arguments["query"] = _query(op.query, request.query)
+        elif request.query:
+            raise ApiProblem("invalid_query", "This operation takes no query.")
+        if op.body:
+            arguments["body"] = _parsed(op.body, await read_body(request.chunks))
+        result = await op.run(api, Call(caller, request, owner), **arguments)
+    except Exception as error:
+        return refusal(problem_of(error))
+    if isinstance(result, Reply):
+        return result
+    return Reply(op.status, body=result.model_dump_json().encode() if result is not None else b"")
+
+
+def refusal(problem: ApiProblem) -> Reply:
+    """Return the answer that tells *problem*."""
+    return Reply(problem.status, MEDIA_TYPE, problem.document(), problem.headers)
+
+
+async def read_body(
+    chunks: AsyncIterator[bytes], *, bytes_max: int = BODY_BYTES_MAX, seconds: float = BODY_SECONDS
+) -> bytes:
+    """Return the whole body. Raises ApiProblem when it is larger, slower or broken."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > bytes_max:
+                    raise ApiProblem("body_too_large", f"At most {bytes_max:,} bytes are taken.")
+    except TimeoutError:
+        raise ApiProblem("body_too_slow", f"It has {seconds:g} seconds to arrive.") from None
+    return bytes(body)
+
+
+def _admitted(op: Op, caller: Caller, request: Request) -> str | None:
+    """Return the owner for whom the caller may call, None where the operation is for none."""
+    if op.who is Access.OPEN:
+        return None
+    if caller.kind is CallerKind.NONE:
+        raise ApiProblem(
+            "unauthenticated",
+            "This needs credentials: send them as `Authorization: Bearer …`.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if op.who is Access.ANONYMOUS:
+        return None
+    if isinstance(op.who, Scope):
+        if op.who not in caller.scopes:
+            raise ApiProblem("forbidden", f"This needs a service key with the scope `{op.who}`.")
+        return None
+    if caller.kind is CallerKind.USER:
+        return caller.owner
+    if Scope.OWNERS not in caller.scopes:
+        raise ApiProblem(
+            "forbidden", "This needs the token of a user, or a service key with the scope `owners`."
+        )
+    owner = request.headers.get(OWNER_HEADER)
+    if owner is None:
+        raise ApiProblem("owner_required", "A service names the owner it acts for: `Makegood-Owner: …`.")
+    check_texts(owner=owner)
+    return owner
+
+
+def _path(op: Op, given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of the path; what cannot be one leads nowhere."""
+    try:
+        return {
+            name: TypeAdapter(op.path_types.get(name, str)).validate_python(text)
+            for name, text in given.items()
+        }
+    except ValidationError:
+        raise ApiProblem("not_found") from None
+
+
+def _query(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
+    values: dict[str, Any] = {}
+    for name, texts in given.items():
+        field = model.model_fields.get(name)
+        several = field is not None and get_origin(field.annotation) in (list, tuple)
+        if not several and len(texts) > 1:
+            raise ApiProblem("invalid_query", f"{name} is given {len(texts)} times; give it once.")
+        values[name] = list(texts) if several else texts[0]
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise invalid(error, "invalid_query") from None
+
+
+def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise invalid(error, "invalid_body") from None

@@ -1,0 +1,181 @@
+"""What `/v1` shows: models of answers. Credits are whole, times have a zone."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from makegood.job import Job, JobMoney, Place, Transition
+from makegood.jobtype import JobType
+
+
+class View(BaseModel):
+    """Base of answers: fields may be added, never taken away."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class MoneyView(View):
+    """What the ledger shows for a job: credits held now, captured, and given back."""
+
+    held: int
+    captured: int
+    released: int
+
+    @classmethod
+    def of(cls, money: JobMoney) -> "MoneyView":
+        """Return the view."""
+        return cls(held=money.held, captured=money.captured, released=money.released)
+
+
+class FailureView(View):
+    """Why a job failed: a stable category for programs, a sentence for people."""
+
+    category: str
+    message: str
+
+
+class FileView(View):
+    """One result file; `number` counts from 0 and is its place in `/jobs/{job_id}/files/{number}`."""
+
+    number: int
+    kind: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+class TransitionView(View):
+    """One step of a job. `version` is its place in the life of the job, `seq` in the stream of all jobs,
+    null where it was not read from there."""
+
+    job_id: UUID
+    version: int
+    seq: int | None = None
+    type: str
+    event: str
+    from_state: str | None
+    to_state: str
+    attempt: int
+    at: datetime
+
+    @classmethod
+    def of(cls, step: Transition) -> "TransitionView":
+        """Return the view; actor and reason are the operator's."""
+        return cls(
+            job_id=step.job_id,
+            version=step.version,
+            seq=step.seq,
+            type=step.type,
+            event=step.event,
+            from_state=step.from_state,
+            to_state=step.to_state,
+            attempt=step.attempt,
+            at=step.at,
+        )
+
+
+class PlaceView(View):
+    """Where a waiting job stands in its queue of `of` jobs, from 1, and how long it may still wait."""
+
+    position: int
+    of: int
+    exact: bool
+    wait_seconds: float | None
+
+    @classmethod
+    def of_place(cls, place: Place) -> "PlaceView":
+        """Return the view."""
+        return cls(position=place.position, of=place.of, exact=place.exact, wait_seconds=place.wait_seconds)
+
+
+class JobSummary(View):
+    """A job as lists show it. `status` is what the outside sees of `state`; `price` is fixed from the first.
+    Its deadline is that of the present state."""
+
+    id: UUID
+    owner: str
+    type: str
+    type_version: int
+    state: str
+    status: str
+    version: int
+    price: int
+    attempt: int
+    created_at: datetime
+    entered_at: datetime
+    deadline_at: datetime | None
+    not_before: datetime | None
+    cancel_requested_at: datetime | None
+    finished_at: datetime | None
+    retry_of: UUID | None
+    error: FailureView | None
+    files: list[FileView]
+
+    @classmethod
+    def fields_of(cls, job: Job, status: str) -> dict[str, Any]:
+        """Return the fields that every view of a job has."""
+        error = job.error
+        return {
+            "id": job.id,
+            "owner": job.owner,
+            "type": job.type,
+            "type_version": job.type_version,
+            "state": job.state,
+            "status": status,
+            "version": job.version,
+            "price": job.price,
+            "attempt": job.attempt,
+            "created_at": job.created_at,
+            "entered_at": job.entered_at,
+            "deadline_at": job.deadline_at,
+            "not_before": job.not_before,
+            "cancel_requested_at": job.cancel_requested_at,
+            "finished_at": job.finished_at,
+            "retry_of": job.retry_of,
+            "error": FailureView(category=error["category"], message=error["message"]) if error else None,
+            "files": [
+                FileView(number=i, kind=f["kind"], size=f.get("size"), sha256=f.get("sha256"))
+                for i, f in enumerate((job.output or {}).get("files", ()))
+            ],
+        }
+
+
+class JobView(JobSummary):
+    """A job with its input, its money, its way so far, and its place while it waits."""
+
+    input: dict[str, Any]
+    money: MoneyView
+    timeline: list[TransitionView]
+    place: PlaceView | None
+
+
+class JobTypeView(View):
+    """A job type on offer. `input` is the JSON Schema of what it takes; a field that is a file has the
+    key of one in it. `price` is in whole credits, null where it depends on the input: ask for a quote."""
+
+    name: str
+    label: str
+    version: int
+    price: int | None
+    input: dict[str, Any]
+    states: list[str]
+
+    @classmethod
+    def of(cls, job_type: type[JobType]) -> "JobTypeView":
+        """Return the view."""
+        fixed = next(base for base in job_type.__mro__ if "price_of" in vars(base)) is JobType
+        return cls(
+            name=job_type.name,
+            label=job_type.label or job_type.name,
+            version=job_type.version,
+            price=job_type.price if fixed else None,
+            input=job_type.Input.model_json_schema(),
+            states=[state.name for state in job_type.spec.states],
+        )
+
+
+class JobTypes(View):
+    """The job types on offer."""
+
+    types: list[JobTypeView]

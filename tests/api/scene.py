@@ -1,0 +1,162 @@
+"""The API over a real engine and database, served by aiohttp or by an ASGI server, and clients of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvicorn
+from aiohttp import web
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from makegood.catalog import Catalog
+from makegood.engine import Engine
+from makegood.job import ProviderAccount
+from makegood.testing.drive import Drive, accounts
+from makegood_adapters.folder import FolderBlobs
+from makegood_adapters.http.aiohttp_app import aiohttp_app
+from makegood_adapters.http.asgi import asgi_app
+from makegood_adapters.http.callers import Caller, CallerKind, Gate, Scope
+from makegood_adapters.http.problems import ApiProblem
+from makegood_adapters.http.v1 import OPERATIONS, Api
+from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.toolfiles import default_tools_folder, load_tools
+from tests.adapters.queue_manager.scene import served
+
+POOL = "runninghub"
+OWNER, OTHER = "ada", "bob"
+CREDITS = 1_000
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+
+
+class NamingGate:
+    """Takes every caller at its word: `Bearer user:ada`, `Bearer service:owners,credits`, `Bearer public`."""
+
+    async def identify(self, headers: Mapping[str, str], address: str) -> Caller:
+        kind, _, rest = headers.get("authorization", "").removeprefix("Bearer ").partition(":")
+        match kind:
+            case "":
+                return Caller(address=address)
+            case "public":
+                return Caller(kind=CallerKind.ANONYMOUS, address=address)
+            case "user":
+                return Caller(kind=CallerKind.USER, owner=rest, address=address)
+            case "service":
+                scopes = frozenset(Scope(text) for text in rest.split(","))
+                return Caller(kind=CallerKind.SERVICE, name="test", scopes=scopes, address=address)
+        raise ApiProblem("unauthenticated")
+
+    async def admit(self, caller: Caller, cost: str) -> None:
+        """Let everybody in."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client gets; `body` is the JSON, None when there is none."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes = b""
+
+
+class Client:
+    """An HTTP client of the API that says who it is."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, who: str | None = f"user:{OWNER}") -> None:
+        self.session, self.base, self.who = session, base, who
+
+    def as_(self, who: str | None) -> "Client":
+        return Client(self.session, self.base, who)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.who}"} if self.who else {}
+
+    async def call(self, method: str, path: str, **given: Any) -> Answer:
+        headers = {**self.headers, **given.pop("headers", {})}
+        async with self.session.request(method, self.base + path, headers=headers, **given) as reply:
+            raw = await reply.read()
+            body = json.loads(raw) if raw and "json" in reply.content_type else None
+            return Answer(reply.status, body, dict(reply.headers), raw)
+
+    async def get(self, path: str, **given: Any) -> Answer:
+        return await self.call("GET", path, **given)
+
+    async def post(self, path: str, **given: Any) -> Answer:
+        return await self.call("POST", path, **given)
+
+
+@dataclass
+class Scene:
+    """Everything a test touches."""
+
+    engine: Engine
+    store: PostgresStore
+    blobs: FolderBlobs
+    drive: Drive
+    client: Client
+
+    async def order(self) -> dict[str, Any]:
+        """Return the body of an order that is right in every way."""
+        key = await self.blobs.put(PNG, "person.png")
+        return {"type": "upscaler", "input": {"image": key, "category": "comida", "resolution": 1024}}
+
+
+@asynccontextmanager
+async def opened(
+    dsn: str, folder: Path, *, asgi: bool = False, gate: Gate | None = None, **given: Any
+) -> AsyncIterator[Scene]:
+    """Yield the scene with room for fifty jobs and an owner who can pay; *given* goes to the engine."""
+    catalog, blobs = Catalog(load_tools(default_tools_folder())), FolderBlobs(folder)
+    async with (
+        PostgresStore.open(dsn) as store,
+        Engine(store, catalog, blobs=blobs, run_loops=False, **given) as engine,
+    ):
+        drive = Drive(store, _no_time_passes)
+        drive.specs |= {spec.name: spec for spec in catalog.specs}
+        [name] = accounts(POOL)
+        await store.attempts.register(ProviderAccount(name=name, pool=POOL, capacity=50))
+        await engine.grant(OWNER, CREDITS, source_ref="order-1")
+        async with serving(Api(engine=engine), gate or NamingGate(), asgi=asgi) as client:
+            yield Scene(engine, store, blobs, drive, client)
+
+
+@asynccontextmanager
+async def serving(api: Api, gate: Gate, *, asgi: bool) -> AsyncIterator[Client]:
+    """Serve the API below /v1 on a free port of this machine."""
+    if asgi:
+        app = Starlette(routes=[Mount("/v1", asgi_app(OPERATIONS, api, gate))])
+        async with uvicorn_on(app) as base, aiohttp.ClientSession() as session:
+            yield Client(session, f"{base}/v1")
+    else:
+        site = web.Application()
+        site.add_subapp("/v1", aiohttp_app(OPERATIONS, api, gate))
+        async with served(site) as page, aiohttp.ClientSession() as session:
+            yield Client(session, f"{page.base}/v1")
+
+
+@asynccontextmanager
+async def uvicorn_on(app: Any) -> AsyncIterator[str]:
+    """Serve an ASGI application and yield where."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    running = asyncio.create_task(server.main_loop())
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+        await server.shutdown()
+
+
+async def _no_time_passes(_: float) -> None:
+    raise AssertionError("these tests do not move the clock")
