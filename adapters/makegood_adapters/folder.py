@@ -4,12 +4,13 @@ import asyncio
 import fcntl
 import os
 import tempfile
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from makegood.errors import MakegoodError
+from makegood.errors import MakegoodError, UnknownFile
+from makegood.ports import PIECE_BYTES
 from makegood_adapters.addressed import is_key, key_of, through, write
 
 _PART = ".part-"
@@ -67,6 +68,27 @@ class FolderBlobs:
         if not is_key(key):
             return None
         return await asyncio.to_thread(_read, self.path(key))
+
+    async def size(self, key: str) -> int | None:
+        """Return how many bytes the file has; None also for anything that is not a key of ours."""
+        if not is_key(key):
+            return None
+        return await asyncio.to_thread(_size, self.path(key))
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield a part of the content in pieces, each read when it is asked for. Raises UnknownFile."""
+        if not is_key(key):
+            raise UnknownFile(key)
+        reading = _Reading(self.path(key))
+        try:
+            if not await through(reading.open, start):
+                raise UnknownFile(key)
+            left = None if end is None else end - start
+            while data := await through(reading.next, left):
+                left = None if left is None else left - len(data)
+                yield data
+        finally:
+            reading.close()
 
     def path(self, key: str) -> Path:
         """Return where the file of *key* is or would be; ValueError for what is not a key."""
@@ -133,6 +155,34 @@ class _Part:
             self.file.close()
 
 
+class _Reading:
+    """A file that is open for as long as somebody reads it."""
+
+    _file: IO[bytes] | None = None
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self, start: int) -> bool:
+        """Open it at *start*; return whether it is there."""
+        try:
+            self._file = self._path.open("rb", buffering=0)
+        except FileNotFoundError:
+            return False
+        self._file.seek(start)
+        return True
+
+    def next(self, left: int | None) -> bytes:
+        """Return a piece of what is *left*, nothing at the end."""
+        assert self._file is not None
+        return self._file.read(PIECE_BYTES if left is None else max(min(left, PIECE_BYTES), 0))
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file is not None:
+            self._file.close()
+
+
 def _remove_if_left(part: Path) -> None:
     """Remove *part* if its writer is dead: a lock ends with the process that held it."""
     try:
@@ -155,5 +205,12 @@ def _sync_folder(folder: Path) -> None:
 def _read(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
     except FileNotFoundError:
         return None

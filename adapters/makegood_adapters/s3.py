@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from makegood.errors import MakegoodError
+from makegood.errors import MakegoodError, UnknownFile
+from makegood.ports import PIECE_BYTES
 from makegood_adapters.addressed import is_key, key_of, write
 
 if TYPE_CHECKING:  # obstore has this type in its stubs alone
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # obstore has this type in its stubs alone
 
 #: What is smaller is never written to this machine's disk on its way.
 _IN_MEMORY_BYTES = 1 << 20
+#: How much of a file one request asks for. The bucket bounds the time of each, and whoever reads may be slow.
+_ASKED_BYTES = 1 << 20
 _PROBE = b"makegood can keep files here\n"
 
 
@@ -72,7 +75,7 @@ class S3Blobs:
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
             key = key_of(await write(content, spool), name)
             with self._telling():
-                if not await self._has(key):
+                if await self._size(key) is None:
                     spool.seek(0)
                     await obstore.put_async(self._store, key, spool)
         return key
@@ -90,12 +93,32 @@ class S3Blobs:
                     raise
                 return None
 
-    async def _has(self, key: str) -> bool:
+    async def size(self, key: str) -> int | None:
+        """Return how many bytes the file has; None also for anything that is not a key of ours."""
+        if not is_key(key):
+            return None
+        with self._telling():
+            return await self._size(key)
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield a part of the content in pieces, asked for one mebibyte at a time. Raises UnknownFile and
+        S3Error."""
+        size = await self.size(key)
+        if size is None:
+            raise UnknownFile(key)
+        end = size if end is None else min(end, size)
+        for first in range(start, end, _ASKED_BYTES):
+            with self._telling():
+                last = min(first + _ASKED_BYTES, end)
+                part = bytes(await obstore.get_range_async(self._store, key, start=first, end=last))
+            for place in range(0, len(part), PIECE_BYTES):
+                yield part[place : place + PIECE_BYTES]
+
+    async def _size(self, key: str) -> int | None:
         try:
-            await obstore.head_async(self._store, key)
-        except FileNotFoundError:  # or there is no bucket, which the next call tells
-            return False
-        return True
+            return (await obstore.head_async(self._store, key))["size"]
+        except FileNotFoundError:  # or there is no bucket, which a put tells
+            return None
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from makegood.buckets import check_texts
-from makegood.errors import GuardFailed, IllegalTransition, InvalidRequest, UnknownJob
+from makegood.errors import GuardFailed, IllegalTransition, InvalidRequest, UnknownFile, UnknownJob
 from makegood.job import Attempt, Evidence, Job, Phase, Verdict
 from makegood.jobtype import JobType
 from makegood.lifecycle import BaseJob, Completion, Failure
@@ -165,12 +165,15 @@ class Administration:
         return Empty()
 
     async def _file(self, key: str) -> Mapping[str, Any]:
-        content = await self.blobs.get(key)
-        if content is None:
-            raise InvalidRequest(f"There is no file {key!r} in our storage; nothing was changed.")
-        digest = hashlib.sha256(content).hexdigest()
+        digest, size = hashlib.sha256(), 0
+        try:
+            async for piece in self.blobs.read(key):
+                digest.update(piece)
+                size += len(piece)
+        except UnknownFile:
+            raise InvalidRequest(f"There is no file {key!r} in our storage; nothing was changed.") from None
         kind = PurePosixPath(key).suffix[1:].lower() or "bin"
-        return {"key": key, "kind": kind, "node": "", "size": len(content), "sha256": digest}
+        return {"key": key, "kind": kind, "node": "", "size": size, "sha256": digest.hexdigest()}
 
     async def _known(self, job_id: UUID) -> Job:
         job = await self._store.jobs.get(job_id)

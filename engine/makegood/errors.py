@@ -6,6 +6,10 @@ MakegoodError
 │   ├── UnknownJobType
 │   ├── JobTypeRefused    the store knows other rules under the version that this process has
 │   ├── UnknownJob
+│   ├── UnknownFile
+│   ├── FileNotTaken      a file that is brought is of no kind that a job type takes
+│   ├── FileTooLarge      a file that is brought has more bytes than are taken
+│   ├── UploadsExhausted  the owner has brought as many bytes as may be brought in a day
 │   ├── InvalidInput
 │   ├── KeyReused         the same idempotency key with another request
 │   └── ActiveJob         the owner has a job of the exclusive scope that is not over
@@ -83,6 +87,43 @@ class UnknownJob(InvalidRequest):
     def __init__(self, job_id: UUID) -> None:
         self.job_id = job_id
         super().__init__(f"There is no job {job_id}.")
+
+
+class UnknownFile(InvalidRequest):
+    """No such file, or none that this caller may use."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"There is no file {key!r}.")
+
+
+class FileNotTaken(InvalidRequest):
+    """A file that is brought is none, or of a kind that no job type takes; nothing of it is kept."""
+
+    def __init__(self, found: str, kinds: Iterable[str]) -> None:
+        self.found, self.kinds = found, tuple(sorted(kinds))
+        wanted = ", ".join(self.kinds) or "none, for no job type takes a file"
+        super().__init__(f"The file is {found}. Taken are: {wanted}. Nothing was kept.")
+
+
+class FileTooLarge(InvalidRequest):
+    """A file that is brought has more than `bytes_max` bytes; nothing of it is kept."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes_max = bytes_max
+        super().__init__(f"At most {bytes_max:,} bytes are taken of a file. Nothing was kept.")
+
+
+class UploadsExhausted(InvalidRequest):
+    """The owner has brought so much in a day that this file does not fit; `again_seconds` tells when the
+    oldest of it no longer counts."""
+
+    def __init__(self, day_bytes_max: int, again_seconds: float) -> None:
+        self.day_bytes_max, self.again_seconds = day_bytes_max, again_seconds
+        super().__init__(
+            f"At most {day_bytes_max:,} bytes may be brought in a day, and with this file it would be more: "
+            "use files that you have brought already, or come again later. Nothing was kept."
+        )
 
 
 class InvalidInput(InvalidRequest):

@@ -12,6 +12,7 @@ from makegood.buckets import CREDITS_MAX, check_texts
 from makegood.errors import InvalidInput, InvalidRequest
 from makegood.job import NewJob
 from makegood.lifecycle import BaseJob
+from makegood.media import HEAD_BYTES
 from makegood.ports import Blobs
 
 #: Tells the store's time, the only one that counts.
@@ -75,13 +76,22 @@ async def _check_start(job_type: type[BaseJob], not_before: object, now: Clock) 
         )
 
 
+def missing(key: str) -> str:
+    """Say that there is no such file."""
+    return f"there is no file {key!r}; upload it first"
+
+
+async def _beginning(blobs: Blobs, key: str) -> bytes:
+    return b"".join([piece async for piece in blobs.read(key, 0, HEAD_BYTES)])
+
+
 async def _check_files(job_type: type[BaseJob], value: BaseModel, blobs: Blobs) -> dict[str, str]:
     files, problems = {}, []
     for field, mark, key in job_type.files_of(value):
-        data = await blobs.get(key)
-        if data is None:
-            problems.append((field, f"there is no file {key!r}; upload it first"))
-        elif problem := mark.problem(data):
+        size = await blobs.size(key)
+        if size is None:
+            problems.append((field, missing(key)))
+        elif problem := mark.problem(await _beginning(blobs, key), size):
             problems.append((field, problem))
         files[field] = key
     if problems:

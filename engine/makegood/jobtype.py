@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from makegood.errors import InvalidInput
 from makegood.job import Job
 from makegood.machine import Event, Machine, Problem
+from makegood.media import Family, format_of
 from makegood.outcome import JSON, Trouble
 from makegood.reruns import Rerun, RerunPolicy
 
@@ -36,10 +37,11 @@ class File:
     formats: tuple[str, ...] = ("png", "jpeg", "webp")
     size_max: int = 30 * MEGABYTE
 
-    def problem(self, data: bytes) -> str | None:
-        """Return what is wrong with the content *data*, or None."""
-        if len(data) > self.size_max:
-            return f"the file has {len(data):,} bytes, at most {self.size_max:,} are taken"
+    def problem(self, data: bytes, size: int | None = None) -> str | None:
+        """Return what is wrong with a file, or None: *data* is its content, or the first of *size* bytes."""
+        size = len(data) if size is None else size
+        if size > self.size_max:
+            return f"the file has {size:,} bytes, at most {self.size_max:,} are taken"
         found = sniff(data)
         if found not in self.formats:
             return f"the file is {found or 'of an unknown format'}, wanted: {', '.join(self.formats)}"
@@ -47,10 +49,14 @@ class File:
 
 
 def sniff(data: bytes) -> str | None:
-    """Return the format that the first bytes of a file show, whatever it is called."""
+    """Return the format that the first bytes of a file show, whatever it is called.
+
+    Pictures and sounds that are packed like an mp4, as a telephone makes them, have names of their own.
+    """
     for name, offset, signature in _SIGNATURES:
         if data[offset : offset + len(signature)] == signature:
-            return name
+            found = format_of(data) if name == "mp4" else None
+            return found.kind if found and found.family is not Family.VIDEO else name
     return None
 
 

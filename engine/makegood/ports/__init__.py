@@ -1,7 +1,7 @@
 """What the engine asks of the world: small Protocols, one sentence a method."""
 
 from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
-from makegood.ports.blobs import Blobs
+from makegood.ports.blobs import PIECE_BYTES, Blobs
 from makegood.ports.ledger import Ledger
 from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
@@ -41,6 +41,7 @@ __all__ = [
     "PARKED_OF_SOURCE_MAX",
     "PARKED_SECONDS",
     "PARKING_SECONDS",
+    "PIECE_BYTES",
     "PROLONGED_TIMES",
     "REPORTS_MAX",
     "RESULT_SECONDS",

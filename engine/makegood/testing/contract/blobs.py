@@ -10,7 +10,8 @@ from contextlib import suppress
 
 import pytest
 
-from makegood.ports import Blobs
+from makegood.errors import UnknownFile
+from makegood.ports import PIECE_BYTES, Blobs
 
 DATA = b"\x89PNG\r\n\x1a\n and more"
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -139,3 +140,53 @@ class BlobsContract(ABC):
     async def test_what_is_no_key_of_a_file_is_none(self, blobs: Blobs, key: str) -> None:
         await blobs.put(DATA, "a.png")
         assert await blobs.get(key) is None
+        assert await blobs.size(key) is None
+        with pytest.raises(UnknownFile):
+            await anext(blobs.read(key))
+
+    async def test_a_file_is_read_in_small_pieces(self, blobs: Blobs) -> None:
+        key = await blobs.put(pieces(), "a.mp4")
+        assert await blobs.size(key) == len(PIECE) * PIECES
+        read = [piece async for piece in blobs.read(key)]
+        assert max(map(len, read)) <= PIECE_BYTES
+        assert all(read)
+        assert b"".join(read) == PIECE * PIECES
+
+    @pytest.mark.parametrize(
+        ("start", "end"),
+        [
+            (0, 0),
+            (0, 1),
+            (0, None),
+            (7, 7),
+            (7, 3),
+            (PIECE_BYTES - 1, PIECE_BYTES + 1),
+            (1, 20 * PIECE_BYTES + 1),
+            (21 * PIECE_BYTES - 3, None),
+            (21 * PIECE_BYTES - 3, 99 * PIECE_BYTES),
+            (21 * PIECE_BYTES, None),
+            (21 * PIECE_BYTES, 99 * PIECE_BYTES),
+            (50 * PIECE_BYTES, None),
+            (50 * PIECE_BYTES, 51 * PIECE_BYTES),
+        ],
+    )
+    async def test_a_part_is_read_and_what_lies_behind_the_end_is_not_there(
+        self, blobs: Blobs, start: int, end: int | None
+    ) -> None:
+        key, whole = await blobs.put(pieces(21), "a.mp4"), PIECE * 21
+        read = [piece async for piece in blobs.read(key, start, end)]
+        assert b"".join(read) == whole[start:end]
+        assert all(read)
+
+    async def test_empty_content_has_no_pieces(self, blobs: Blobs) -> None:
+        key = await blobs.put(b"", "nothing.png")
+        assert await blobs.size(key) == 0
+        assert [piece async for piece in blobs.read(key)] == []
+
+    async def test_who_stops_reading_leaves_nothing_open(self, blobs: Blobs) -> None:
+        key = await blobs.put(pieces(21), "a.mp4")
+        for _ in range(3):
+            reading = blobs.read(key)
+            assert await anext(reading)
+            await reading.aclose()
+        assert b"".join([piece async for piece in blobs.read(key)]) == PIECE * 21
