@@ -60,6 +60,8 @@ class Settings:
     """Longest such pause; RunningHub keeps results for a day."""
     output_bytes_max: int = 500_000_000
     """Largest result file that is brought home."""
+    upload_kept_seconds: float = 2_592_000.0
+    """How long an owner may use a file after bringing it last; thirty days. The file itself stays."""
     defer_seconds: float = 2.0
     """First pause after the provider could not take a job: of its account if that was full, else of the
     job; it doubles each time."""

@@ -15,6 +15,7 @@ from makegood_adapters.memory.queue import MemoryQueue
 from makegood_adapters.memory.rules import MemoryRules
 from makegood_adapters.memory.stream import MemoryStream
 from makegood_adapters.memory.tables import Tables
+from makegood_adapters.memory.uploads import MemoryUploads
 from makegood_adapters.memory.workers import MemoryWorkers
 
 
@@ -40,6 +41,7 @@ class MemoryStore:
         self.outbox = MemoryOutbox(self.tables)
         self.stream = MemoryStream(self.tables)
         self.workers = MemoryWorkers(self.tables)
+        self.uploads = MemoryUploads(self.tables)
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, all or none; a version may get other deadlines, never other rules."""

@@ -11,7 +11,7 @@ from makegood.buckets import GRACE_SECONDS
 from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Bucket, Evidence, Job, Phase, ProviderAccount, Transition, Verdict
 from makegood.machine import Spec
-from makegood.ports import StoredHint, Worker
+from makegood.ports import StoredHint, Upload, Worker
 
 
 @dataclass(slots=True)
@@ -192,6 +192,14 @@ class OutboxRow:
     done: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class UploadRow:
+    """A file that an owner may use, and how many of its bytes count for the day on which it was brought."""
+
+    upload: Upload
+    counted: int
+
+
 @dataclass(slots=True)
 class Tables:
     """Everything the store knows. Nothing here awaits, so every method of the store is atomic."""
@@ -220,6 +228,8 @@ class Tables:
     lanes: dict[tuple[str, int], float] = field(default_factory=dict)  # virtual times, by pool and priority
     shares: dict[tuple[str, str, int], float] = field(default_factory=dict)  # finish tags, by owner and lane
     workers: dict[UUID, Worker] = field(default_factory=dict)
+    uploads: dict[tuple[str, str], UploadRow] = field(default_factory=dict)  # by owner and key
+    uploading: dict[UUID, tuple[str, int, datetime]] = field(default_factory=dict)  # owner, bytes, since when
     bucket_ids: int = 0
     grace_seconds: float = GRACE_SECONDS
 

@@ -1,4 +1,4 @@
-"""The Postgres store: nine ports over one pool, with the rules in the database itself."""
+"""The Postgres store: ten ports over one pool, with the rules in the database itself."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,6 +25,7 @@ from makegood_adapters.postgres.rules import PostgresRules
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.stream import PostgresStream
 from makegood_adapters.postgres.transaction import Database, missing_right
+from makegood_adapters.postgres.uploads import PostgresUploads
 from makegood_adapters.postgres.workers import PostgresWorkers
 
 #: On the server, so that they also end what the client can no longer reach; milliseconds.
@@ -50,6 +51,7 @@ class PostgresStore:
         self.outbox = PostgresOutbox(self._database)
         self.stream = PostgresStream(self._database)
         self.workers = PostgresWorkers(self._database)
+        self.uploads = PostgresUploads(self._database)
         self._auditing = Database(pool, tries_max=3, timeout_seconds=AUDIT_SECONDS)
 
     @classmethod

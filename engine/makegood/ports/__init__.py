@@ -28,11 +28,13 @@ from makegood.ports.store import (
     Swept,
 )
 from makegood.ports.stream import Stream
+from makegood.ports.uploads import DAY_SECONDS, Upload, Uploads
 from makegood.ports.wakeups import Bell, Wakeups
 from makegood.ports.workers import Worker, WorkerName, Workers, WorkerState
 
 __all__ = [
     "COUNTED_MAX",
+    "DAY_SECONDS",
     "FOREIGN_SECONDS",
     "GROW_SECONDS",
     "HINTS_MAX",
@@ -66,6 +68,8 @@ __all__ = [
     "StoredHint",
     "Stream",
     "Swept",
+    "Upload",
+    "Uploads",
     "Wakeups",
     "Worker",
     "WorkerName",

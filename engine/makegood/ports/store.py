@@ -28,6 +28,7 @@ from makegood.ports.ledger import Ledger
 from makegood.ports.queue import Queue
 from makegood.ports.rules import Rules
 from makegood.ports.stream import Stream
+from makegood.ports.uploads import Uploads
 from makegood.ports.workers import Workers
 
 REPORTS_MAX = 20
@@ -305,7 +306,7 @@ class Outbox(Protocol):
 
 
 class Store(Protocol):
-    """Everything durable, behind nine small ports."""
+    """Everything durable, behind ten small ports."""
 
     @property
     def jobs(self) -> Jobs:
@@ -342,6 +343,10 @@ class Store(Protocol):
     @property
     def workers(self) -> Workers:
         """Processes."""
+
+    @property
+    def uploads(self) -> Uploads:
+        """Who brought which file."""
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, and how long grace credits live that are issued from now on; a

@@ -65,6 +65,7 @@ class Watchdog:
             self._context.wakeups.wake(POLL)
         if swept.expired:
             log.info("%d messages about tasks that nobody has had in a day are dropped", swept.expired)
+        await store.uploads.forget(self._context.settings.upload_kept_seconds, batch)
         return False
 
     async def _end(self, job: Job) -> None:

@@ -21,7 +21,7 @@ select kind, privilege, object from (values
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
     'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
     'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '
-    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.service_key, makegood.endpoint'),
+    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.uploading, makegood.service_key, makegood.endpoint'),
   (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends, '
     'makegood.hinted_at'),
   (array['worker'], 'execute', 'function makegood.reckon'),
@@ -71,11 +71,13 @@ select kind, privilege, object from (values
     'verdicts, evidence_always)', 'table makegood.machine_edge'),
 
   (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs, '
-    'makegood.receive_hints, makegood.hear_of_task'),
+    'makegood.receive_hints, makegood.hear_of_task, makegood.begin_upload, makegood.drop_upload, '
+    'makegood.keep_upload'),
   (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.record_facts, makegood.intend_attempts, '
     'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
     'makegood.expire_credits, makegood.place_history, makegood.adopt_hints, makegood.sweep_hints, '
-    'makegood.lock_pool, makegood.take_waiting, makegood.leave_worker, makegood.forget_workers')
+    'makegood.lock_pool, makegood.take_waiting, makegood.leave_worker, makegood.forget_workers, '
+    'makegood.forget_uploads')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.
@@ -131,6 +133,10 @@ alter function makegood.lock_pool security definer;
 alter function makegood.take_waiting security definer;
 alter function makegood.leave_worker security definer;
 alter function makegood.forget_workers security definer;
+alter function makegood.begin_upload security definer;
+alter function makegood.drop_upload security definer;
+alter function makegood.keep_upload security definer;
+alter function makegood.forget_uploads security definer;
 
 -- Functions belong to nobody but the owner: by default every role might call them.
 revoke execute on all functions in schema makegood from public;

@@ -29,6 +29,7 @@ from makegood.testing.contract.rules import LimitsContract, PausesContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
 from makegood.testing.contract.stream import StreamContract
+from makegood.testing.contract.uploads import UploadsContract
 from makegood.testing.contract.waiting import (
     AskBudgetContract,
     EstimateContract,
@@ -73,6 +74,7 @@ class StoreContract(
     StreamContract,
     ReturnsContract,
     WorkersContract,
+    UploadsContract,
     AuditContract,
 ):
     """Subclass it as `Test…` and give it two fixtures.
