@@ -10,8 +10,8 @@
     cancel    ask for the end; report: what a client believes; fire: any event of the type
     get       read; history and watch are in `makegood.watching`, what those who wait are told in
               `makegood.waiting`, queues are ruled in `makegood.admission`, webhooks received in
-              `makegood.hearing`, credits granted and read in `makegood.accounting`, what people
-              decide is in `makegood.administration`
+              `makegood.hearing`, files brought in `makegood.filing`, credits granted and read in
+              `makegood.accounting`, what people decide is in `makegood.administration`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -42,6 +42,7 @@ from makegood.errors import (
     InvalidRequest,
     UnknownJob,
 )
+from makegood.filing import Filing
 from makegood.hearing import Hearing
 from makegood.intake import Order, take_order
 from makegood.job import (
@@ -74,7 +75,7 @@ log = logging.getLogger("makegood.engine")
 P = TypeVar("P", bound=BaseModel)
 
 
-class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
+class Engine(Accounting, Administration, Admission, Filing, Waiting, Watching, Hearing):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the
@@ -301,6 +302,10 @@ class Engine(Accounting, Administration, Admission, Waiting, Watching, Hearing):
         if job is None:
             raise UnknownJob(job_id)
         return job
+
+    async def now(self) -> datetime:
+        """Return the store's time, the only one that counts."""
+        return await self._store.now()
 
     async def occupancy(self) -> list[Occupancy]:
         """Return use and capacity of every provider account."""

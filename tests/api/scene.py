@@ -105,6 +105,7 @@ class Scene:
     async def order(self) -> dict[str, Any]:
         """Return the body of an order that is right in every way."""
         key = await self.blobs.put(PNG, "person.png")
+        await self.store.uploads.keep(OWNER, key, "png", len(PNG))
         return {"type": "upscaler", "input": {"image": key, "category": "comida", "resolution": 1024}}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from makegood_adapters.http.application import Refused, contain_errors
+from makegood_adapters.http.application import Refused, contain_errors, log, route_of
 from makegood_adapters.http.callers import Gate
 from makegood_adapters.http.calling import call, refusal
 from makegood_adapters.http.operation import Op, Reply, Request
@@ -23,7 +23,10 @@ def aiohttp_app(
 ) -> web.Application:
     """Return an application with a route for each operation: `app.add_subapp("/v1", aiohttp_app(...))`."""
     app = web.Application(middlewares=[contain_errors(_as_problem)])
-    app.add_routes([web.route(op.method, op.path, _handler(op, api, gate, write_seconds)) for op in ops])
+    for op in ops:
+        handle = _handler(op, api, gate, write_seconds)
+        for method in op.methods:
+            app.router.add_route(method, op.path, handle)
     return app
 
 
@@ -76,9 +79,16 @@ async def _stream(
         except ConnectionError:
             pass  # the client left
         except TimeoutError:
-            if request.transport:
-                request.transport.abort()  # it takes nothing, so it would not take an end either
+            _cut(request)  # it takes nothing, so it would not take an end either
+        except Exception:
+            log.exception("%s %s broke off", request.method, route_of(request))
+            _cut(request)  # the answer has begun; nothing but its end can tell that it is not whole
     return response
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}

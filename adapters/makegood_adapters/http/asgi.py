@@ -22,8 +22,14 @@ from makegood_adapters.http.problems import ApiProblem
 
 def asgi_app(ops: Iterable[Op], api: Any, gate: Gate, *, write_seconds: float = WRITE_SECONDS) -> Starlette:
     """Return an application with a route for each operation: `app.mount("/v1", asgi_app(...))`."""
-    routes = [Route(op.path, _Endpoint(op, api, gate, write_seconds), methods=[op.method]) for op in ops]
+    routes = [_route(op, _Endpoint(op, api, gate, write_seconds)) for op in ops]
     return Starlette(routes=routes, exception_handlers={HTTPException: _as_problem})
+
+
+def _route(op: Op, endpoint: "_Endpoint") -> Route:
+    route = Route(op.path, endpoint, methods=op.methods)
+    route.methods = set(op.methods)  # it adds HEAD to every GET
+    return route
 
 
 class _Endpoint:
@@ -36,7 +42,8 @@ class _Endpoint:
         headers = [(n.lower().encode(), v.encode()) for n, v in {**typed, **reply.headers}.items()]
         start: Message = {"type": "http.response.start", "status": reply.status}
         if isinstance(reply.body, bytes):
-            headers.append((b"content-length", str(len(reply.body)).encode()))
+            if reply.status != 304:  # there it would tell the length of what the client has
+                headers.append((b"content-length", str(len(reply.body)).encode()))
             await send({**start, "headers": headers})
             await send({"type": "http.response.body", "body": reply.body})
             return

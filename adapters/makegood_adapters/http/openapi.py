@@ -20,7 +20,8 @@ _MEDIA = {
     Sends.FILE: "*/*",
     Sends.TEXT: "text/plain",
 }
-_BODY = ("invalid_json", "invalid_body", "body_too_large", "body_too_slow", "body_unreadable")
+_FILE = ("unsupported_encoding", "body_too_large", "body_too_slow", "body_unreadable")
+_BODY = ("invalid_json", "invalid_body", *_FILE)
 
 
 def openapi(ops: Iterable[Op], *, title: str, version: str, server: str = "/v1") -> dict[str, Any]:
@@ -57,7 +58,7 @@ def _operation(op: Op, refs: Any) -> dict[str, Any]:
         "summary": op.summary,
         "tags": [op.tag],
         "parameters": _parameters(op),
-        "responses": {str(op.status): _success(op, refs), **_problems(op, refs)},
+        "responses": {str(op.status): _success(op, refs), **_parts(op, refs), **_problems(op, refs)},
         "security": [] if op.who is Access.OPEN else [{"bearer": []}],
         "x-access": op.who.value,
     }
@@ -79,11 +80,18 @@ def _success(op: Op, refs: Any) -> dict[str, Any]:
     return {"description": "OK", "content": {_MEDIA[op.sends]: {"schema": schema}}}
 
 
+def _parts(op: Op, refs: Any) -> dict[str, Any]:
+    """Return what a file is answered with beside the whole of it."""
+    if op.sends is not Sends.FILE:
+        return {}
+    return {"206": {**_success(op, refs), "description": "A part"}, "304": {"description": "Not changed"}}
+
+
 def _problems(op: Op, refs: Any) -> dict[str, Any]:
     """Return one answer for each status that the operation's problems have."""
     codes = list(op.codes)
     codes += [code for code in _EVERYWHERE if op.who is not Access.OPEN or code != "forbidden"]
-    codes += _BODY if op.body or op.takes_file else ()
+    codes += _BODY if op.body else _FILE if op.takes_file else ()
     codes += ["not_found"] if "{" in op.path else []
     codes += ["owner_required"] if op.who is Access.OWNER else []
     by_status: dict[int, list[str]] = {}
@@ -114,6 +122,9 @@ def _parameters(op: Op) -> list[dict[str, Any]]:
         found.append(_header(OWNER_HEADER.title(), told))
     if op.takes_key:
         found.append(_header("Idempotency-Key", "The same key gives the same job, however often it is sent."))
+    if op.sends is Sends.FILE:
+        found.append(_header("Range", "Which part of the file is wanted, such as `bytes=0-1023`."))
+        found.append(_header("If-None-Match", "The ETag of what the client has already."))
     if op.sends is Sends.EVENTS:
         found.append(_header("Last-Event-ID", "The id of the last event that was received: go on after it."))
     return found

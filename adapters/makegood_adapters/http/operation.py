@@ -100,3 +100,9 @@ class Op:
     codes: tuple[str, ...] = ()
     tag: str = "jobs"
     path_types: Mapping[str, type] = field(default_factory=lambda: {"job_id": UUID})
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of its route: HEAD too where GET answers with something that ends."""
+        head = self.method == "GET" and self.sends is not Sends.EVENTS
+        return (self.method, "HEAD") if head else (self.method,)

@@ -1,6 +1,7 @@
 """What the API answers when it does not do what was asked: problem documents (RFC 9457) with stable codes."""
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from makegood.errors import (
     ActiveJob,
     Conflict,
+    FileNotTaken,
+    FileTooLarge,
     GuardFailed,
     IllegalTransition,
     InsufficientCredits,
@@ -18,8 +21,10 @@ from makegood.errors import (
     JobTypeRefused,
     KeyReused,
     StoreError,
+    UnknownFile,
     UnknownJob,
     UnknownJobType,
+    UploadsExhausted,
 )
 
 log = logging.getLogger("makegood.http")
@@ -41,7 +46,9 @@ CODES: Mapping[str, tuple[int, str]] = {
     "illegal_transition": (409, "Not possible in this state"),
     "held_back": (409, "Not possible now"),
     "conflict": (409, "Others changed it at the same time"),
+    "not_configured": (409, "This service is not set up for it"),
     "body_too_large": (413, "The body is too large"),
+    "unsupported_encoding": (415, "Compressed bodies are not taken"),
     "unsupported_media": (415, "Files of this kind are not taken"),
     "range_not_satisfiable": (416, "The file has no such part"),
     "invalid_body": (422, "The body is not valid"),
@@ -49,6 +56,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "invalid_input": (422, "The input is not valid"),
     "key_reused": (422, "The idempotency key stands for another request"),
     "rate_limited": (429, "Too many requests"),
+    "uploads_exhausted": (429, "Too many bytes were brought in a day"),
     "internal": (500, "Something went wrong on our side"),
     "job_type_closed": (503, "No new jobs of this type are taken"),
     "unavailable": (503, "The service cannot do this now"),
@@ -122,7 +130,13 @@ def problem_of(error: Exception) -> ApiProblem:
             return ApiProblem("invalid_input", str(error), errors=errors)
         case KeyReused():
             return ApiProblem("key_reused", str(error))
-        case UnknownJob() | UnknownJobType():
+        case FileTooLarge():
+            return ApiProblem("body_too_large", str(error))
+        case FileNotTaken():
+            return ApiProblem("unsupported_media", str(error))
+        case UploadsExhausted(again_seconds=seconds):
+            return ApiProblem("uploads_exhausted", str(error), retry_after=math.ceil(seconds))
+        case UnknownJob() | UnknownJobType() | UnknownFile():
             return ApiProblem("not_found", str(error))
         case JobTypeClosed():
             return ApiProblem("job_type_closed", str(error), retry_after=60)

@@ -39,6 +39,7 @@ async def submit_job(api: Api, call: Call, body: NewJob) -> JobView:
     key = call.request.headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= _KEY_LENGTH_MAX and key.isprintable()):
         raise InvalidRequest(f"The Idempotency-Key must be 1 to {_KEY_LENGTH_MAX} printable characters.")
+    await api.engine.check_files(call.for_owner, body.type, body.input)
     job = await api.engine.submit(body.type, call.for_owner, body.input, key=key)
     return await view(api, await api.engine.accept(job.id, actor=call.caller.actor))
 
