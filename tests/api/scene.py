@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import uvicorn
@@ -16,14 +17,15 @@ from starlette.routing import Mount
 
 from makegood.catalog import Catalog
 from makegood.engine import Engine
-from makegood.job import ProviderAccount
+from makegood.job import Job, ProviderAccount, Verdict
 from makegood.testing.drive import Drive, accounts
 from makegood_adapters.folder import FolderBlobs
-from makegood_adapters.http.aiohttp_app import aiohttp_app
+from makegood_adapters.http.aiohttp_app import WRITE_SECONDS, aiohttp_app
 from makegood_adapters.http.asgi import asgi_app
 from makegood_adapters.http.callers import Caller, CallerKind, Gate, Scope
 from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1 import OPERATIONS, Api
+from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from tests.adapters.queue_manager.scene import served
@@ -108,10 +110,30 @@ class Scene:
         await self.store.uploads.keep(OWNER, key, "png", len(PNG))
         return {"type": "upscaler", "input": {"image": key, "category": "comida", "resolution": 1024}}
 
+    async def completed(self, content: bytes, kind: str) -> Job:
+        """Return a job of the owner that is paid, with one result file."""
+        made = (await self.client.post("/jobs", json=await self.order())).body
+        return await self.complete(await self.engine.get(UUID(made["id"])), content, kind)
+
+    async def complete(self, job: Job, content: bytes, kind: str) -> Job:
+        """Run a queued job, as the loops do, and bring home one result file."""
+        key = await self.blobs.put(content, f"result.{kind}")
+        job = await self.drive.submit(await self.drive.dispatch(job))
+        job = await self.drive.event(job, "begin", Verdict.ACCEPTED)
+        file = {"key": key, "kind": kind, "node": "", "size": len(content), "sha256": key[:64]}
+        return await self.drive.event(job, "complete", Verdict.SUCCEEDED, output={"files": [file]})
+
 
 @asynccontextmanager
 async def opened(
-    dsn: str, folder: Path, *, asgi: bool = False, gate: Gate | None = None, **given: Any
+    dsn: str,
+    folder: Path,
+    *,
+    asgi: bool = False,
+    gate: Gate | None = None,
+    files: FileRules | None = None,
+    write_seconds: float = WRITE_SECONDS,
+    **given: Any,
 ) -> AsyncIterator[Scene]:
     """Yield the scene with room for fifty jobs and an owner who can pay; *given* goes to the engine."""
     catalog, blobs = Catalog(load_tools(default_tools_folder())), FolderBlobs(folder)
@@ -124,20 +146,23 @@ async def opened(
         [name] = accounts(POOL)
         await store.attempts.register(ProviderAccount(name=name, pool=POOL, capacity=50))
         await engine.grant(OWNER, CREDITS, source_ref="order-1")
-        async with serving(Api(engine=engine), gate or NamingGate(), asgi=asgi) as client:
+        api = Api(engine=engine, files=files or FileRules())
+        async with serving(api, gate or NamingGate(), asgi=asgi, write_seconds=write_seconds) as client:
             yield Scene(engine, store, blobs, drive, client)
 
 
 @asynccontextmanager
-async def serving(api: Api, gate: Gate, *, asgi: bool) -> AsyncIterator[Client]:
+async def serving(
+    api: Api, gate: Gate, *, asgi: bool, write_seconds: float = WRITE_SECONDS
+) -> AsyncIterator[Client]:
     """Serve the API below /v1 on a free port of this machine."""
     if asgi:
-        app = Starlette(routes=[Mount("/v1", asgi_app(OPERATIONS, api, gate))])
+        app = Starlette(routes=[Mount("/v1", asgi_app(OPERATIONS, api, gate, write_seconds=write_seconds))])
         async with uvicorn_on(app) as base, aiohttp.ClientSession() as session:
             yield Client(session, f"{base}/v1")
     else:
         site = web.Application()
-        site.add_subapp("/v1", aiohttp_app(OPERATIONS, api, gate))
+        site.add_subapp("/v1", aiohttp_app(OPERATIONS, api, gate, write_seconds=write_seconds))
         async with served(site) as page, aiohttp.ClientSession() as session:
             yield Client(session, f"{page.base}/v1")
 

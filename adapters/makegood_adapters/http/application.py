@@ -177,7 +177,10 @@ def route_of(request: web.BaseRequest) -> str:
     """Return the route's pattern, such as `/hooks/{token}`; never the path that was asked for."""
     if not isinstance(request, web.Request):
         return "unreadable"
-    resource = request.match_info.route.resource
+    try:
+        resource = request.match_info.route.resource
+    except (AssertionError, AttributeError):  # it could not be parsed, so it was never routed
+        return "unreadable"
     return resource.canonical if resource else "unknown path"
 
 

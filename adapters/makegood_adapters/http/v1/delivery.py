@@ -1,7 +1,7 @@
 """A file of ours as an answer: in pieces, in part, or not at all where the client has it already.
 
-A file that a stranger has made must never run as a page of ours, whatever it is: its type is one of a fixed list,
-`nosniff` keeps browsers from guessing another, and what is opened by itself is opened in a sandbox.
+A file that a stranger has made must never run as a page of ours, whatever it is: its type is one of a fixed
+list, `nosniff` keeps browsers from guessing another, and what is opened by itself is opened in a sandbox.
 """
 
 import logging
@@ -26,11 +26,11 @@ _TYPES: Mapping[str, str] = {
     **dict.fromkeys(("mp4", "m4v"), "video/mp4"),
     **dict.fromkeys(("mov", "qt"), "video/quicktime"),
     **dict.fromkeys(("mkv", "mka"), "video/x-matroska"),
-    **{"webm": "video/webm", "weba": "audio/webm", "avi": "video/x-msvideo", "ogv": "video/ogg"},
+    "webm": "video/webm", "weba": "audio/webm", "avi": "video/x-msvideo", "ogv": "video/ogg",
     **dict.fromkeys(("ogg", "oga", "opus"), "audio/ogg"),
-    **{"m4a": "audio/mp4", "mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac"},
+    "m4a": "audio/mp4", "mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac",
     **dict.fromkeys(TEXTS, "text/plain; charset=utf-8"),
-    **{"glb": "model/gltf-binary", "zip": "application/zip"},
+    "glb": "model/gltf-binary", "zip": "application/zip",
 }
 _SHOWN = ("image/", "video/", "audio/")
 _KIND = re.compile(r"[a-z0-9]{1,8}")
@@ -38,7 +38,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
 async def deliver(blobs: Blobs, request: Request, *, key: str, kind: str, name: str, tag: str) -> Reply:
-    """Return the file of *key*. *name* is what it is saved as, without extension; *tag* stands for its content.
+    """Return the file of *key*; it is saved as *name* with an extension, and *tag* stands for its content.
 
     Raises ApiProblem("range_not_satisfiable"), and ApiProblem("not_found") for a file that is gone.
     """
@@ -74,8 +74,8 @@ def _has_it(asked: str, tag: str) -> bool:
 
 
 def _part(headers: Mapping[str, str], tag: str, size: int) -> tuple[int, int] | None:
-    """Return where the part begins and ends that is asked for; None: the whole, also for several parts and for
-    what is no range (RFC 9110, 14.2)."""
+    """Return where the part begins and ends that is asked for; None: the whole, also for several parts and
+    for what is no range (RFC 9110, 14.2)."""
     match = _RANGE.fullmatch(headers.get("range", "").strip())
     if match is None or headers.get("if-range", tag).strip() != tag:
         return None

@@ -44,7 +44,7 @@ class LinkAsked(Asked):
 
 
 class LinkView(View):
-    """A link: `path`, below the address of this API, leads to the file without credentials until it expires."""
+    """A link: `path`, below this API, leads to the file without credentials until it expires."""
 
     path: str
     expires_at: datetime
