@@ -26,8 +26,6 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
             arguments["query"] = _query(op.query, request.query)
         elif request.query:
             raise ApiProblem("invalid_query", "This operation takes no query.")
-        if (op.body or op.takes_file) and request.headers.get("content-encoding", "identity") != "identity":
-            raise ApiProblem("unsupported_encoding", "Send the body as it is, without Content-Encoding.")
         if op.body:
             arguments["body"] = _parsed(op.body, await read_body(request.chunks))
         result = await op.run(api, Call(caller, request, owner), **arguments)

@@ -20,8 +20,7 @@ _MEDIA = {
     Sends.FILE: "*/*",
     Sends.TEXT: "text/plain",
 }
-_FILE = ("unsupported_encoding", "body_too_large", "body_too_slow", "body_unreadable")
-_BODY = ("invalid_json", "invalid_body", *_FILE)
+_BODY = ("invalid_json", "invalid_body", "body_too_large", "body_too_slow", "body_unreadable")
 
 
 def openapi(ops: Iterable[Op], *, title: str, version: str, server: str = "/v1") -> dict[str, Any]:
@@ -91,7 +90,7 @@ def _problems(op: Op, refs: Any) -> dict[str, Any]:
     """Return one answer for each status that the operation's problems have."""
     codes = list(op.codes)
     codes += [code for code in _EVERYWHERE if op.who is not Access.OPEN or code != "forbidden"]
-    codes += _BODY if op.body else _FILE if op.takes_file else ()
+    codes += _BODY if op.body or op.takes_file else ()
     codes += ["not_found"] if "{" in op.path else []
     codes += ["owner_required"] if op.who is Access.OWNER else []
     by_status: dict[int, list[str]] = {}

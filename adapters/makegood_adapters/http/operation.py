@@ -103,6 +103,6 @@ class Op:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods of its route: HEAD too where GET answers with something that ends."""
-        head = self.method == "GET" and self.sends is not Sends.EVENTS
+        """The methods of its route: of a file also HEAD, by which players learn how long it is."""
+        head = self.method == "GET" and self.sends is Sends.FILE
         return (self.method, "HEAD") if head else (self.method,)

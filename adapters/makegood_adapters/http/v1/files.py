@@ -59,6 +59,8 @@ async def bring_file(api: Api, call: Call) -> BroughtView:
             "unsupported_media",
             "Send the file itself as the body, not a form: `fetch(url, {method: 'POST', body: file})`.",
         )
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise ApiProblem("unsupported_media", "Send the file as it is, without a Content-Encoding.")
     length = headers.get("content-length")
     digest = hashlib.sha256()
     upload = await api.engine.bring(
