@@ -37,6 +37,7 @@ def _printable(name: str) -> str:
 _CAPACITY_MAX, _DRAINING_SECONDS_MAX = 1_000_000, 30 * 86_400
 #: Processes of one service; each has its own connections to the database.
 WORKERS_MAX = 64
+_LINK_SECRET_BYTES_MIN = 32
 _Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 
 
@@ -106,6 +107,9 @@ class ServiceConfig(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     blobs: str = "makegood-files"
     s3: S3Config = S3Config()
+    upload_bytes_max: int = Field(default=30_000_000, ge=1)
+    upload_day_bytes_max: int = Field(default=1_000_000_000, ge=1)
+    link_secret: SecretStr | None = None
     tools: Path | None = None
     deadlines: dict[str, float] = Field(default_factory=dict)
     finish_queued: Literal["settle", "record"] = "settle"
@@ -127,6 +131,16 @@ class ServiceConfig(BaseSettings):
         if text == "":
             raise ValueError("name a folder or a bucket like s3://bucket/prefix")
         return text
+
+    @field_validator("link_secret")
+    @classmethod
+    def cannot_be_tried_out(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Refuse a secret that is short, as a word of a language is."""
+        if secret is not None and len(secret.get_secret_value().encode()) < _LINK_SECRET_BYTES_MIN:
+            raise ValueError(
+                f"it must have {_LINK_SECRET_BYTES_MIN} random bytes or more: `openssl rand -hex 32`"
+            )
+        return secret
 
     @field_validator("accounts")
     @classmethod

@@ -23,6 +23,7 @@ ACCOUNT = f'[[accounts]]\napi_key = "{SECRET}"\n'
         (f'{ACCOUNT}name = "a"\nauth_mode = "both, please"', "accounts.0.auth_mode: "),
         (f'[[accounts]]\nname = "a"\napi_key = ["{SECRET}"]', "accounts.0.api_key: "),
         (f'blobs = "s3://{SECRET}:x@bucket"', "blobs: it is neither a folder nor a bucket"),
+        (f'link_secret = "{SECRET}"', "link_secret: it must have 32 random bytes or more"),
         (f'[s3]\nendpoint = "{SECRET}@host"', "s3: endpoint must begin with http:// or https://"),
         ("[engine]\nlease_seconds = inf", "lease_seconds must have an end, not inf"),
         ("[engine]\nask_timeout_seconds = nan", "ask_timeout_seconds must be more than 0, not nan"),

@@ -1,6 +1,7 @@
 """The API over a real engine and database, served by aiohttp or by an ASGI server, and clients of it."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -33,6 +34,11 @@ from tests.adapters.queue_manager.scene import served
 POOL = "runninghub"
 OWNER, OTHER = "ada", "bob"
 CREDITS = 1_000
+SECRET = hashlib.sha256(b"a secret of the tests").digest()
+#: Small, so that tests meet them.
+RULES = FileRules(
+    upload_bytes_max=200_000, day_bytes_max=500_000, stall_bytes=1_024, stall_seconds=0.5, link_secret=SECRET
+)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
 
@@ -131,7 +137,7 @@ async def opened(
     *,
     asgi: bool = False,
     gate: Gate | None = None,
-    files: FileRules | None = None,
+    files: FileRules = RULES,
     write_seconds: float = WRITE_SECONDS,
     **given: Any,
 ) -> AsyncIterator[Scene]:
@@ -146,7 +152,7 @@ async def opened(
         [name] = accounts(POOL)
         await store.attempts.register(ProviderAccount(name=name, pool=POOL, capacity=50))
         await engine.grant(OWNER, CREDITS, source_ref="order-1")
-        api = Api(engine=engine, files=files or FileRules())
+        api = Api(engine=engine, files=files)
         async with serving(api, gate or NamingGate(), asgi=asgi, write_seconds=write_seconds) as client:
             yield Scene(engine, store, blobs, drive, client)
 
