@@ -2,6 +2,7 @@
 
 from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import Blobs
+from makegood.ports.keys import Keys, ServiceKey
 from makegood.ports.ledger import Ledger
 from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
@@ -52,6 +53,7 @@ __all__ = [
     "Effect",
     "Hints",
     "Jobs",
+    "Keys",
     "Ledger",
     "Moved",
     "Outbox",
@@ -60,6 +62,7 @@ __all__ = [
     "Reading",
     "Receipt",
     "Rules",
+    "ServiceKey",
     "Standing",
     "Store",
     "StoredHint",
