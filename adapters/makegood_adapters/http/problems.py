@@ -16,10 +16,12 @@ from makegood.errors import (
     InvalidRequest,
     JobTypeClosed,
     JobTypeRefused,
+    KeyNameTaken,
     KeyReused,
     StoreError,
     UnknownJob,
     UnknownJobType,
+    UnknownKey,
 )
 
 log = logging.getLogger("makegood.http")
@@ -40,6 +42,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "active_job": (409, "Another job is under way"),
     "illegal_transition": (409, "Not possible in this state"),
     "held_back": (409, "Not possible now"),
+    "name_taken": (409, "Another one has this name"),
     "conflict": (409, "Others changed it at the same time"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media": (415, "Files of this kind are not taken"),
@@ -122,7 +125,9 @@ def problem_of(error: Exception) -> ApiProblem:
             return ApiProblem("invalid_input", str(error), errors=errors)
         case KeyReused():
             return ApiProblem("key_reused", str(error))
-        case UnknownJob() | UnknownJobType():
+        case KeyNameTaken():
+            return ApiProblem("name_taken", str(error))
+        case UnknownJob() | UnknownJobType() | UnknownKey():
             return ApiProblem("not_found", str(error))
         case JobTypeClosed():
             return ApiProblem("job_type_closed", str(error), retry_after=60)
