@@ -188,7 +188,7 @@ def route_of(request: web.BaseRequest) -> str:
         return "unreadable"
     try:
         resource = request.match_info.route.resource
-    except (AssertionError, AttributeError):  # it could not be parsed, so it was never routed
+    except (AssertionError, AttributeError):  # aiohttp could not parse it, and has looked for no route
         return "unreadable"
     return resource.canonical if resource else "unknown path"
 
