@@ -11,7 +11,8 @@
     get       read; history and watch are in `makegood.watching`, what those who wait are told in
               `makegood.waiting`, queues are ruled in `makegood.admission`, webhooks received in
               `makegood.hearing`, files brought in `makegood.filing`, credits granted and read in
-              `makegood.accounting`, what people decide is in `makegood.administration`
+              `makegood.accounting`, what people decide is in `makegood.administration`, keys of calling
+              programs in `makegood.keyring`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -51,6 +52,7 @@ from makegood.job import (
     Occupancy,
     ProviderAccount,
 )
+from makegood.keyring import Keyring
 from makegood.lifecycle import BaseJob, Failure
 from makegood.machine import Empty, Event
 from makegood.mover import POLL, STREAM, Mover
@@ -75,7 +77,7 @@ log = logging.getLogger("makegood.engine")
 P = TypeVar("P", bound=BaseModel)
 
 
-class Engine(Accounting, Administration, Admission, Filing, Waiting, Watching, Hearing):
+class Engine(Accounting, Administration, Admission, Filing, Waiting, Watching, Hearing, Keyring):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the

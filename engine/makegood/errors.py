@@ -12,6 +12,8 @@ MakegoodError
 │   ├── UploadsExhausted  the owner has brought as many bytes as may be brought in a day
 │   ├── InvalidInput
 │   ├── KeyReused         the same idempotency key with another request
+│   ├── UnknownKey        no such service key, or one that is over or revoked
+│   ├── KeyNameTaken      another service key has the name
 │   └── ActiveJob         the owner has a job of the exclusive scope that is not over
 ├── InsufficientCredits   the wallet cannot carry the price; nothing was charged
 ├── Refusal               the machine says no; nothing was changed
@@ -141,6 +143,22 @@ class KeyReused(InvalidRequest):
     def __init__(self, key: str) -> None:
         self.key = key
         super().__init__(f"The idempotency key {key!r} was used before with another request; use a new key.")
+
+
+class UnknownKey(InvalidRequest):
+    """No such service key, or one that can no longer be changed."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"There is no service key {key_id!r} that is neither over nor revoked.")
+
+
+class KeyNameTaken(InvalidRequest):
+    """Two service keys that are not revoked never have one name: it says in the history who acted."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"There is a service key {name!r} already: choose another name, or revoke that one.")
 
 
 class ActiveJob(InvalidRequest):

@@ -9,6 +9,7 @@ from makegood.machine import Spec
 from makegood_adapters.memory import audit
 from makegood_adapters.memory.attempts import MemoryAttempts
 from makegood_adapters.memory.jobs import MemoryJobs
+from makegood_adapters.memory.keys import MemoryKeys
 from makegood_adapters.memory.ledger import MemoryLedger
 from makegood_adapters.memory.messages import MemoryHints, MemoryOutbox
 from makegood_adapters.memory.queue import MemoryQueue
@@ -42,6 +43,7 @@ class MemoryStore:
         self.stream = MemoryStream(self.tables)
         self.workers = MemoryWorkers(self.tables)
         self.uploads = MemoryUploads(self.tables)
+        self.keys = MemoryKeys(self.tables)
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, all or none; a version may get other deadlines, never other rules."""

@@ -22,7 +22,7 @@ from makegood.job import (
     Verdict,
 )
 from makegood.machine import Edge, Money, Spec, StateSpec
-from makegood.ports import StoredHint, Worker, WorkerName, WorkerState
+from makegood.ports import ServiceKey, StoredHint, Worker, WorkerName, WorkerState
 
 
 def to_job(row: Record) -> Job:
@@ -335,6 +335,22 @@ def storable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [storable(item) for item in value]
     return value
+
+
+def to_service_key(row: Record) -> ServiceKey:
+    """Build a ServiceKey from a row of `keys/all`."""
+    return ServiceKey(
+        id=row["key_id"],
+        name=row["name"],
+        scopes=tuple(row["scopes"]),
+        created_at=row["created_at"],
+        created_by=row["created_by"],
+        expires_at=row["expires_at"],
+        previous_until=row["previous_until"],
+        revoked_at=row["revoked_at"],
+        revoked_by=row["revoked_by"],
+        last_used_at=row["last_used_at"],
+    )
 
 
 def to_rule(row: Record) -> Rule:

@@ -16,6 +16,7 @@ from makegood_adapters.postgres.attempts import PostgresAttempts
 from makegood_adapters.postgres.audit import AUDIT_SECONDS, audit
 from makegood_adapters.postgres.commit import GroupCommit
 from makegood_adapters.postgres.jobs import PostgresJobs
+from makegood_adapters.postgres.keys import PostgresKeys
 from makegood_adapters.postgres.ledger import PostgresLedger
 from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
 from makegood_adapters.postgres.migrate import load, migrate
@@ -52,6 +53,7 @@ class PostgresStore:
         self.stream = PostgresStream(self._database)
         self.workers = PostgresWorkers(self._database)
         self.uploads = PostgresUploads(self._database)
+        self.keys = PostgresKeys(self._database)
         self._auditing = Database(pool, tries_max=3, timeout_seconds=AUDIT_SECONDS)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import PIECE_BYTES, Blobs
+from makegood.ports.keys import Keys, ServiceKey
 from makegood.ports.ledger import Ledger
 from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
@@ -55,6 +56,7 @@ __all__ = [
     "Effect",
     "Hints",
     "Jobs",
+    "Keys",
     "Ledger",
     "Moved",
     "Outbox",
@@ -63,6 +65,7 @@ __all__ = [
     "Reading",
     "Receipt",
     "Rules",
+    "ServiceKey",
     "Standing",
     "Store",
     "StoredHint",

@@ -1,4 +1,4 @@
-"""The store: jobs, ledger, attempts, queues, rules, messages, stream and workers, each a small Protocol.
+"""The store: jobs, ledger, attempts, queues, rules, messages, stream, workers, keys, each a small Protocol.
 
 Every store method is one transaction and may be called again after an error: what it wrote once it
 does not write twice. Times are the store's own; a caller passes durations in seconds.
@@ -24,6 +24,7 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.keys import Keys
 from makegood.ports.ledger import Ledger
 from makegood.ports.queue import Queue
 from makegood.ports.rules import Rules
@@ -347,6 +348,10 @@ class Store(Protocol):
     @property
     def uploads(self) -> Uploads:
         """Who brought which file."""
+
+    @property
+    def keys(self) -> Keys:
+        """Keys of programs that call."""
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, and how long grace credits live that are issued from now on; a

@@ -26,7 +26,7 @@ from makegood.job import (
     Occupancy,
     Transition,
 )
-from makegood.ports import StoredHint, Worker
+from makegood.ports import ServiceKey, StoredHint, Worker
 from makegood_adapters.postgres import rows
 from makegood_adapters.postgres.statements import statement
 
@@ -54,6 +54,8 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "rules/all": (rows.to_rule, Rule, set()),
     "ledger/lines_of": (rows.to_line, JournalLine, set()),
     "workers/present": (rows.to_worker, Worker, set()),
+    "keys/all": (rows.to_service_key, ServiceKey, set()),
+    "keys/find": (rows.to_service_key, ServiceKey, set()),
     "outbox/take": (rows.to_announcement, Announcement, set()),
 }
 

@@ -21,7 +21,12 @@ select kind, privilege, object from (values
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
     'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
     'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '
-    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.uploading, makegood.service_key, makegood.endpoint'),
+    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.uploading, makegood.endpoint'),
+  (array['worker', 'api'], 'select, update (last_used_at)', 'table makegood.service_key'),
+  (array['worker'], 'insert (key_id, key_hash, name, scopes, created_by, expires_at), '
+    'update (key_hash, previous_hash, previous_until, revoked_at, revoked_by)', 'table makegood.service_key'),
+  (array['readonly'], 'select (key_id, name, scopes, created_at, created_by, expires_at, previous_until, '
+    'revoked_at, revoked_by, last_used_at)', 'table makegood.service_key'),
   (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends, '
     'makegood.hinted_at'),
   (array['worker'], 'execute', 'function makegood.reckon'),

@@ -17,6 +17,7 @@ from makegood.testing.contract.ends import EndsContract
 from makegood.testing.contract.evidence import EvidenceContract
 from makegood.testing.contract.exclusive import ExclusiveContract, StartContract
 from makegood.testing.contract.jobs import JobsContract
+from makegood.testing.contract.keys import KeysContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
 from makegood.testing.contract.parked import ParkedContract
@@ -75,6 +76,7 @@ class StoreContract(
     ReturnsContract,
     WorkersContract,
     UploadsContract,
+    KeysContract,
     AuditContract,
 ):
     """Subclass it as `Test…` and give it two fixtures.
