@@ -9,7 +9,7 @@ from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from makegood_adapters.http.application import Refused, contain_errors, log, route_of
-from makegood_adapters.http.callers import Gate
+from makegood_adapters.http.callers import Gate, joined
 from makegood_adapters.http.calling import call, refusal
 from makegood_adapters.http.operation import Op, Reply, Request
 from makegood_adapters.http.problems import ApiProblem
@@ -49,7 +49,7 @@ def _request(request: web.Request) -> Request:
         method=request.method,
         path=dict(request.match_info),
         query=query,
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=joined(request.headers.items()),
         chunks=_chunks(request),
         address=request.remote or "",
     )

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from makegood_adapters.http.aiohttp_app import WRITE_SECONDS
-from makegood_adapters.http.callers import Gate
+from makegood_adapters.http.callers import Gate, joined
 from makegood_adapters.http.calling import call, refusal
 from makegood_adapters.http.operation import Op, Reply, Request
 from makegood_adapters.http.problems import ApiProblem
@@ -86,7 +86,7 @@ def _request(scope: Scope, receive: Receive) -> Request:
         method=scope["method"],
         path=scope["path_params"],
         query=query,
-        headers={n.decode("latin-1").lower(): v.decode("latin-1") for n, v in scope["headers"]},
+        headers=joined((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]),
         chunks=_chunks(receive),
         address=client[0] if client else "",
     )

@@ -1,6 +1,7 @@
 """Who calls: nobody known, the page of an app, a user, or a service with a key of ours."""
 
-from collections.abc import Mapping
+import hmac
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -26,6 +27,7 @@ class Scope(StrEnum):
     OPERATIONS = "operations"  # limits, pauses, ending and settling jobs, the audit
     WEBHOOKS = "webhooks"  # endpoints that are told of transitions
     METRICS = "metrics"  # read /metrics
+    KEYS = "keys"  # make, rotate and revoke keys that may no more than it may itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,5 +62,22 @@ class Gate(Protocol):
         Raises ApiProblem("unauthenticated") for credentials that are not valid; none at all is a caller too.
         """
 
-    async def admit(self, caller: Caller, cost: str) -> None:
-        """Count a request of the caller. Raises ApiProblem("rate_limited"). *cost* names the budget."""
+    async def admit(self, caller: Caller, cost: str, owner: str | None = None) -> None:
+        """Count a request of the caller for *owner*, if it is for one. Raises ApiProblem("rate_limited").
+        *cost* names the budget."""
+
+
+def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by lower-case name. What comes several times is joined by commas, as HTTP says: so
+    nobody is taken for the last of two callers, and what several proxies have seen stays in its order."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        name = name.lower()
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def same_secret(offered: str, ours: str) -> bool:
+    """Return whether both are one, in a time that does not tell how much of it was right."""
+    # Headers may hold bytes that are no UTF-8; they arrive as lone surrogates.
+    return hmac.compare_digest(offered.encode(errors="surrogatepass"), ours.encode())

@@ -20,7 +20,7 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
     try:
         caller = await gate.identify(request.headers, request.address)
         owner = _admitted(op, caller, request)
-        await gate.admit(caller, op.cost)
+        await gate.admit(caller, op.cost, owner)
         arguments: dict[str, Any] = _path(op, request.path)
         if op.query:
             arguments["query"] = _query(op.query, request.query)
