@@ -137,6 +137,9 @@ def read_keys(body: bytes) -> dict[str | None, Key]:
 def _read_key(given: Any) -> Key | None:
     if not isinstance(given, dict) or given.get("use", "sig") != "sig" or "k" in given:
         return None
+    modulus = given.get("n")
+    if isinstance(modulus, str) and 6 * len(modulus) < _RSA_BITS_MIN:
+        return None
     if not isinstance(given.get("kid"), str | None):
         return None
     try:
@@ -157,7 +160,7 @@ def _algorithm(key: Key) -> str:
     match key:
         case ECKey(curve_name="P-256"):
             return "ES256"
-        case RSAKey() if key.raw_value.key_size >= _RSA_BITS_MIN:
+        case RSAKey():
             return "RS256"
         case OKPKey(curve_name="Ed25519"):
             return "Ed25519"

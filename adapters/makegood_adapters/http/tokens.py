@@ -170,6 +170,7 @@ def _check(registry: JWTClaimsRegistry, claims: dict[str, Any]) -> None:
 _WRONG = {
     "iss": "The token is of another issuer",
     "aud": "The token is for another audience",
+    "sub": "The claim sub is no text",
     "exp": "The token says no usable end",
     "nbf": "The token is not valid yet",
     "iat": "The token was issued in the future",
