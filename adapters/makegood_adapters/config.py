@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from makegood.errors import MakegoodError
 from makegood.settings import Settings
+from makegood_adapters.access import AuthConfig, LimitsConfig
 
 
 def _printable(name: str) -> str:
@@ -114,6 +115,8 @@ class ServiceConfig(BaseSettings):
     deadlines: dict[str, float] = Field(default_factory=dict)
     finish_queued: Literal["settle", "record"] = "settle"
     public_key: SecretStr | None = None
+    auth: AuthConfig = AuthConfig()
+    limits: LimitsConfig = LimitsConfig()
     accounts: list[AccountConfig] = Field(default_factory=list)
     engine: Settings = Settings()
 
