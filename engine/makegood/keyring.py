@@ -49,7 +49,7 @@ class Keyring:
         Raises KeyNameTaken, InvalidRequest.
         """
         check_texts(name=name, actor=actor)
-        chosen = tuple(sorted(set(scopes)))
+        chosen = tuple(sorted({str(scope) for scope in scopes}))
         if not 1 <= len(chosen) <= _SCOPES_MAX:
             raise InvalidRequest(
                 f"A key needs 1 to {_SCOPES_MAX} scopes, not {len(chosen)}. Nothing was made."

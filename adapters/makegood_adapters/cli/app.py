@@ -15,6 +15,7 @@ from makegood_adapters.cli.check import check
 from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
+from makegood_adapters.cli.key import key
 from makegood_adapters.cli.rules import limit, pause, resume, rules
 from makegood_adapters.cli.schema import schema
 from makegood_adapters.cli.serve.command import serve
@@ -43,6 +44,7 @@ app.command(limit)
 app.command(pause)
 app.command(resume)
 app.command(rules)
+app.command(key)
 
 
 def run() -> None:

@@ -19,12 +19,14 @@ from makegood.errors import (
     InvalidRequest,
     JobTypeClosed,
     JobTypeRefused,
+    KeyNameTaken,
     KeyReused,
     StoreError,
     UnknownFile,
     UnknownJob,
     UnknownJobType,
     UploadsExhausted,
+    UnknownKey,
 )
 
 log = logging.getLogger("makegood.http")
@@ -45,6 +47,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "active_job": (409, "Another job is under way"),
     "illegal_transition": (409, "Not possible in this state"),
     "held_back": (409, "Not possible now"),
+    "name_taken": (409, "Another one has this name"),
     "conflict": (409, "Others changed it at the same time"),
     "not_configured": (409, "This service is not set up for it"),
     "body_too_large": (413, "The body is too large"),
@@ -136,6 +139,9 @@ def problem_of(error: Exception) -> ApiProblem:
         case UploadsExhausted(again_seconds=seconds):
             return ApiProblem("uploads_exhausted", str(error), retry_after=math.ceil(seconds))
         case UnknownJob() | UnknownJobType() | UnknownFile():
+        case KeyNameTaken():
+            return ApiProblem("name_taken", str(error))
+        case UnknownJob() | UnknownJobType() | UnknownKey():
             return ApiProblem("not_found", str(error))
         case JobTypeClosed():
             return ApiProblem("job_type_closed", str(error), retry_after=60)
