@@ -14,13 +14,21 @@ from typing import Any
 from aiohttp import web
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, KeyParameters, OctKey, OKPKey, RSAKey
+from pydantic import SecretStr
 
-from makegood_adapters.access import AuthConfig
+from makegood.catalog import Catalog
+from makegood.engine import Engine
+from makegood_adapters.access import AuthConfig, LimitsConfig
+from makegood_adapters.http.gatekeeper import Gatekeeper, open_gate
+from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from tests.adapters.queue_manager.scene import served
 
 ISSUER, AUDIENCE = "https://issuer.example/auth/v1", "authenticated"
 SECRET = "0kKXcTLmQ9sVwYh3fJbN7pRzUeGa5d2S"
 NOW = 1_800_000_000.0
+PUBLIC = "sb_publishable_0123456789"
+MANY = LimitsConfig(failures="100000/minute")
+BY_SECRET = AuthConfig(jwt_secret=SecretStr(SECRET), issuer=ISSUER, audience=AUDIENCE)
 
 
 class Clock:
@@ -125,3 +133,18 @@ async def an_issuer() -> AsyncIterator[Issuer]:
     async with served(app) as page:
         issuer.url = f"{page.base}/jwks.json"
         yield issuer
+
+
+@asynccontextmanager
+async def a_gate(
+    auth: AuthConfig | None,
+    clock: Clock | None = None,
+    limits: LimitsConfig = MANY,
+    *,
+    keys: Engine | None = None,
+) -> AsyncIterator[Gatekeeper]:
+    """Open a gate of this configuration, with *keys* or with keys of its own."""
+    clock = clock or Clock()
+    engine = keys or Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False)
+    async with open_gate(engine, auth, public_key=PUBLIC, limits=limits, now=clock.now, clock=clock) as gate:
+        yield gate

@@ -11,8 +11,8 @@ from aiohttp import web
 from makegood_adapters.http import jwks
 from makegood_adapters.http.jwks import BYTES_MAX, OLD_SECONDS, PAUSE_SECONDS, STALE_SECONDS, read_keys
 from makegood_adapters.http.problems import ApiProblem
-from tests.api.issuer import Clock, a_key, an_issuer, claims, signed
-from tests.api.test_tokens import a_gate, caller, refused
+from tests.api.issuer import Clock, a_gate, a_key, an_issuer, claims, signed
+from tests.api.test_tokens import caller, refused
 
 UNKNOWN = "The token is signed with a key that its issuer does not have"
 

@@ -1,29 +1,25 @@
 """User tokens: those of the issuer are taken, and no other, whatever its header says."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from joserfc.jwk import OctKey
-from pydantic import SecretStr
 
-from makegood.catalog import Catalog
-from makegood.engine import Engine
 from makegood.errors import InvalidRequest
-from makegood_adapters.access import AuthConfig, LimitsConfig
 from makegood_adapters.http.callers import Caller, CallerKind
-from makegood_adapters.http.gatekeeper import Gatekeeper, open_gate
+from makegood_adapters.http.gatekeeper import Gatekeeper
 from makegood_adapters.http.problems import ApiProblem
-from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from tests.api.issuer import (
     AUDIENCE,
+    BY_SECRET,
     ISSUER,
     NOW,
+    PUBLIC,
     SECRET,
-    Clock,
     Issuer,
+    a_gate,
     a_key,
     an_issuer,
     by_secret,
@@ -31,18 +27,6 @@ from tests.api.issuer import (
     forged,
     signed,
 )
-
-PUBLIC = "sb_publishable_0123456789"
-BY_SECRET = AuthConfig(jwt_secret=SecretStr(SECRET), issuer=ISSUER, audience=AUDIENCE)
-
-
-@asynccontextmanager
-async def a_gate(auth: AuthConfig | None, clock: Clock | None = None) -> AsyncIterator[Gatekeeper]:
-    clock = clock or Clock()
-    engine = Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False)
-    many = LimitsConfig(failures="100000/minute")
-    async with open_gate(engine, auth, public_key=PUBLIC, limits=many, now=clock.now, clock=clock) as gate:
-        yield gate
 
 
 async def caller(gate: Gatekeeper, token: str, **headers: str) -> Caller:

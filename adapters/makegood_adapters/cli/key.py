@@ -187,8 +187,8 @@ def _table(found: list[ServiceKey]) -> Table:
     for each in found:
         used = _time(each.last_used_at) if each.last_used_at else "never"
         # what somebody has chosen may have brackets, which are no markup
-        by, name = Text(each.created_by), Text(each.name)
-        table.add_row(each.id, name, " ".join(each.scopes), by, _time(each.created_at), used, _end(each))
+        by, called = Text(each.created_by), Text(each.name)
+        table.add_row(each.id, called, " ".join(each.scopes), by, _time(each.created_at), used, _end(each))
     return table
 
 

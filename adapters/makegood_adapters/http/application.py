@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -29,9 +29,16 @@ class Refused(Exception):
     """A request that is not served; the text is written for the client and tells no internals."""
 
     def __init__(
-        self, status: int, message: str, *, code: str | None = None, details: str | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        details: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status, self.message, self.code, self.details = status, message, code, details
+        self.headers = headers or {}
         super().__init__(message)
 
 
@@ -58,7 +65,9 @@ def contain_errors(shape: Shape = error_object) -> Middleware:
         try:
             return await handler(request)
         except Refused as refused:
-            return shape(refused)
+            reply = shape(refused)
+            reply.headers.update(refused.headers)
+            return reply
         except web.HTTPException as error:
             if error.status < 400:
                 raise

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from makegood.engine import Engine
 from makegood_adapters.http.application import Cors, Shape, contain_errors, error_object
-from makegood_adapters.queue_manager.callers import demand_public_key
+from makegood_adapters.http.callers import Gate
+from makegood_adapters.queue_manager.callers import demand_public_key, know_caller
 from makegood_adapters.queue_manager.functions import function_routes
 from makegood_adapters.queue_manager.reports import FinishQueued, Reports
 from makegood_adapters.queue_manager.rows import Rows, row_error
@@ -36,12 +37,15 @@ _HEADERS = (
 class Options:
     """What a deployment decides.
 
-    `public_key` is the publishable key that every call must bring, None for no check. With
+    `gate` tells users by their verified tokens, and only they may insert and read, each their own rows; None:
+    whoever calls is believed to be the user that the body names. `public_key` is the publishable key that
+    every call must bring, unless a user's token says more; None for no check. With
     `finish_queued="settle"` a client's "failed" ends a job that waits in the queue, credits back;
     where strangers may learn job ids it is "record", and then such a report is only kept. `origins`
     are the pages that may call; `file_url` makes the address of a result out of its blob key.
     """
 
+    gate: Gate | None = None
     public_key: str | None = None
     finish_queued: FinishQueued = "settle"
     origins: Sequence[str] = ("*",)
@@ -68,6 +72,7 @@ def mount(app: web.Application, engine: Engine, options: Options | None = None) 
 def _part(options: Options, shape: Shape) -> web.Application:
     # CORS is the outermost: a page may read a reply, also a refusal, only if it carries the headers.
     cors = Cors(origins=options.origins, headers=_HEADERS)
-    return web.Application(
-        middlewares=[cors.middleware(), contain_errors(shape), demand_public_key(options.public_key)]
-    )
+    known = demand_public_key(options.public_key)
+    if options.gate is not None:
+        known = know_caller(options.gate, demand_key=options.public_key is not None)
+    return web.Application(middlewares=[cors.middleware(), contain_errors(shape), known])

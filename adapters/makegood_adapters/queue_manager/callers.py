@@ -1,27 +1,68 @@
-"""Who calls: the publishable key of the page, and in whose name a row is inserted."""
+"""Who calls: the page by its publishable key, a user by a verified token, and whose rows each may touch."""
 
-import hmac
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from makegood.job import Job
 from makegood_adapters.http.application import Refused
+from makegood_adapters.http.callers import Caller, CallerKind, Gate, joined, same_secret
+from makegood_adapters.http.problems import ApiProblem
 
 _OWNER_LENGTH_MAX = 200
+_CALLER = web.RequestKey("caller", Caller)
 
 
-def caller(request: web.Request, row: Mapping[str, Any]) -> str:
-    """Return the owner in whose name *row* is inserted.
+def inserting_owner(request: web.Request, row: Mapping[str, Any]) -> str:
+    """Return the owner in whose name *row* is inserted: that of the verified token, and nothing else.
 
-    For now this is what the body's `user_id` says: whoever holds the publishable key may name any
-    owner. A verified user token of *request* takes its place, here and nowhere else.
+    Where no user can be known it is what the body's `user_id` says: whoever holds the publishable key may
+    name any owner, so that a service of this kind listens on loopback alone.
     """
+    caller: Caller | None = request.get(_CALLER)
+    if caller is not None:
+        if caller.owner is None:
+            raise Refused(401, "A row is inserted by a user: the token of the user is missing.")
+        return caller.owner
     owner = row.get("user_id")
     if not isinstance(owner, str) or not owner.isprintable() or not 0 < len(owner) <= _OWNER_LENGTH_MAX:
         raise Refused(403, "The row names no user: user_id is missing or not a text.", code="42501")
     return owner
+
+
+def may_read(request: web.Request, job: Job) -> bool:
+    """Return whether the caller may see the row of *job*: its owner alone, where users are known."""
+    caller = request.get(_CALLER)
+    return caller is None or caller.owner == job.owner
+
+
+def may_report(request: web.Request, job: Job) -> bool:
+    """Return whether the caller may report about *job*: its owner, and the page without a user, whose word
+    moves nothing that was submitted; never another user."""
+    caller = request.get(_CALLER)
+    return caller is None or caller.owner in (None, job.owner)
+
+
+def know_caller(gate: Gate, *, demand_key: bool) -> Middleware:
+    """Return a middleware that tells by *gate* who calls, and counts it; with *demand_key* nobody is not
+    served."""
+
+    @web.middleware
+    async def know(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            caller = await gate.identify(joined(request.headers.items()), request.remote or "")
+            if demand_key and caller.kind is CallerKind.NONE:
+                raise Refused(401, "The publishable key is missing or not ours.")
+            await gate.admit(caller, "requests", caller.owner)
+        except ApiProblem as problem:
+            told = problem.detail or problem.title
+            raise Refused(problem.status, told, headers=problem.headers) from None
+        request[_CALLER] = caller
+        return await handler(request)
+
+    return know
 
 
 def demand_public_key(key: str | None) -> Middleware:
@@ -36,13 +77,9 @@ def demand_public_key(key: str | None) -> Middleware:
         if key is not None:
             scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
             offered = request.headers.get("apikey", "")
-            if not (_same(offered, key) or (scheme.lower() == "bearer" and _same(bearer.strip(), key))):
+            by_bearer = scheme.lower() == "bearer" and same_secret(bearer.strip(), key)
+            if not (same_secret(offered, key) or by_bearer):
                 raise Refused(401, "The publishable key is missing or not ours.")
         return await handler(request)
 
     return demand
-
-
-def _same(offered: str, key: str) -> bool:
-    # Headers may hold bytes that are no UTF-8; they arrive as lone surrogates.
-    return hmac.compare_digest(offered.encode(errors="surrogateescape"), key.encode())

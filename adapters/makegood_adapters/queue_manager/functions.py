@@ -6,6 +6,7 @@ from aiohttp import web
 
 from makegood.engine import Engine
 from makegood_adapters.http.application import Refused, read_json
+from makegood_adapters.queue_manager.callers import may_report
 from makegood_adapters.queue_manager.reports import Claim, Reports
 from makegood_adapters.queue_manager.tables import Tables
 
@@ -23,7 +24,7 @@ def function_routes(engine: Engine, tables: Tables, reports: Reports) -> list[we
         if not isinstance(body, dict) or not body.get("table") or not body.get("jobId"):
             raise Refused(400, "table and jobId are required")
         job = await tables.find(body["table"], body["jobId"])
-        if job is None:
+        if job is None or not may_report(request, job):
             raise Refused(404, "Job not found")
         taken = await reports.take(job, Claim.read(body, "errorMessage", "outputUrl"))
         if taken.over_already:

@@ -9,7 +9,7 @@ from aiohttp import web
 from makegood.engine import Engine
 from makegood.errors import ActiveJob, InvalidInput, JobTypeClosed
 from makegood_adapters.http.application import Refused, read_json
-from makegood_adapters.queue_manager.callers import caller
+from makegood_adapters.queue_manager.callers import inserting_owner, may_read, may_report
 from makegood_adapters.queue_manager.projection import to_row
 from makegood_adapters.queue_manager.reports import Claim, Reports
 from makegood_adapters.queue_manager.tables import Table, Tables, to_uuid
@@ -43,8 +43,8 @@ class Rows:
     """Insert, read and patch job rows.
 
     A row must be complete when it is inserted: its file columns hold keys of files that are there
-    already. Rows that wait for their inputs are not taken. Until callers prove who they are, whoever
-    knows the id of a job may read its row.
+    already. Rows that wait for their inputs are not taken. Where users are known, the row of another is
+    one that is not there.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Rows:
         _refuse_unknown(table, row)
         if not _storable(row):
             raise Refused(400, "A text holds a character that cannot be stored.", code="22P05")
-        owner = caller(request, row)
+        owner = inserting_owner(request, row)
         given = {name: row[column] for column, name in table.columns.items() if column in row}
         try:
             job = await self._engine.submit(table.job_type, owner, given)
@@ -94,7 +94,7 @@ class Rows:
             raise Refused(400, "The body is no JSON object.", code="PGRST102")
         operator, _, job_id = request.query.get("id", "").partition(".")
         job = await self._tables.find(request.match_info["table"], job_id) if operator == "eq" else None
-        if job is not None and _REPORT & row.keys():
+        if job is not None and may_report(request, job) and _REPORT & row.keys():
             await self._reports.take(job, Claim.read(row, "error_message", "output_url"))
         return web.Response(status=204)
 
@@ -110,7 +110,7 @@ class Rows:
             raise Refused(400, "The id is not a valid uuid.", code="22P02")
         job = await self._tables.find(table.name, job_id)
         found = []
-        if job is not None:
+        if job is not None and may_read(request, job):
             found.append(await to_row(self._engine, table, job, columns, self._file_url))
         return _rows(request, found)
 

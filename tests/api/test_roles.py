@@ -1,0 +1,208 @@
+"""Every operation by every caller, with real tokens and keys: what each gets is what was written down."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from makegood.catalog import Catalog
+from makegood.engine import Engine
+from makegood_adapters.http.callers import Scope
+from makegood_adapters.http.operation import Op
+from makegood_adapters.http.v1 import OPERATIONS
+from makegood_adapters.memory import MemoryBlobs
+from makegood_adapters.postgres.store import PostgresStore
+from tests.api.issuer import NOW, PUBLIC, Issuer, a_gate, an_issuer, claims, forged
+from tests.api.roles import COLUMNS, OWNERS, ROWS, Cell, Row
+from tests.api.scene import OTHER, OWNER, Scene, opened
+
+
+@dataclass
+class Stage:
+    """The scene behind the real gate, and what each caller shows."""
+
+    scene: Scene
+    issuer: Issuer
+    keys: Mapping[Scope | None, str]  # secrets of keys with every scope but this one
+
+    def headers(self, column: str, needed: Scope) -> dict[str, str]:
+        """Return the headers of a caller of an operation that *needed* is the scope for."""
+        match column:
+            case "none":
+                return {}
+            case "anonymous":
+                return {"apikey": PUBLIC}
+            case "service":
+                return {**bearer(self.keys[None]), "Makegood-Owner": OWNER}
+            case "without scope":
+                return {**bearer(self.keys[needed]), "Makegood-Owner": OWNER}
+            case "unknown key":
+                return bearer("mgk_0123456789ab_" + "x" * 43)
+            case _:
+                return bearer(self.token(column))
+
+    def token(self, column: str) -> str:
+        """Return the token of a user, or what somebody made of one."""
+        key = self.issuer.keys[0][0]
+        match column:
+            case "other":
+                return self.issuer.token(sub=OTHER)
+            case "expired":
+                return self.issuer.token(exp=NOW - 60)
+            case "wrong audience":
+                return self.issuer.token(aud="others")
+            case "alg none":
+                return forged({"alg": "none", "kid": key.kid}, claims())
+            case "HS256 by the public key":
+                pem = key.as_bytes("PEM", private=False)  # type: ignore[union-attr]  # an EC key
+                return forged({"alg": "HS256", "kid": key.kid}, claims(), pem)
+        assert column == "owner"
+        return self.issuer.token(sub=OWNER)
+
+    async def ask(self, op: Op, row: Row, column: str, path: str) -> tuple[Cell, bytes]:
+        """Call once, and return how it went; of an answer without an end only the beginning is read."""
+        given: dict[str, Any] = {}
+        if row.json is not None:
+            given["json"] = await self.scene.order() if row.json == "order" else row.json
+        needed = op.who if isinstance(op.who, Scope) else Scope.OWNERS
+        client = self.scene.client
+        url = f"{client.base}{path}{row.query}"
+        headers = self.headers(column, needed)
+        async with client.session.request(op.method, url, headers=headers, **given) as reply:
+            if reply.content_type == "text/event-stream":
+                return (reply.status, None), b""
+            raw = await reply.read()
+        problem = json.loads(raw) if reply.content_type == "application/problem+json" else {}
+        return (reply.status, problem.get("code")), raw
+
+    async def path(self, op: Op, row: Row) -> str:
+        """Return the path of the operation to new things of the owner."""
+        path = op.path
+        if "{job_id}" in path:
+            path = path.replace("{job_id}", str(await self.job()))
+        if "{key_id}" in path:
+            made = await self.scene.engine.make_key(str(uuid4()), [Scope.METRICS], actor="olga")
+            path = path.replace("{key_id}", made.key.id)
+        return path.format(**row.path)
+
+    async def job(self) -> UUID:
+        """Return a job that waits."""
+        order = await self.scene.order()
+        job = await self.scene.engine.submit(order["type"], OWNER, order["input"])
+        return (await self.scene.engine.accept(job.id)).id
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def a_stage(database: str, folder: Path, *, asgi: bool) -> AsyncIterator[Stage]:
+    async with (
+        an_issuer() as issuer,
+        PostgresStore.open(database, connections_max=2) as store,
+    ):
+        keyring = Engine(store, Catalog([]), blobs=MemoryBlobs(), run_loops=False)
+        keys = {}
+        for missing in (None, *Scope):
+            made = await keyring.make_key(
+                f"without {missing}", [scope for scope in Scope if scope != missing], actor="olga"
+            )
+            keys[missing] = made.secret
+        async with (
+            a_gate(issuer.auth, keys=keyring) as gate,
+            opened(database, folder, asgi=asgi, gate=gate) as scene,
+        ):
+            for owner in (OWNER, OTHER):
+                await scene.engine.grant(owner, 1_000_000, source_ref="matrix")
+            yield Stage(scene, issuer, keys)
+
+
+@pytest_asyncio.fixture(params=["aiohttp", "asgi"])
+async def stage(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with a_stage(database, tmp_path, asgi=request.param == "asgi") as made:
+        yield made
+
+
+def test_every_operation_has_its_row() -> None:
+    assert set(ROWS) == {op.name for op in OPERATIONS}
+
+
+async def test_every_caller_gets_what_is_written_down_for_it(stage: Stage) -> None:
+    wrong = []
+    for op in OPERATIONS:
+        row = ROWS[op.name]
+        for column in COLUMNS:
+            found, raw = await stage.ask(op, row, column, await stage.path(op, row))
+            if found != row.expected(column):
+                wrong.append((op.name, column, found, row.expected(column), raw[:200]))
+    assert wrong == []
+
+
+async def test_what_is_anothers_answers_as_what_is_not_there(stage: Stage) -> None:
+    for op in OPERATIONS:
+        row = ROWS[op.name]
+        if row.who is OWNERS and "{job_id}" in op.path:
+            path, nowhere = await stage.path(op, row), uuid4()
+            job_id = path.split("/")[2]
+            cell, foreign = await stage.ask(op, row, "other", path)
+            same, missing = await stage.ask(op, row, "other", path.replace(job_id, str(nowhere)))
+            assert cell == same == (404, "not_found"), op.name
+            assert foreign.replace(job_id.encode(), b"") == missing.replace(str(nowhere).encode(), b"")
+
+
+async def test_c3_nobody_reads_cancels_or_changes_the_job_of_another(stage: Stage) -> None:
+    job_id = str(await stage.job())
+    before = await stage.scene.engine.get(UUID(job_id))
+    strangers = [column for column in COLUMNS if column not in ("owner", "service")]
+    for op in OPERATIONS:
+        if "{job_id}" in op.path:
+            path = op.path.replace("{job_id}", job_id).format(**ROWS[op.name].path)
+            for column in strangers:
+                found, raw = await stage.ask(op, ROWS[op.name], column, path)
+                assert found[0] in (401, 403, 404), (op.name, column)
+                assert b"upscaler" not in raw
+    assert await stage.scene.engine.get(UUID(job_id)) == before
+
+
+async def test_a_key_hands_out_no_more_than_it_has_and_has_no_say_over_stronger_ones(stage: Stage) -> None:
+    weak = await stage.scene.engine.make_key("weak", [Scope.KEYS, Scope.METRICS], actor="olga")
+    strong = await stage.scene.engine.make_key("strong", [Scope.CREDITS], actor="olga")
+    client = stage.scene.client.as_(weak.secret)
+    for path, body in (
+        ("/keys", {"name": "mine", "scopes": ["metrics", "credits"]}),
+        (f"/keys/{strong.key.id}/rotate", {}),
+        (f"/keys/{strong.key.id}/revoke", None),
+    ):
+        reply = await client.post(path, json=body)
+        assert (reply.status, reply.body["code"]) == (403, "forbidden"), path
+        assert "`credits`" in reply.body["detail"]
+    made = await client.post("/keys", json={"name": "mine", "scopes": ["metrics"]})
+    assert (made.status, made.body["created_by"]) == (201, "key:weak")
+    assert (await client.post("/keys", json={"name": "mine", "scopes": ["metrics"]})).body[
+        "code"
+    ] == "name_taken"
+    listed = await client.get("/keys")
+    assert made.body["secret"].encode() not in listed.raw
+    own = stage.scene.client.as_(made.body["secret"])
+    assert (await own.get("/keys")).status == 403  # it may do what it is for, and nothing else
+    rotated = await client.post(f"/keys/{made.body['id']}/rotate", json={"grace_seconds": 0})
+    assert rotated.body["secret"] != made.body["secret"]
+    assert (await client.post(f"/keys/{made.body['id']}/revoke")).body["revoked_by"] == "key:weak"
+    assert (await client.post(f"/keys/{made.body['id']}/rotate", json={})).status == 404
+    assert (await stage.scene.client.as_(rotated.body["secret"]).get("/keys")).status == 401
+
+
+async def test_of_two_callers_in_one_request_neither_is_taken(stage: Stage) -> None:
+    client = stage.scene.client
+    for second in (stage.token("owner"), stage.token("other"), "nonsense", ""):
+        headers = [("Authorization", f"Bearer {stage.token('owner')}"), ("Authorization", f"Bearer {second}")]
+        async with client.session.get(f"{client.base}/job-types", headers=headers) as reply:
+            assert reply.status == 401, second
+            assert "not one `Bearer` with one token" in reply.headers["WWW-Authenticate"]
