@@ -1,6 +1,6 @@
 """The parts `[auth]` and `[limits]` of the configuration: how users are known, and how often who may call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
@@ -8,6 +8,8 @@ from limits import RateLimitItem, parse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 Network = IPv4Network | IPv6Network
+#: Whoever calls from this machine: usually the proxy before the service.
+LOOPBACK: Sequence[Network] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 def _rate(text: str) -> str:
@@ -67,9 +69,7 @@ class LimitsConfig(BaseModel):
     service: dict[str, Rate] = Field(default_factory=dict)
     address: dict[str, Rate] = Field(default_factory=dict)
     failures: Rate = "30/minute"
-    trusted_proxies: list[Annotated[Network, BeforeValidator(_network)]] = Field(
-        default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
-    )
+    trusted_proxies: list[Annotated[Network, BeforeValidator(_network)]] = list(LOOPBACK)
 
     @property
     def of_user(self) -> Mapping[str, RateLimitItem]:

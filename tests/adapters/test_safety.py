@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from makegood_adapters.access import AuthConfig, LimitsConfig
 from makegood_adapters.config import ServiceConfig
+from makegood_adapters.http.callers import Scope
 from makegood_adapters.safety import problems_of
 from tests.api.issuer import SECRET
 
@@ -137,6 +138,14 @@ def test_an_unsafe_configuration_names_its_key_and_no_secret(name: str) -> None:
 def test_a_value_that_is_none_is_refused_when_it_is_read(given: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         config(given)
+
+
+def test_what_the_page_about_callers_configures_is_safe(tmp_path: Path) -> None:
+    text = (HOUSE / "docs" / "how-to" / "callers.md").read_text("utf-8")
+    [shown] = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert problems_of(config({"host": "0.0.0.0", **tomllib.loads(shown)})) == []
+    for scope in Scope:
+        assert f"| `{scope}` |" in text
 
 
 def test_what_the_configuration_file_shows_of_auth_and_limits_is_what_holds(tmp_path: Path) -> None:

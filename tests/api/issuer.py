@@ -5,7 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from makegood.catalog import Catalog
 from makegood.engine import Engine
-from makegood_adapters.access import AuthConfig, LimitsConfig
+from makegood_adapters.access import LOOPBACK, AuthConfig, LimitsConfig, Network
 from makegood_adapters.http.gatekeeper import Gatekeeper, open_gate
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from tests.adapters.queue_manager.scene import served
@@ -142,9 +142,12 @@ async def a_gate(
     limits: LimitsConfig = MANY,
     *,
     keys: Engine | None = None,
+    proxies: Sequence[Network] = LOOPBACK,
 ) -> AsyncIterator[Gatekeeper]:
     """Open a gate of this configuration, with *keys* or with keys of its own."""
     clock = clock or Clock()
     engine = keys or Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False)
-    async with open_gate(engine, auth, public_key=PUBLIC, limits=limits, now=clock.now, clock=clock) as gate:
+    async with open_gate(
+        engine, auth, public_key=PUBLIC, limits=limits, proxies=proxies, now=clock.now, clock=clock
+    ) as gate:
         yield gate

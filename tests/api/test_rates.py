@@ -105,7 +105,7 @@ def test_a_crowd_of_addresses_costs_a_bounded_memory_and_makes_no_user_forgotten
     assert served(rates, user("ada")) == 0
 
 
-PROXIES = LimitsConfig(trusted_proxies=[ip_network("10.0.0.0/8"), ip_network("::1/128")])
+PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ PROXIES = LimitsConfig(trusted_proxies=[ip_network("10.0.0.0/8"), ip_network("::
 )
 async def test_an_address_is_what_our_own_proxies_saw(peer: str, forwarded: str | None, address: str) -> None:
     headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
-    async with a_gate(None, limits=PROXIES) as gate:
+    async with a_gate(None, proxies=PROXIES) as gate:
         assert (await gate.identify(headers, peer)).address == address
 
 

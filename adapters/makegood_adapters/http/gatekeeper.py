@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NoReturn, Protocol
 
@@ -14,7 +14,7 @@ import aiohttp
 from makegood.errors import InvalidRequest
 from makegood.keyring import KEY_PREFIX
 from makegood.ports import ServiceKey
-from makegood_adapters.access import AuthConfig, LimitsConfig
+from makegood_adapters.access import LOOPBACK, AuthConfig, LimitsConfig, Network
 from makegood_adapters.http.addresses import client_address
 from makegood_adapters.http.callers import Caller, CallerKind, Scope, same_secret
 from makegood_adapters.http.jwks import Jwks, KeysUnavailable
@@ -41,7 +41,7 @@ class FindsKeys(Protocol):
 class Gatekeeper:
     """The `Gate` over what a deployment has configured; *tokens* is None where no users are known.
 
-    *clock* gives seconds that never go back.
+    X-Forwarded-For is believed of *proxies*; *clock* gives seconds that never go back.
     """
 
     def __init__(
@@ -51,17 +51,16 @@ class Gatekeeper:
         tokens: Tokens | None = None,
         public_key: str | None = None,
         limits: LimitsConfig | None = None,
+        proxies: Sequence[Network] = LOOPBACK,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        limits = limits or LimitsConfig()
         self._keys, self._tokens, self._public_key, self._clock = keys, tokens, public_key, clock
-        self._trusted = limits.trusted_proxies
-        self._rates = Rates(limits, clock)
+        self._proxies, self._rates = proxies, Rates(limits or LimitsConfig(), clock)
         self._remembered: OrderedDict[bytes, tuple[ServiceKey, float]] = OrderedDict()
 
     async def identify(self, headers: Mapping[str, str], address: str) -> Caller:
         """See `Gate.identify`."""
-        address = client_address(headers, address, self._trusted)
+        address = client_address(headers, address, self._proxies)
         try:
             return await self._identify(headers, address)
         except BadToken as error:
@@ -133,13 +132,14 @@ async def open_gate(
     *,
     public_key: str | None = None,
     limits: LimitsConfig | None = None,
+    proxies: Sequence[Network] = LOOPBACK,
     now: Callable[[], float] = time.time,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Gatekeeper]:
     """Yield the gate of a configuration: `async with open_gate(engine, AuthConfig(...)) as gate`.
 
-    *now* gives the time by which tokens expire, *clock* seconds that never go back. Raises InvalidRequest
-    where it is not said whose tokens for whom are taken.
+    X-Forwarded-For is believed of *proxies*. *now* gives the time by which tokens expire, *clock* seconds
+    that never go back. Raises InvalidRequest where it is not said whose tokens for whom are taken.
     """
     auth = auth or AuthConfig()
     async with aiohttp.ClientSession() as session:
@@ -157,7 +157,9 @@ async def open_gate(
                 source, issuer=auth.issuer, audience=auth.audience, owner_claim=auth.owner_claim, now=now
             )
         try:
-            yield Gatekeeper(keys, tokens=tokens, public_key=public_key, limits=limits, clock=clock)
+            yield Gatekeeper(
+                keys, tokens=tokens, public_key=public_key, limits=limits, proxies=proxies, clock=clock
+            )
         finally:
             if jwks:
                 await jwks.close()
