@@ -104,6 +104,7 @@ class Issuer:
     url: str = ""
     fetches: int = 0
     reply: web.Response | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event | None = None
 
     def token(self, number: int = 0, **given: Any) -> str:
@@ -120,6 +121,7 @@ class Issuer:
 
     async def publish(self, _: web.Request) -> web.Response:
         self.fetches += 1
+        self.asked.set()
         if self.held:
             await self.held.wait()
         return web.json_response(self.document()) if self.reply is None else self.reply
@@ -143,11 +145,12 @@ async def a_gate(
     *,
     keys: Engine | None = None,
     proxies: Sequence[Network] = LOOPBACK,
+    public_key: str | None = PUBLIC,
 ) -> AsyncIterator[Gatekeeper]:
     """Open a gate of this configuration, with *keys* or with keys of its own."""
     clock = clock or Clock()
     engine = keys or Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False)
     async with open_gate(
-        engine, auth, public_key=PUBLIC, limits=limits, proxies=proxies, now=clock.now, clock=clock
+        engine, auth, public_key=public_key, limits=limits, proxies=proxies, now=clock.now, clock=clock
     ) as gate:
         yield gate

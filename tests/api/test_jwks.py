@@ -40,13 +40,15 @@ async def test_many_who_come_first_wait_for_one_request() -> None:
 
 async def test_who_leaves_while_the_keys_are_fetched_takes_them_from_nobody() -> None:
     async with an_issuer() as issuer, a_gate(issuer.auth) as gate:
+        issuer.held = asyncio.Event()
         first = asyncio.create_task(caller(gate, issuer.token()))
-        second = asyncio.create_task(caller(gate, issuer.token(sub="bob")))
-        await asyncio.sleep(0)
+        await issuer.asked.wait()
         first.cancel()
-        assert (await second).owner == "bob"
         with pytest.raises(asyncio.CancelledError):
             await first
+        issuer.held.set()
+        assert (await caller(gate, issuer.token(sub="bob"))).owner == "bob"
+        assert issuer.fetches == 1
 
 
 async def test_a_new_key_of_the_issuer_is_known_and_an_old_one_forgotten() -> None:

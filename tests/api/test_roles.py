@@ -13,12 +13,15 @@ import pytest_asyncio
 
 from makegood.catalog import Catalog
 from makegood.engine import Engine
+from makegood_adapters.access import LimitsConfig
+from makegood_adapters.http import application, hook_routes
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Op
 from makegood_adapters.http.v1 import OPERATIONS
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
-from tests.api.issuer import NOW, PUBLIC, Issuer, a_gate, an_issuer, claims, forged
+from tests.adapters.queue_manager.scene import served
+from tests.api.issuer import MANY, NOW, PUBLIC, Issuer, a_gate, an_issuer, claims, forged
 from tests.api.roles import COLUMNS, OWNERS, ROWS, Cell, Row
 from tests.api.scene import OTHER, OWNER, Scene, opened
 
@@ -103,7 +106,9 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def a_stage(database: str, folder: Path, *, asgi: bool) -> AsyncIterator[Stage]:
+async def a_stage(
+    database: str, folder: Path, *, asgi: bool, limits: LimitsConfig = MANY
+) -> AsyncIterator[Stage]:
     async with (
         an_issuer() as issuer,
         PostgresStore.open(database, connections_max=2) as store,
@@ -116,7 +121,7 @@ async def a_stage(database: str, folder: Path, *, asgi: bool) -> AsyncIterator[S
             )
             keys[missing] = made.secret
         async with (
-            a_gate(issuer.auth, keys=keyring) as gate,
+            a_gate(issuer.auth, limits=limits, keys=keyring) as gate,
             opened(database, folder, asgi=asgi, gate=gate) as scene,
         ):
             for owner in (OWNER, OTHER):
@@ -206,3 +211,36 @@ async def test_of_two_callers_in_one_request_neither_is_taken(stage: Stage) -> N
         async with client.session.get(f"{client.base}/job-types", headers=headers) as reply:
             assert reply.status == 401, second
             assert "not one `Bearer` with one token" in reply.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("asgi", [False, True], ids=["aiohttp", "asgi"])
+async def test_who_calls_too_often_is_told_so_and_when_to_come_again(
+    database: str, tmp_path: Path, asgi: bool
+) -> None:
+    few = LimitsConfig(user={"requests": "2/minute", "submits": "1/minute"}, failures="1/minute")
+    async with a_stage(database, tmp_path, asgi=asgi, limits=few) as stage:
+        ada = stage.scene.client.as_(stage.token("owner"))
+        replies = [await ada.post("/jobs", json=await stage.scene.order()) for _ in range(2)]
+        replies += [await ada.get("/job-types") for _ in range(3)]
+        assert [reply.status for reply in replies] == [201, 429, 200, 200, 429]
+        for reply, cost, most in ((replies[1], "submits", 1), (replies[4], "requests", 2)):
+            assert reply.body["code"] == "rate_limited"
+            told = {name.lower(): value for name, value in reply.headers.items()}
+            assert told["retry-after"] == "60"
+            assert told["ratelimit-policy"] == f'"{cost}";q={most};w=60'
+            assert told["ratelimit"] == f'"{cost}";r=0;t=60'
+        for_ada = {**bearer(stage.keys[None]), "Makegood-Owner": OWNER}
+        assert (await stage.scene.client.as_(None).get("/jobs/x", headers=for_ada)).status == 429
+        assert (await stage.scene.client.as_(stage.token("other")).get("/job-types")).status == 200
+        guesses = [await stage.scene.client.as_("mgk_x").get("/job-types") for _ in range(2)]
+        assert [reply.status for reply in guesses] == [401, 429]
+
+
+async def test_webhooks_are_never_counted(database: str, tmp_path: Path) -> None:
+    few = LimitsConfig(address={"requests": "1/minute"}, failures="1/minute")
+    async with a_stage(database, tmp_path, asgi=False, limits=few) as stage:
+        app = application()
+        app.add_routes(hook_routes(stage.scene.engine))
+        async with served(app, bearer("nonsense")) as page:
+            replies = [await page.call("POST", f"/hooks/{'x' * 43}", json={}) for _ in range(5)]
+    assert {reply.status for reply in replies} == {404}

@@ -263,6 +263,14 @@ async def test_a_service_without_users_says_so() -> None:
         assert "configured without [auth]" in await refused(gate, by_secret())
 
 
+async def test_without_a_publishable_key_nothing_is_taken_for_one() -> None:
+    async with a_gate(BY_SECRET, public_key=None) as gate:
+        for offered in ("", "None", PUBLIC):
+            assert (await gate.identify({"apikey": offered}, "192.0.2.1")).kind is CallerKind.NONE
+        assert (await caller(gate, by_secret(), apikey=PUBLIC)).owner == "ada"
+        assert await refused(gate, PUBLIC) == 'This is no signed token (JWT)"'
+
+
 async def test_a_gate_for_tokens_of_anybody_is_not_opened() -> None:
     for update in ({"issuer": None}, {"audience": None}):
         with pytest.raises(InvalidRequest, match="Set both"):

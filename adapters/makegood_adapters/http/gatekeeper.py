@@ -81,7 +81,9 @@ class Gatekeeper:
     async def _identify(self, headers: Mapping[str, str], address: str) -> Caller:
         """Return who calls. A bearer says more than the publishable key, which must be right beside it."""
         offered, given = headers.get("apikey"), headers.get("authorization")
-        if offered is not None and not self._is_public(offered):
+        # Where there is no publishable key, there is nothing to compare with.
+        public = offered is not None and self._public_key is not None
+        if public and not self._is_public(offered or ""):
             raise BadToken("The header apikey is not the publishable key of this service")
         if given is not None:
             found = _BEARER.fullmatch(given)
@@ -89,9 +91,8 @@ class Gatekeeper:
                 raise BadToken("The header Authorization is not one `Bearer` with one token")
             if not self._is_public(found[1]):
                 return await self._by_bearer(found[1], address)
-        if offered is None and given is None:
-            return Caller(address=address)
-        return Caller(kind=CallerKind.ANONYMOUS, address=address)
+            public = True
+        return Caller(kind=CallerKind.ANONYMOUS if public else CallerKind.NONE, address=address)
 
     async def _by_bearer(self, bearer: str, address: str) -> Caller:
         if bearer.startswith(KEY_PREFIX):
