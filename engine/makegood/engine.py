@@ -129,13 +129,20 @@ class Engine(Accounting, Administration, Admission, Filing, Waiting, Watching, H
 
     async def __aexit__(self, *_: object) -> None:
         """Take no new work, let what is under way end within `drain_seconds`, hand over the rest, stop."""
+        self.stop()
         if self._lifetime:
             await self._lifetime.end()
 
     def stop(self) -> None:
-        """Begin the end, so that its time counts from here: take no new work. Calls are still answered."""
+        """Begin the end, so that its time counts from here: take no new work, let streams end. Calls are
+        still answered."""
         if self._lifetime:
             self._lifetime.stop()
+        self._context.stopping.set()
+
+    async def stopped(self) -> None:
+        """Return once the end has begun: whoever waits for what is to come, such as a stream, may leave."""
+        await self._context.stopping.wait()
 
     @property
     def refused(self) -> dict[str, str]:

@@ -212,7 +212,8 @@ class Place:
 
     Where `exact` is false, the position was reckoned from one of the time `at`; it is wrong by no more jobs
     than entered or left the queue since, not counting who left at its head or came behind. `wait_seconds` is
-    an estimate, None where nothing is known to make one of: see docs/explanation/waiting.md.
+    an estimate, None where nothing is known to make one of: see docs/explanation/waiting.md. `version` is
+    that of the job which had this place.
     """
 
     position: int
@@ -220,6 +221,7 @@ class Place:
     of: int
     wait_seconds: float | None
     at: datetime
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +231,15 @@ class JobMoney:
     held: int = 0
     captured: int = 0
     released: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a job ended: its last `version`, what the ledger shows for it, and why it failed, if it did."""
+
+    version: int
+    money: JobMoney
+    error: JSON | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Waiting:
             of=max(standing.length, standing.position),
             wait_seconds=estimate(standing),
             at=standing.at,
+            version=standing.version,
         )
 
 

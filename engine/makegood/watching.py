@@ -1,12 +1,13 @@
 """The part of the engine that tells what has happened: the history of a job, and the stream of them all."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
 from typing import overload
 from uuid import UUID
 
 from makegood.buckets import check_texts
 from makegood.errors import InvalidRequest, UnknownJob
-from makegood.job import Transition
+from makegood.job import Ending, Transition
 from makegood.mover import PLACED, job_topic, owner_topic
 from makegood.ports import Store, Wakeups
 from makegood.settings import Settings
@@ -27,6 +28,16 @@ class Watching:
     async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
         """Return the job's transitions with a version above *after_version*, in order."""
         return await self._store.jobs.history(job_id, min(max(-1, after_version), _VERSION_MAX))
+
+    async def steps(self, after: int, *, owner: str | None = None) -> list[Transition]:
+        """Return what the stream has after the place *after*, of an *owner* or of all, at most STEPS_MAX;
+        fewer: there is no more by now."""
+        check_texts(owner=owner)
+        return await self._store.stream.read(max(0, after), STEPS_MAX, owner)
+
+    async def endings(self, job_ids: Collection[UUID]) -> Mapping[UUID, Ending]:
+        """Return how those of the jobs ended that are over: with which version, and with which money."""
+        return await self._store.stream.endings(job_ids)
 
     async def last_seq(self) -> int:
         """Return the `seq` of the last transition in the stream, 0 before the first: where to begin in order
@@ -57,6 +68,27 @@ class Watching:
             raise InvalidRequest("Watch a job, or all jobs of an owner, not both: leave one of them out.")
         return self._watch_job(job_id, -1 if after is None else max(-1, after))
 
+    async def watch_pages(
+        self, after: int = 0, *, owner: str | None = None
+    ) -> AsyncGenerator[list[Transition], None]:
+        """Yield what `watch` yields of an *owner* or of all, as many transitions at a time as there are, at
+        most STEPS_MAX: for one who reads for many."""
+        check_texts(owner=owner)
+        seq = max(0, after)
+        with self._wakeups.listen(PLACED if owner is None else owner_topic(owner)) as bell:
+            if seq > (last := await self.last_seq()):
+                raise InvalidRequest(
+                    f"The stream has come to {last}, so nobody can have seen {seq}: the number is of another "
+                    "database, or this one was restored. Begin at 0, or with what you know to be yours."
+                )
+            while True:
+                steps = await self.steps(seq, owner=owner)
+                if steps:
+                    yield steps
+                    seq = steps[-1].seq or seq
+                if len(steps) < STEPS_MAX:
+                    await bell.wait(self.settings.loop_interval_seconds)
+
     async def _watch_job(self, job_id: UUID, after: int) -> AsyncGenerator[Transition, None]:
         version = after
         with self._wakeups.listen(job_topic(job_id)) as bell:
@@ -77,16 +109,7 @@ class Watching:
                 await bell.wait(self.settings.loop_interval_seconds)
 
     async def _watch_stream(self, owner: str | None, seq: int) -> AsyncGenerator[Transition, None]:
-        with self._wakeups.listen(PLACED if owner is None else owner_topic(owner)) as bell:
-            if seq > (last := await self.last_seq()):
-                raise InvalidRequest(
-                    f"The stream has come to {last}, so nobody can have seen {seq}: the number is of another "
-                    "database, or this one was restored. Begin at 0, or with what you know to be yours."
-                )
-            while True:
-                steps = await self._store.stream.read(seq, STEPS_MAX, owner)
-                for step in steps:
+        async with aclosing(self.watch_pages(seq, owner=owner)) as pages:
+            async for page in pages:
+                for step in page:
                     yield step
-                    seq = step.seq or seq
-                if len(steps) < STEPS_MAX:
-                    await bell.wait(self.settings.loop_interval_seconds)

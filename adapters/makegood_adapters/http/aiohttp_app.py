@@ -1,8 +1,8 @@
 """The table of operations as an aiohttp application, to run by itself or as a part of another one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 from aiohttp import ClientError, web
@@ -16,6 +16,8 @@ from makegood_adapters.http.problems import ApiProblem
 
 #: How long a client may take nothing of an answer that comes in pieces before it is cut off.
 WRITE_SECONDS = 30.0
+#: How soon it is seen that a client has left to whom nothing is written.
+_LEFT_SECONDS = 1.0
 
 
 def aiohttp_app(
@@ -23,20 +25,59 @@ def aiohttp_app(
 ) -> web.Application:
     """Return an application with a route for each operation: `app.add_subapp("/v1", aiohttp_app(...))`."""
     app = web.Application(middlewares=[contain_errors(_as_problem)])
+    clients = _Clients()
     for op in ops:
-        handle = _handler(op, api, gate, write_seconds)
+        handle = _handler(op, api, gate, clients, write_seconds)
         for method in op.methods:
             app.router.add_route(method, op.path, handle)
+
+    async def end_streams(_: web.Application) -> None:
+        api.end_streams()
+
+    app.on_shutdown.append(end_streams)
     return app
 
 
-def _handler(op: Op, api: Any, gate: Gate, write_seconds: float) -> Any:
+class _Clients:
+    """Ends the handlers of clients that have left: aiohttp tells a handler only when it writes, and one that
+    tells what happens may have nothing to write for long."""
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.Task[Any], web.Request] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @contextmanager
+    def watched(self, request: web.Request) -> Iterator[None]:
+        """Cancel the present task when the client of *request* has left."""
+        task = asyncio.current_task()
+        assert task is not None, "a handler runs in a task"
+        self._open[task] = request
+        if self._timer is None:
+            self._look()
+        try:
+            yield
+        finally:
+            del self._open[task]
+            if self._timer and not self._open:
+                self._timer.cancel()
+                self._timer = None
+
+    def _look(self) -> None:
+        for task, request in self._open.items():
+            if request.transport is None:
+                task.cancel()
+        self._timer = asyncio.get_running_loop().call_later(_LEFT_SECONDS, self._look)
+
+
+def _handler(op: Op, api: Any, gate: Gate, clients: _Clients, write_seconds: float) -> Any:
     async def handle(request: web.Request) -> web.StreamResponse:
         reply = await call(op, api, gate, _request(request))
         if isinstance(reply.body, bytes):
             headers = {"Content-Type": reply.media_type, **reply.headers} if reply.body else reply.headers
             return web.Response(status=reply.status, body=reply.body, headers=headers)
-        return await _stream(request, reply, reply.body, write_seconds)
+        async with aclosing(reply.body) as pieces:  # type: ignore[type-var]  # all of ours can be closed
+            with clients.watched(request):
+                return await _stream(request, reply, pieces, write_seconds)
 
     return handle
 
@@ -69,20 +110,20 @@ async def _stream(
     response = web.StreamResponse(
         status=reply.status, headers={"Content-Type": reply.media_type, **reply.headers}
     )
-    async with aclosing(pieces) as each:  # type: ignore[type-var]  # all of ours are generators
-        await response.prepare(request)
-        try:
-            async for piece in each:
-                async with asyncio.timeout(seconds):
-                    await response.write(piece)
+    await response.prepare(request)
+    try:
+        async for piece in pieces:
+            async with asyncio.timeout(seconds):
+                await response.write(piece)
+        async with asyncio.timeout(seconds):
             await response.write_eof()
-        except ConnectionError:
-            pass  # the client left
-        except TimeoutError:
-            _cut(request)  # it takes nothing, so it would not take an end either
-        except Exception:
-            log.exception("%s %s broke off", request.method, route_of(request))
-            _cut(request)  # the answer has begun; nothing but its end can tell that it is not whole
+    except ConnectionError:
+        pass  # the client left
+    except TimeoutError:
+        _cut(request)  # it takes nothing, so it would not take an end either
+    except Exception:
+        log.exception("%s %s broke off", request.method, route_of(request))
+        _cut(request)  # the answer has begun; nothing but its end can tell that it is not whole
     return response
 
 

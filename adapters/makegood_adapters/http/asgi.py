@@ -47,8 +47,9 @@ class _Endpoint:
             await send({**start, "headers": headers})
             await send({"type": "http.response.body", "body": reply.body})
             return
-        await send({**start, "headers": headers})
-        await self._stream(reply.body, receive, send)
+        async with aclosing(cast(AsyncGenerator[bytes], reply.body)) as pieces:
+            await send({**start, "headers": headers})
+            await self._stream(pieces, receive, send)
 
     async def _stream(self, pieces: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
         writing = asyncio.create_task(self._write(pieces, send))
@@ -64,10 +65,9 @@ class _Endpoint:
                 raise error  # the server cuts the connection, since the answer is not whole
 
     async def _write(self, pieces: AsyncIterator[bytes], send: Send) -> None:
-        async with aclosing(cast(AsyncGenerator[bytes], pieces)) as each:
-            async for piece in each:
-                async with asyncio.timeout(self._seconds):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        async for piece in pieces:
+            async with asyncio.timeout(self._seconds):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -33,13 +33,15 @@ class Scope(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who calls. `owner` is that of a verified user token, `name` that of a service key; `address` is where
-    the call comes from, as far as our own proxies tell."""
+    the call comes from, as far as our own proxies tell. The credentials are good until `expires_at`,
+    in seconds since 1970; None: until they are taken back."""
 
     kind: CallerKind = CallerKind.NONE
     owner: str | None = None
     name: str | None = None
     scopes: frozenset[Scope] = frozenset()
     address: str = ""
+    expires_at: float | None = None
 
     @property
     def actor(self) -> str:

@@ -57,7 +57,12 @@ def _operation(op: Op, refs: Any) -> dict[str, Any]:
         "summary": op.summary,
         "tags": [op.tag],
         "parameters": _parameters(op),
-        "responses": {str(op.status): _success(op, refs), **_parts(op, refs), **_problems(op, refs)},
+        "responses": {
+            str(op.status): _success(op, refs),
+            **({"204": {"description": op.nothing}} if op.nothing else {}),
+            **_parts(op, refs),
+            **_problems(op, refs),
+        },
         "security": [] if op.who is Access.OPEN else [{"bearer": []}],
         "x-access": op.who.value,
     }

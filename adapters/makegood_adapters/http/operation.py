@@ -37,7 +37,7 @@ class Sends(Enum):
 class Reply:
     """An answer that is no plain JSON: *body* is whole, or comes in pieces.
 
-    Pieces are closed (`aclose`) when the client leaves or stands still for too long.
+    Pieces are closed (`aclose`) when the client leaves or stands still for too long, also if none was taken.
     """
 
     status: int = 200
@@ -80,7 +80,8 @@ class Op:
 
     `body` and `query` are models without unknown fields, `out` is what is answered. `takes_file` tells that
     the body is a file, which the operation reads itself. `cost` names the budget of its rate limit. `codes`
-    are those of the problems it may answer, beside those that every operation may.
+    are those of the problems it may answer, beside those that every operation may. `nothing` says when it
+    answers 204, without a body.
     """
 
     method: str
@@ -94,6 +95,7 @@ class Op:
     out: type[BaseModel] | None = None
     status: int = 200
     sends: Sends = Sends.JSON
+    nothing: str | None = None
     takes_file: bool = False
     takes_key: bool = False
     cost: str = "requests"

@@ -49,6 +49,7 @@ class MemoryQueue:
             slots=sum(capacity for capacity, _ in usable),
             free=sum(max(0, capacity - used) for capacity, used in usable),
             slot_seconds=pace.seconds if pace else None,
+            version=row.job.version,
         )
 
     async def reckon(self, again_seconds: float, first_ask_max_seconds: float) -> bool:

@@ -56,4 +56,5 @@ def _to_standing(row: asyncpg.Record, pace: asyncpg.Record) -> Standing:
         slots=pace["slots"],
         free=pace["free"],
         slot_seconds=pace["slot_seconds"],
+        version=row["version"],
     )

@@ -12,6 +12,7 @@ from makegood.job import (
     Announcement,
     Attempt,
     Bucket,
+    Ending,
     Evidence,
     Job,
     JobMoney,
@@ -210,6 +211,11 @@ def to_line(row: Record) -> JournalLine:
 def to_money(row: Record) -> JobMoney:
     """Build a JobMoney from a row of `jobs/money`."""
     return JobMoney(held=row["held"], captured=row["captured"], released=row["released"])
+
+
+def to_ending(row: Record) -> Ending:
+    """Build an Ending from a row of `stream/endings`."""
+    return Ending(version=row["version"], money=to_money(row), error=_read(row["error"]))
 
 
 def to_occupancy(row: Record) -> Occupancy:

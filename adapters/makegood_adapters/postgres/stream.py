@@ -1,11 +1,12 @@
 """The stream of all history in Postgres: places are given after the commit, by one process at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from uuid import UUID
 
 import asyncpg
 
-from makegood.job import Transition
-from makegood_adapters.postgres.rows import to_transition
+from makegood.job import Ending, Transition
+from makegood_adapters.postgres.rows import to_ending, to_transition
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -32,6 +33,13 @@ class PostgresStream:
         else:
             rows = await self._database.fetch(statement("stream/read_owner"), after, limit, owner)
         return [to_transition(row, row["place"]) for row in rows]
+
+    async def endings(self, job_ids: Collection[UUID]) -> Mapping[UUID, Ending]:
+        """See `Stream.endings`."""
+        if not job_ids:
+            return {}
+        rows = await self._database.fetch(statement("stream/endings"), list(job_ids))
+        return {row["job_id"]: to_ending(row) for row in rows}
 
     async def last(self) -> int:
         """See `Stream.last`."""

@@ -18,6 +18,7 @@ class Standing:
     wrong by no more jobs than entered or left the queue since `at`, not counting who left at its head or came
     behind. `held_back`: for reasons whose end nobody knows. `slots` and `free` are those of the pool's
     accounts that can be used, `slot_seconds` is the mean time for which a task held one, None: not known.
+    `version` is the job's.
     """
 
     position: int
@@ -31,6 +32,7 @@ class Standing:
     slots: int
     free: int
     slot_seconds: float | None
+    version: int
 
 
 class Queue(Protocol):

@@ -1,9 +1,10 @@
 """The stream: the history of all jobs in one order, from which nobody who reads on misses anything."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
+from uuid import UUID
 
-from makegood.job import Transition
+from makegood.job import Ending, Transition
 
 
 class Stream(Protocol):
@@ -20,6 +21,9 @@ class Stream(Protocol):
     async def read(self, after: int, limit: int, owner: str | None = None) -> list[Transition]:
         """Return at most *limit* transitions with a place above *after*, with it as `seq`, in order; with
         *owner* only that owner's."""
+
+    async def endings(self, job_ids: Collection[UUID]) -> Mapping[UUID, Ending]:
+        """Return how those of the jobs ended that are over."""
 
     async def last(self) -> int:
         """Return the place that was given last, 0 before the first."""

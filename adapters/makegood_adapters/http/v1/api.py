@@ -6,6 +6,7 @@ from uuid import UUID
 from makegood.engine import Engine
 from makegood.errors import UnknownJob
 from makegood.job import Job
+from makegood_adapters.http.hub import Hub, StreamLimits
 from makegood_adapters.http.v1.links import FileRules
 
 
@@ -15,6 +16,15 @@ class Api:
 
     engine: Engine
     files: FileRules = field(default_factory=FileRules)
+    stream_limits: StreamLimits = field(default_factory=StreamLimits)
+    hub: Hub = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hub", Hub(self.engine, self.stream_limits))
+
+    def end_streams(self) -> None:
+        """Let all streams end, for the server stops; clients come back to another one, and lose nothing."""
+        self.hub.end()
 
     async def job_of(self, owner: str, job_id: UUID) -> Job:
         """Return the owner's job. Raises UnknownJob, also for a job of somebody else."""

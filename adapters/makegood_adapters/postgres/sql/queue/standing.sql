@@ -2,7 +2,7 @@
 select sum(s.upto)::bigint as position, sum(s.waiting)::bigint as length, bool_and(s.exact) as exact,
        (sum(s.upto) filter (where s.parked = 'no'))::bigint as rivals,
        coalesce(min(s.marked_at) filter (where not s.exact), makegood.now()) as at,
-       makegood.now() as now, j.pool, j.parked, j.not_before,
+       makegood.now() as now, j.pool, j.parked, j.not_before, j.version,
        j.parked in ('owner', 'type') or exists (
          select from makegood.rule r
          where (r.scope, r.name) in (('pool', j.pool), ('type', j.type), ('owner', j.owner_id))
