@@ -68,6 +68,9 @@ class _Endpoint:
         async for piece in pieces:
             async with asyncio.timeout(self._seconds):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(
+                0
+            )  # a server may take pieces at once whose client has left, which must be seen
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -259,10 +259,11 @@ class Hub:
         endings = await self._engine.endings({step.job_id for step in wanted})
         for step in wanted:
             told = Told(step, endings.get(step.job_id))
-            self._places.pop(step.job_id, None)
             for topic in _topics(step):
                 self._put(topic, told)
-            if step.job_id in self._listeners:
+            known = self._places.get(step.job_id)
+            if step.job_id in self._listeners and not (known and known.place.version >= step.version):
+                self._places.pop(step.job_id, None)
                 self._due.pop(step.job_id, None)
                 self.look_at(step.job_id, step.type, step.to_state)
 
