@@ -22,13 +22,16 @@ from makegood_adapters.cli.bench.server import embedded_server
 
 
 def bench(
-    name: Literal["accept", "transitions", "refund", "lifecycle", "wakeup", "handover", "claim", "all"],
+    name: Literal[
+        "accept", "transitions", "refund", "lifecycle", "wakeup", "handover", "claim", "stream", "all"
+    ],
     /,
     *,
     seconds: float = 10.0,
     concurrency: int = 256,
     owners: int = 256,
     jobs: int | None = None,
+    readers: int = 1_000,
     baseline_clients: str | None = None,
     dsn: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -42,8 +45,9 @@ def bench(
         cancelled with its credits back. refund: many queued jobs fail at once. lifecycle: whole paid lives,
         answered by a provider in memory. wakeup: a wake-up between processes, next to a bare NOTIFY, and
         commits with and without wake-ups. handover: from a slot that is given back to the next job's start.
-        claim: the next job of a long queue, next to a short one. all: each of them, and transitions with
-        one caller, as a table.
+        claim: the next job of a long queue, next to a short one. stream: steps heard over HTTP while fifty
+        jobs a second end, next to a bare server. all: each of them, and transitions with one caller, as a
+        table.
     seconds
         How long each side is measured; pgbench takes as long again, in slices that alternate.
     concurrency
@@ -52,6 +56,8 @@ def bench(
         Between how many wallets the jobs are divided; 1 is the hot wallet.
     jobs
         How many jobs `refund` fails at once (10,000), and how many wait for `claim` (100,000).
+    readers
+        How many listen in `stream`.
     baseline_clients
         With how many connections pgbench is tried, such as 1,8,16 (the default; 1 for one caller): its
         best counts.
@@ -68,6 +74,7 @@ def bench(
         owners=owners,
         jobs=jobs if jobs is not None else 10_000,
         clients=clients_of(baseline_clients, concurrency),
+        readers=readers,
     )
     told = _measured(_plans(plan, jobs, baseline_clients), dsn)
     try:

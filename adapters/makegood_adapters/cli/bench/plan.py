@@ -6,7 +6,7 @@ from makegood.errors import MakegoodError
 
 NAMES = ("accept", "transitions", "refund", "lifecycle")
 #: Benchmarks of two ways, measured turn by turn.
-PAIRED = ("wakeup", "handover", "claim")
+PAIRED = ("wakeup", "handover", "claim", "stream")
 #: How many jobs wait where claims are measured.
 WAITING = 100_000
 SECONDS_MAX = 3600.0
@@ -14,6 +14,7 @@ CONCURRENCY_MAX = 10_000
 OWNERS_MAX = 100_000
 JOBS_MAX = 1_000_000
 CLIENTS_MAX = 64
+READERS_MAX = 10_000
 
 
 class BenchError(MakegoodError):
@@ -29,7 +30,7 @@ class Plan:
     """One benchmark: `seconds` for the product and as many for pgbench, in `slices` that alternate.
 
     `jobs` is how many jobs are refunded in each slice. `clients` are the numbers of connections of which
-    pgbench's best one counts.
+    pgbench's best one counts. `readers` listen to what happens.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Plan:
     owners: int = 256
     jobs: int = 10_000
     clients: tuple[int, ...] = (1, 8, 16)
+    readers: int = 1_000
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured, by the name of its option."""
@@ -45,6 +47,7 @@ class Plan:
         _check("--concurrency", self.concurrency, 1, CONCURRENCY_MAX)
         _check("--owners", self.owners, 1, OWNERS_MAX)
         _check("--jobs", self.jobs, 1, JOBS_MAX)
+        _check("--readers", self.readers, 1, READERS_MAX)
         if not self.clients:
             raise BenchError("--baseline-clients takes at least one number.")
         for clients in self.clients:

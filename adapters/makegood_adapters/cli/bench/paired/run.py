@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from makegood_adapters.cli.bench.paired import claim, handover, wakeup
+from makegood_adapters.cli.bench.paired import claim, handover, stream, wakeup
 from makegood_adapters.cli.bench.paired.pair import Pair
 from makegood_adapters.cli.bench.plan import BooksDisagree, Plan
 from makegood_adapters.cli.bench.server import Databases, Meter, copy_product, databases_on
@@ -46,6 +46,8 @@ async def _pairs(plan: Plan, dsn: str, databases: Databases) -> list[Pair]:
             return await wakeup.measure(plan, databases.product)
         case "handover":
             return await handover.measure(plan, databases.product)
+        case "stream":
+            return await stream.measure(plan, databases.product)
         case _:
             await copy_product(dsn, databases)
             return await claim.measure(plan, databases)
