@@ -26,19 +26,19 @@ def user(owner: str, address: str = "192.0.2.1") -> Caller:
     return Caller(kind=CallerKind.USER, owner=owner, address=address)
 
 
-def service(name: str) -> Caller:
-    return Caller(kind=CallerKind.SERVICE, name=name, address="192.0.2.1")
+def service(name: str, owner: str | None = None) -> Caller:
+    return Caller(kind=CallerKind.SERVICE, name=name, owner=owner, address="192.0.2.1")
 
 
 def nobody(address: str, kind: CallerKind = CallerKind.ANONYMOUS) -> Caller:
     return Caller(kind=kind, address=address)
 
 
-def served(rates: Rates, caller: Caller, cost: str = "requests", owner: str | None = None) -> int:
+def served(rates: Rates, caller: Caller, cost: str = "requests") -> int:
     """Return how many calls at this moment are served, of ten."""
     for number in range(10):
         try:
-            rates.count(caller, cost, owner or caller.owner)
+            rates.count(caller, cost)
         except ApiProblem:
             return number
     return 10
@@ -52,8 +52,8 @@ def test_each_owner_key_and_address_has_a_budget_of_its_own() -> None:
     assert served(rates, user("bob")) == 3
     assert served(rates, service("shop")) == 5
     assert served(rates, service("till")) == 5
-    assert served(rates, service("shop"), owner="ada") == 0  # it acts for her, with what she has
-    assert served(rates, service("shop"), owner="eve") == 3
+    assert served(rates, service("shop", "ada")) == 0  # it acts for her, with what she has
+    assert served(rates, service("shop", "eve")) == 3
     assert served(rates, nobody("192.0.2.1")) == 2
     assert served(rates, nobody("192.0.2.1", CallerKind.NONE)) == 0
     assert served(rates, nobody("192.0.2.2")) == 2
@@ -75,11 +75,11 @@ def test_a_customer_has_a_whole_network_of_ipv6_and_one_address_of_ipv4() -> Non
 def test_who_waits_as_long_as_it_is_told_is_served() -> None:
     clock = Clock()
     rates = Rates(FEW, clock)
-    rates.count(user("ada"), "requests", "ada")
+    rates.count(user("ada"), "requests")
     clock.passed = 40.5
     assert served(rates, user("ada")) == 2
     with pytest.raises(ApiProblem) as problem:
-        rates.count(user("ada"), "requests", "ada")
+        rates.count(user("ada"), "requests")
     headers = problem.value.headers
     assert headers == {
         "Retry-After": "20",
@@ -101,7 +101,7 @@ def test_a_crowd_of_addresses_costs_a_bounded_memory_and_makes_no_user_forgotten
     rates = Rates(FEW, Clock(), callers_max=100)
     assert served(rates, user("ada")) == 3
     for number in range(10_000):
-        rates.count(nobody(f"10.0.{number // 256}.{number % 256}"), "requests", None)
+        rates.count(nobody(f"10.0.{number // 256}.{number % 256}"), "requests")
     assert served(rates, user("ada")) == 0
 
 

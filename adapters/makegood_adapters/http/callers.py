@@ -62,9 +62,9 @@ class Gate(Protocol):
         Raises ApiProblem("unauthenticated") for credentials that are not valid; none at all is a caller too.
         """
 
-    async def admit(self, caller: Caller, cost: str, owner: str | None = None) -> None:
-        """Count a request of the caller for *owner*, if it is for one. Raises ApiProblem("rate_limited").
-        *cost* names the budget."""
+    async def admit(self, caller: Caller, cost: str) -> None:
+        """Count a request of the caller; that of a service has the owner for whom it acts, if there is one.
+        Raises ApiProblem("rate_limited"). *cost* names the budget."""
 
 
 def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

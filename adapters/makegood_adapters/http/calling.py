@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -20,7 +21,7 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
     try:
         caller = await gate.identify(request.headers, request.address)
         owner = _admitted(op, caller, request)
-        await gate.admit(caller, op.cost, owner)
+        await gate.admit(replace(caller, owner=owner or caller.owner), op.cost)
         arguments: dict[str, Any] = _path(op, request.path)
         if op.query:
             arguments["query"] = _query(op.query, request.query)

@@ -74,9 +74,9 @@ class Gatekeeper:
                 "unavailable", "User tokens cannot be checked now.", retry_after=_AGAIN_SECONDS
             ) from None
 
-    async def admit(self, caller: Caller, cost: str, owner: str | None = None) -> None:
+    async def admit(self, caller: Caller, cost: str) -> None:
         """See `Gate.admit`."""
-        self._rates.count(caller, cost, owner)
+        self._rates.count(caller, cost)
 
     async def _identify(self, headers: Mapping[str, str], address: str) -> Caller:
         """Return who calls. A bearer says more than the publishable key, which must be right beside it."""

@@ -95,14 +95,12 @@ class Rates:
         self._addresses = _Budgets(config.of_address, clock, callers_max)
         self._failures = _Budgets({"failures": parse(config.failures)}, clock, callers_max)
 
-    def count(self, caller: Caller, cost: str, owner: str | None) -> None:
-        """Count a call of *caller* for *owner*. Raises ApiProblem("rate_limited")."""
-        if owner is not None:
-            self._owners.spend(owner, cost)
+    def count(self, caller: Caller, cost: str) -> None:
+        """Count a call; one for an owner spends what the owner has. Raises ApiProblem("rate_limited")."""
+        if caller.owner is not None:
+            self._owners.spend(caller.owner, cost)
         elif caller.kind is CallerKind.SERVICE:
             self._services.spend(caller.name or "", cost)
-        elif caller.owner is not None:
-            self._owners.spend(caller.owner, cost)
         else:
             self._addresses.spend(limited_as(caller.address), cost)
 

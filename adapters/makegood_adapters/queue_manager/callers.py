@@ -55,7 +55,7 @@ def know_caller(gate: Gate, *, demand_key: bool) -> Middleware:
             caller = await gate.identify(joined(request.headers.items()), request.remote or "")
             if demand_key and caller.kind is CallerKind.NONE:
                 raise Refused(401, "The publishable key is missing or not ours.")
-            await gate.admit(caller, "requests", caller.owner)
+            await gate.admit(caller, "requests")
         except ApiProblem as problem:
             told = problem.detail or problem.title
             raise Refused(problem.status, told, headers=problem.headers) from None
