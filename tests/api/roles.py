@@ -42,8 +42,8 @@ SCOPED = _row(_NOBODY, _FORBIDDEN, _FORBIDDEN, _FORBIDDEN, _DONE, _FORBIDDEN)
 class Row:
     """One operation: who may, how it answers when it is done, and what is sent.
 
-    A `job_id` in the path is a new job of the owner, a `key_id` a new key; `path` names what else stands
-    there. `json` is the body; "order" stands for a good order.
+    `path` names what stands in the path; what it does not name is a new thing of the owner: a job that waits,
+    or that has `delivered`, a file, a key. `json` is the body; "order" stands for a good order.
     """
 
     who: Mapping[str, Cell]
@@ -52,6 +52,7 @@ class Row:
     query: str = ""
     code: str | None = None
     path: Mapping[str, str] = field(default_factory=dict)
+    delivered: bool = False
 
     def expected(self, column: str) -> Cell:
         """Return what a caller gets."""
@@ -64,6 +65,12 @@ ROWS: Mapping[str, Row] = {
     "submit_job": Row(OWN, 201, "order"),
     "get_job": Row(OWNERS),
     "cancel_job": Row(OWNERS),
+    "bring_file": Row(OWN, 201),
+    "get_file": Row(OWNERS),
+    "get_job_file": Row(OWNERS, path={"number": "0"}, delivered=True),
+    "reuse_job_file": Row(OWNERS, path={"number": "0"}, delivered=True),
+    "link_job_file": Row(OWNERS, path={"number": "0"}, delivered=True),
+    "get_link": Row(OPEN),
     "list_keys": Row(SCOPED),
     "make_key": Row(SCOPED, 201, {"name": "new", "scopes": ["metrics"]}),
     "rotate_key": Row(SCOPED, json={}),

@@ -59,7 +59,7 @@ class NamingGate:
                 return Caller(kind=CallerKind.SERVICE, name="test", scopes=scopes, address=address)
         raise ApiProblem("unauthenticated")
 
-    async def admit(self, caller: Caller, cost: str, owner: str | None = None) -> None:
+    async def admit(self, caller: Caller, cost: str) -> None:
         """Let everybody in."""
 
 

@@ -1,6 +1,7 @@
 """Every operation by every caller, with real tokens and keys: what each gets is what was written down."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.queue_manager.scene import served
 from tests.api.issuer import MANY, NOW, PUBLIC, Issuer, a_gate, an_issuer, claims, forged
 from tests.api.roles import COLUMNS, OWNERS, ROWS, Cell, Row
-from tests.api.scene import OTHER, OWNER, Scene, opened
+from tests.api.scene import OTHER, OWNER, PNG, POOL, Scene, opened
 
 
 @dataclass
@@ -70,9 +71,9 @@ class Stage:
 
     async def ask(self, op: Op, row: Row, column: str, path: str) -> tuple[Cell, bytes]:
         """Call once, and return how it went; of an answer without an end only the beginning is read."""
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = {"data": PNG} if op.takes_file else {}
         if row.json is not None:
-            given["json"] = await self.scene.order() if row.json == "order" else row.json
+            given["json"] = await self.order() if row.json == "order" else row.json
         needed = op.who if isinstance(op.who, Scope) else Scope.OWNERS
         client = self.scene.client
         url = f"{client.base}{path}{row.query}"
@@ -86,19 +87,41 @@ class Stage:
 
     async def path(self, op: Op, row: Row) -> str:
         """Return the path of the operation to new things of the owner."""
-        path = op.path
-        if "{job_id}" in path:
-            path = path.replace("{job_id}", str(await self.job()))
-        if "{key_id}" in path:
-            made = await self.scene.engine.make_key(str(uuid4()), [Scope.METRICS], actor="olga")
-            path = path.replace("{key_id}", made.key.id)
-        return path.format(**row.path)
+        things = dict(row.path)
+        for name in set(re.findall(r"{(\w+)}", op.path)) - things.keys():
+            things[name] = await self.thing(name, row)
+        return op.path.format(**things)
 
-    async def job(self) -> UUID:
-        """Return a job that waits."""
+    async def thing(self, name: str, row: Row) -> str:
+        """Return a new thing of the owner, as a path names it."""
+        match name:
+            case "job_id":
+                return str(await self.job(delivered=row.delivered))
+            case "key":
+                content = PNG + uuid4().bytes  # which nobody else has
+                key = await self.scene.blobs.put(content, "file.png")
+                await self.scene.store.uploads.keep(OWNER, key, "png", len(content))
+                return key
+            case "key_id":
+                return (await self.scene.engine.make_key(str(uuid4()), [Scope.METRICS], actor="olga")).key.id
+            case "token":
+                path = f"/jobs/{await self.job(delivered=True)}/files/0/link"
+                reply = await self.scene.client.as_(self.token("owner")).post(path)
+                return str(reply.body["path"]).removeprefix("/links/")
+        raise AssertionError(f"nothing is known that {name} may stand for: say it in the row, or here")
+
+    async def job(self, *, delivered: bool = False) -> UUID:
+        """Return a job of the owner that waits, or one that is paid, with a result file."""
+        order, first = await self.order(), 1 if delivered else 0
+        job = await self.scene.engine.submit(order["type"], OWNER, order["input"], priority=first)
+        job = await self.scene.engine.accept(job.id)
+        return (await self.scene.complete(job, PNG, "png")).id if delivered else job.id
+
+    async def order(self) -> dict[str, Any]:
+        """Return an order that both owners may send: each has brought the file."""
         order = await self.scene.order()
-        job = await self.scene.engine.submit(order["type"], OWNER, order["input"])
-        return (await self.scene.engine.accept(job.id)).id
+        await self.scene.store.uploads.keep(OTHER, order["input"]["image"], "png", len(PNG))
+        return order
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -126,6 +149,8 @@ async def a_stage(
         ):
             for owner in (OWNER, OTHER):
                 await scene.engine.grant(owner, 1_000_000, source_ref="matrix")
+            # A job that is to be delivered goes first, however long others wait.
+            await scene.engine.limit_pool(POOL, oldest_every=1_000_000, actor="olga")
             yield Stage(scene, issuer, keys)
 
 
@@ -168,7 +193,7 @@ async def test_c3_nobody_reads_cancels_or_changes_the_job_of_another(stage: Stag
     strangers = [column for column in COLUMNS if column not in ("owner", "service")]
     for op in OPERATIONS:
         if "{job_id}" in op.path:
-            path = op.path.replace("{job_id}", job_id).format(**ROWS[op.name].path)
+            path = op.path.format(job_id=job_id, **ROWS[op.name].path)
             for column in strangers:
                 found, raw = await stage.ask(op, ROWS[op.name], column, path)
                 assert found[0] in (401, 403, 404), (op.name, column)
