@@ -3,16 +3,11 @@
 MakegoodError
 ├── DeclarationError      a job type is wrong; raised when its class or file is read
 ├── InvalidRequest        the caller's request cannot be served as it stands; nothing was changed
-│   ├── UnknownJobType
+│   ├── UnknownJobType, UnknownJob, UnknownFile, UnknownKey: there is none, or none that this caller may see
 │   ├── JobTypeRefused    the store knows other rules under the version that this process has
-│   ├── UnknownJob
-│   ├── UnknownFile
-│   ├── FileNotTaken      a file that is brought is of no kind that a job type takes
-│   ├── FileTooLarge      a file that is brought has more bytes than are taken
-│   ├── UploadsExhausted  the owner has brought as many bytes as may be brought in a day
+│   ├── FileNotTaken, FileTooLarge, UploadsExhausted: a file is not brought in; nothing is kept of it
 │   ├── InvalidInput
 │   ├── KeyReused         the same idempotency key with another request
-│   ├── UnknownKey        no such service key, or one that is over or revoked
 │   ├── KeyNameTaken      another service key has the name
 │   └── ActiveJob         the owner has a job of the exclusive scope that is not over
 ├── InsufficientCredits   the wallet cannot carry the price; nothing was charged
