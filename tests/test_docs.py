@@ -174,6 +174,19 @@ def test_the_second_example_of_the_readme_is_a_file_that_tests_run(kind: str, na
     assert (kind, (HOUSE / "docs" / "examples" / name).read_text("utf-8")) in blocks
 
 
+SERVED = ("login", "api_aiohttp", "api_fastapi", "api_poster")
+
+
+def test_the_programs_that_serve_the_api_are_files_and_embed_it_in_ten_lines() -> None:
+    page = (HOUSE / "docs" / "how-to" / "serve-the-api.md").read_text("utf-8")
+    blocks = [text for kind, text in BLOCK.findall(page) if kind == "python"]
+    assert blocks == [(HOUSE / "docs" / "examples" / f"{name}.py").read_text("utf-8") for name in SERVED]
+    for text in blocks[1:3]:
+        [embedding] = re.findall(r"^def application.*?return app\n", text, re.MULTILINE | re.DOTALL)
+        needed = re.findall(r"^from .*(?:aiohttp_app|asgi_app|OPERATIONS|Login)$", text, re.MULTILINE)
+        assert len(embedding.splitlines()) + len(needed) <= 10
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HOUSE)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     for match in LINK.finditer(page.read_text("utf-8")):

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from datetime import datetime
 from uuid import UUID
 
+from makegood.audit import Audit
 from makegood.buckets import resolve
 from makegood.catalog import Catalog
 from makegood.errors import InvalidRequest
@@ -159,13 +160,19 @@ class Accounting:
                 return
             upto = found[-1].seq - 1
 
-    async def money(self, job_id: UUID) -> JobMoney:
-        """Return what the ledger shows for the job: the only source of words about refunds."""
-        return await self._store.jobs.money(job_id)
+    async def money(self, job_id: UUID, *, owner: str | None = None) -> JobMoney:
+        """Return what the ledger shows for the job: the only source of words about refunds; with *owner*
+        nothing of a job that is not that owner's."""
+        return await self._store.jobs.money(job_id, owner=owner)
 
     async def violations(self) -> list[str]:
         """Return every broken invariant as a sentence, at most 100 of a kind; the list is always empty."""
-        return [str(broken) for broken in (await self._store.audit(owners_max=0)).violations]
+        return [str(broken) for broken in (await self.audit(owners_max=0)).violations]
+
+    async def audit(self, *, owners_max: int = 100) -> Audit:
+        """Return every invariant with what breaks it, and the totals of at most *owners_max* owners, all as
+        of one moment. It reads the whole store: it is for a person who asks, not for every request."""
+        return await self._store.audit(owners_max=owners_max)
 
 
 def _check_page(since: datetime | None, after: int | None, limit: int) -> None:

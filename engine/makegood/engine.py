@@ -8,11 +8,11 @@
     - the collector brings the result home: `completed`                  (captured)
       or the job ends as `failed` (all credits back) or `cancelled`      (by the type's policy)
     cancel    ask for the end; report: what a client believes; fire: any event of the type
-    get       read; history and watch are in `makegood.watching`, what those who wait are told in
-              `makegood.waiting`, queues are ruled in `makegood.admission`, webhooks received in
-              `makegood.hearing`, files brought in `makegood.filing`, credits granted and read in
-              `makegood.accounting`, what people decide is in `makegood.administration`, keys of
-              calling programs in `makegood.keyring`
+    get       read; many are listed in `makegood.listing`, history and watch are in
+              `makegood.watching`, what those who wait are told in `makegood.waiting`, queues are
+              ruled in `makegood.admission`, webhooks received in `makegood.hearing`, files brought in
+              `makegood.filing`, credits granted and read in `makegood.accounting`, what people decide
+              is in `makegood.administration`, keys of calling programs in `makegood.keyring`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -54,8 +54,10 @@ from makegood.job import (
 )
 from makegood.keyring import Keyring
 from makegood.lifecycle import BaseJob, Failure
+from makegood.listing import Listing
 from makegood.machine import Empty, Event
 from makegood.mover import POLL, STREAM, Mover
+from makegood.offering import Offering
 from makegood.ports import Blobs, Provider, Store, Wakeups, WorkerName
 from makegood.runtime import (
     Context,
@@ -76,8 +78,13 @@ log = logging.getLogger("makegood.engine")
 
 P = TypeVar("P", bound=BaseModel)
 
+#: The category of the failure of a job that its owner could not pay; its detail has `price` and `available`.
+TOO_FEW = "insufficient_credits"
 
-class Engine(Accounting, Administration, Admission, Filing, Waiting, Watching, Hearing, Keyring):
+
+class Engine(
+    Accounting, Administration, Admission, Filing, Keyring, Listing, Offering, Waiting, Watching, Hearing
+):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the
@@ -174,8 +181,14 @@ class Engine(Accounting, Administration, Admission, Filing, Waiting, Watching, H
         """
         name = job_type if isinstance(job_type, str) else job_type.name
         order = Order(owner, input, key, priority, retry_of, not_before)
-        job_type, now = self.catalog.offered(name), self._store.now
-        new = await take_order(job_type, order, self.blobs, self._new_id(), now)
+        try:
+            job_type, now = self.catalog.offered(name), self._store.now
+            new = await take_order(job_type, order, self.blobs, self._new_id(), now)
+        except InvalidRequest:
+            first = await self.submitted_before(name, owner, input, key=key) if key and not conn else None
+            if first is None:
+                raise
+            return first
         job = await self._store.jobs.insert(new, conn=conn)
         if conn is None:
             self._mover.remember(job)
@@ -191,7 +204,8 @@ class Engine(Accounting, Administration, Admission, Filing, Waiting, Watching, H
         try:
             return await self._mover.fire(job_id, BaseJob.accept.name, actor=actor, conn=conn)
         except InsufficientCredits as error:
-            failure = Failure(category="insufficient_credits", message=str(error))
+            detail = {"price": error.price, "available": error.available}
+            failure = Failure(category=TOO_FEW, message=str(error), detail=detail)
             refused = await self._mover.follow(
                 job_id, BaseJob.refuse.name, failure, actor=actor, reason="insufficient credits", conn=conn
             )
@@ -305,9 +319,10 @@ class Engine(Accounting, Administration, Admission, Filing, Waiting, Watching, H
         await self.hint(job_id, message, source=source)
         return await self.get(job_id)
 
-    async def get(self, job_id: UUID, *, conn: Any = None) -> Job:
-        """Return the job as it is now; UnknownJob when there is none."""
-        job = await self._store.jobs.get(job_id, conn=conn)
+    async def get(self, job_id: UUID, *, owner: str | None = None, conn: Any = None) -> Job:
+        """Return the job as it is now; UnknownJob when there is none, or, with *owner*, none of that
+        owner's."""
+        job = await self._store.jobs.get(job_id, owner=owner, conn=conn)
         if job is None:
             raise UnknownJob(job_id)
         return job

@@ -59,6 +59,15 @@ async def take_order(job_type: type[BaseJob], order: Order, blobs: Blobs, job_id
     )
 
 
+async def price_order(job_type: type[BaseJob], input: Mapping[str, Any], blobs: Blobs | None) -> int:
+    """Return what *input* costs, in whole credits; without *blobs* its files are not looked at. Raises
+    InvalidInput, InvalidRequest."""
+    value = job_type.parse(input)
+    if blobs is not None:
+        await _check_files(job_type, value, blobs)
+    return _whole_credits(job_type, value)
+
+
 async def _check_start(job_type: type[BaseJob], not_before: object, now: Clock) -> None:
     """Refuse a start that is no moment, or that the job's time in the queue would not live to see."""
     if not (isinstance(not_before, datetime) and not_before.tzinfo is not None):

@@ -25,9 +25,12 @@ class Watching:
     _wakeups: Wakeups
     settings: Settings
 
-    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
-        """Return the job's transitions with a version above *after_version*, in order."""
-        return await self._store.jobs.history(job_id, min(max(-1, after_version), _VERSION_MAX))
+    async def history(
+        self, job_id: UUID, after_version: int = -1, *, owner: str | None = None
+    ) -> list[Transition]:
+        """Return the job's transitions with a version above *after_version*, in order; with *owner* none of a
+        job that is not that owner's."""
+        return await self._store.jobs.history(job_id, min(max(-1, after_version), _VERSION_MAX), owner=owner)
 
     async def steps(self, after: int, *, owner: str | None = None) -> list[Transition]:
         """Return what the stream has after the place *after*, of an *owner* or of all, at most STEPS_MAX;

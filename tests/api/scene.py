@@ -110,10 +110,10 @@ class Scene:
     drive: Drive
     client: Client
 
-    async def order(self) -> dict[str, Any]:
+    async def order(self, owner: str = OWNER) -> dict[str, Any]:
         """Return the body of an order that is right in every way."""
         key = await self.blobs.put(PNG, "person.png")
-        await self.store.uploads.keep(OWNER, key, "png", len(PNG))
+        await self.store.uploads.keep(owner, key, "png", len(PNG))
         return {"type": "upscaler", "input": {"image": key, "category": "comida", "resolution": 1024}}
 
     async def completed(self, content: bytes, kind: str) -> Job:

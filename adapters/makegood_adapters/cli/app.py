@@ -16,6 +16,7 @@ from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
 from makegood_adapters.cli.key import key
+from makegood_adapters.cli.openapi import openapi
 from makegood_adapters.cli.rules import limit, pause, resume, rules
 from makegood_adapters.cli.schema import schema
 from makegood_adapters.cli.serve.command import serve
@@ -29,6 +30,7 @@ from makegood_adapters.postgres.store import bring_up_to_date
 app = App(name="makegood", help="Paid AI jobs that either deliver or give the money back.")
 app.command(check)
 app.command(graph)
+app.command(openapi)
 app.command(diff)
 app.command(schema)
 app.command(bench)

@@ -1,6 +1,7 @@
 """The table of operations as an aiohttp application, to run by itself or as a part of another one."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -28,8 +29,9 @@ def aiohttp_app(
     clients = _Clients()
     for op in ops:
         handle = _handler(op, api, gate, clients, write_seconds)
+        path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", op.path)  # its own pattern leaves braces out
         for method in op.methods:
-            app.router.add_route(method, op.path, handle)
+            app.router.add_route(method, path, handle)
 
     async def end_streams(_: web.Application) -> None:
         api.end_streams()

@@ -1,10 +1,10 @@
 """The table of operations as an ASGI application, to mount in FastAPI, Litestar, Starlette or Quart."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, cast
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,6 +12,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
+from yarl import URL
 
 from makegood_adapters.http.aiohttp_app import WRITE_SECONDS
 from makegood_adapters.http.callers import Gate, joined
@@ -22,13 +23,48 @@ from makegood_adapters.http.problems import ApiProblem
 
 def asgi_app(ops: Iterable[Op], api: Any, gate: Gate, *, write_seconds: float = WRITE_SECONDS) -> Starlette:
     """Return an application with a route for each operation: `app.mount("/v1", asgi_app(...))`."""
-    routes = [_route(op, _Endpoint(op, api, gate, write_seconds)) for op in ops]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _as_problem})
+    by_path: dict[str, dict[str, _Endpoint]] = {}
+    for op in ops:
+        endpoint = _Endpoint(op, api, gate, write_seconds)
+        by_path.setdefault(op.path, {}).update(dict.fromkeys(op.methods, endpoint))
+    app = _Application(
+        routes=[_route(path, endpoints) for path, endpoints in by_path.items()],
+        exception_handlers={HTTPException: _as_problem},
+    )
+    app.router.redirect_slashes = False
+    return app
 
 
-def _route(op: Op, endpoint: "_Endpoint") -> Route:
-    route = Route(op.path, endpoint, methods=op.methods)
-    route.methods = set(op.methods)  # it adds HEAD to every GET
+class _Application(Starlette):
+    """Routes by the path as it was sent, so that a parameter may hold a slash, as `%2F`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "path": _safe_path(scope)}
+        await super().__call__(scope, receive, send)
+
+
+def _safe_path(scope: Scope) -> str:
+    """Return the path decoded but for slashes and percent signs in its parts, as aiohttp routes it."""
+    path, raw = scope["path"], scope.get("raw_path")
+    if not raw or unquote(sent := raw.decode("latin-1")) != path:  # somebody before us has changed the path
+        return str(path).replace("%", "%25")
+    return URL.build(path=sent, encoded=True).path_safe
+
+
+class _Chosen:
+    """The operation of a path for the method of a request."""
+
+    def __init__(self, endpoints: Mapping[str, "_Endpoint"]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._endpoints[scope["method"]](scope, receive, send)
+
+
+def _route(path: str, endpoints: Mapping[str, "_Endpoint"]) -> Route:
+    route = Route(path, _Chosen(endpoints), methods=list(endpoints))
+    route.methods = set(endpoints)  # it adds HEAD to every GET
     return route
 
 
@@ -82,14 +118,15 @@ async def _left(receive: Receive) -> None:
 
 def _request(scope: Scope, receive: Receive) -> Request:
     query: dict[str, list[str]] = {}
-    for name, text in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+    sent = URL.build(query_string=scope["query_string"].decode("latin-1"), encoded=True)
+    for name, text in sent.query.items():
         query.setdefault(name, []).append(text)
     client = scope.get("client")
     return Request(
         method=scope["method"],
-        path=scope["path_params"],
+        path={n: v.replace("%2F", "/").replace("%25", "%") for n, v in scope["path_params"].items()},
         query=query,
-        headers=joined((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]),
+        headers=joined((n.decode("latin-1"), v.decode(*_UTF8)) for n, v in scope["headers"]),
         chunks=_chunks(receive),
         address=client[0] if client else "",
     )
@@ -105,6 +142,8 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
             return
 
 
+#: How aiohttp reads headers.
+_UTF8 = ("utf-8", "surrogateescape")
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -112,5 +151,7 @@ async def _as_problem(_: StarletteRequest, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     reply: Reply = refusal(ApiProblem(_CODES.get(status, "invalid_request")))
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if allowed := headers.get("Allow"):
+        headers["Allow"] = ", ".join(sorted(allowed.split(", ")))
     body = reply.body if isinstance(reply.body, bytes) else b""
     return Response(body, reply.status, headers, reply.media_type)

@@ -27,8 +27,10 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
             arguments["query"] = _query(op.query, request.query)
         elif request.query:
             raise ApiProblem("invalid_query", "This operation takes no query.")
+        if (op.body or op.takes_file) and request.headers.get("content-encoding", "identity") != "identity":
+            raise ApiProblem("unsupported_encoding", "Send the body as it is, without Content-Encoding.")
         if op.body:
-            arguments["body"] = _parsed(op.body, await read_body(request.chunks))
+            arguments["body"] = await _body(op, op.body, request)
         result = await op.run(api, Call(caller, request, owner), **arguments)
     except Exception as error:
         return refusal(problem_of(error))
@@ -69,7 +71,7 @@ def _admitted(op: Op, caller: Caller, request: Request) -> str | None:
             headers={"WWW-Authenticate": "Bearer"},
         )
     if op.who is Access.ANONYMOUS:
-        return None
+        return _known_owner(caller, request)
     if isinstance(op.who, Scope):
         if op.who not in caller.scopes:
             raise ApiProblem("forbidden", f"This needs a service key with the scope `{op.who}`.")
@@ -80,9 +82,17 @@ def _admitted(op: Op, caller: Caller, request: Request) -> str | None:
         raise ApiProblem(
             "forbidden", "This needs the token of a user, or a service key with the scope `owners`."
         )
-    owner = request.headers.get(OWNER_HEADER)
+    owner = _known_owner(caller, request)
     if owner is None:
         raise ApiProblem("owner_required", "A service names the owner it acts for: `Makegood-Owner: …`.")
+    return owner
+
+
+def _known_owner(caller: Caller, request: Request) -> str | None:
+    """Return the user, or whom a service names that may act for owners; None where there is nobody."""
+    if Scope.OWNERS not in caller.scopes:
+        return caller.owner
+    owner = request.headers.get(OWNER_HEADER)
     check_texts(owner=owner)
     return owner
 
@@ -112,8 +122,10 @@ def _query(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
         raise invalid(error, "invalid_query") from None
 
 
-def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
+async def _body(op: Op, model: type[BaseModel], request: Request) -> BaseModel:
+    """Return the body. What it is written as counts: "5" is no number."""
+    raw = await read_body(request.chunks)
     try:
-        return model.model_validate_json(raw)
+        return model.model_validate_json(raw if raw or op.body_required else b"{}", strict=True)
     except ValidationError as error:
         raise invalid(error, "invalid_body") from None

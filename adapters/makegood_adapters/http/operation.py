@@ -60,8 +60,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation: who calls, for which `owner` (None where it is for nobody's own), and the
-    request, whose body is unread where the operation has no model for it."""
+    """One call of an operation: who calls, for which `owner` (None where it is for nobody's own, or for
+    anybody and nobody was named), and the request, whose body is unread where there is no model for it."""
 
     caller: Caller
     request: Request
@@ -78,10 +78,11 @@ class Call:
 class Op:
     """One operation. `who` is an `Access`, or the scope that a service key needs.
 
-    `body` and `query` are models without unknown fields, `out` is what is answered. `takes_file` tells that
-    the body is a file, which the operation reads itself. `cost` names the budget of its rate limit. `codes`
-    are those of the problems it may answer, beside those that every operation may. `nothing` says when it
-    answers 204, without a body.
+    `body` and `query` are models without unknown fields, `out` is what is answered, with `headers`, each with
+    what it tells. Where the body is not required, none is the model's defaults; `example` is one that the
+    document shows. `takes_file` tells that the body is a file, which the operation reads itself. `cost` names
+    the budget of its rate limit. `codes` are those of the problems it may answer, beside those that every
+    operation may. `nothing` says when it answers 204, without a body.
     """
 
     method: str
@@ -91,11 +92,14 @@ class Op:
     run: Callable[..., Any]
     who: Access | Scope = Access.OWNER
     body: type[BaseModel] | None = None
+    body_required: bool = True
+    example: Mapping[str, Any] | None = None
     query: type[BaseModel] | None = None
     out: type[BaseModel] | None = None
     status: int = 200
     sends: Sends = Sends.JSON
     nothing: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     takes_file: bool = False
     takes_key: bool = False
     cost: str = "requests"

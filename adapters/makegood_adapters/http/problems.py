@@ -52,6 +52,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "conflict": (409, "Others changed it at the same time"),
     "not_configured": (409, "This service is not set up for it"),
     "body_too_large": (413, "The body is too large"),
+    "unsupported_encoding": (415, "Compressed bodies are not taken"),
     "unsupported_media": (415, "Files of this kind are not taken"),
     "range_not_satisfiable": (416, "The file has no such part"),
     "invalid_body": (422, "The body is not valid"),

@@ -10,7 +10,7 @@ from makegood.errors import ActiveJob, InvalidRequest, KeyReused, UnknownJobType
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition, Verdict
 from makegood.machine import Spec
 from makegood.outcome import JSON
-from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
+from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Cursor, Effect, JobFilter
 from makegood_adapters.memory import admission, ledger, moves
 from makegood_adapters.memory.tables import JobRow, Tables
 
@@ -53,11 +53,23 @@ class MemoryJobs:
         moves.announce(self._tables, row.job, change, first=True)
         return row.job
 
-    async def get(self, job_id: UUID, *, conn: Any = None) -> Job | None:
-        """Return the job as it is now."""
+    async def get(self, job_id: UUID, *, owner: str | None = None, conn: Any = None) -> Job | None:
+        """Return the job as it is now, if it is the owner's."""
         _refuse(conn)
         row = self._tables.jobs.get(job_id)
-        return row.job if row else None
+        return row.job if row and owner in (None, row.job.owner) else None
+
+    async def by_key(self, owner: str, key: str) -> Job | None:
+        """Return the owner's job with this key."""
+        known = self._tables.keys.get((owner, key))
+        return self._tables.jobs[known].job if known else None
+
+    async def page(self, wanted: JobFilter, limit: int, after: Cursor | None = None) -> list[Job]:
+        """Return the wanted jobs behind *after*, newest first."""
+        found = [row.job for row in self._tables.jobs.values() if _is_wanted(row.job, wanted)]
+        if after is not None:
+            found = [job for job in found if (job.created_at, job.id) < (after.created_at, after.job_id)]
+        return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]
 
     async def active(self, owner: str, scope: str) -> Job | None:
         """Return the last job of the scope if it is not over: there is no other."""
@@ -114,17 +126,22 @@ class MemoryJobs:
             self._tables.hasten(job_id)
         return row.job
 
-    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
-        """Return the transitions above *after_version*."""
-        return [t for t in self._tables.history.get(job_id, []) if t.version > after_version]
+    async def history(
+        self, job_id: UUID, after_version: int = -1, *, owner: str | None = None
+    ) -> list[Transition]:
+        """Return the transitions above *after_version*, if they are the owner's."""
+        known = self._tables.history.get(job_id, [])
+        return [t for t in known if t.version > after_version and owner in (None, t.owner)]
 
     async def position(self, job_id: UUID) -> int:
         """Return the place in the queue, from 1; 0 when the job does not wait."""
         row = self._tables.jobs.get(job_id)
         return self._tables.queue(row.job.pool).index(row) + 1 if row and row.waits else 0
 
-    async def money(self, job_id: UUID) -> JobMoney:
-        """Return what the job's holds show."""
+    async def money(self, job_id: UUID, *, owner: str | None = None) -> JobMoney:
+        """Return what the job's holds show, if it is the owner's."""
+        if await self.get(job_id, owner=owner) is None:
+            return JobMoney()
         return ledger.money_of(self._tables, job_id)
 
     async def overdue(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Job]:
@@ -196,6 +213,17 @@ class MemoryJobs:
             return self._tables.passed(last.attempt.closed_at, RESULT_SECONDS)
         ours = last.attempt.intent_at is None or last.attempt.account in accounts
         return ours or self._tables.passed(row.job.deadline_at, ORPHAN_SECONDS)
+
+
+def _is_wanted(job: Job, wanted: JobFilter) -> bool:
+    return (
+        wanted.owner in (None, job.owner)
+        and wanted.type in (None, job.type)
+        and (not wanted.states or job.state in wanted.states)
+        and wanted.active in (None, job.finished_at is None)
+        and (wanted.since is None or job.created_at >= wanted.since)
+        and (wanted.until is None or job.created_at < wanted.until)
+    )
 
 
 def _refuse(conn: object) -> None:

@@ -19,7 +19,7 @@ from makegood.errors import (
 )
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition
 from makegood.outcome import JSON
-from makegood.ports import COUNTED_MAX, ORPHAN_SECONDS, RESULT_SECONDS, Change, Effect
+from makegood.ports import COUNTED_MAX, ORPHAN_SECONDS, RESULT_SECONDS, Change, Cursor, Effect, JobFilter
 from makegood_adapters.postgres.attempts import fact_text, facts_text
 from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
 from makegood_adapters.postgres.rows import as_json, moved_on, storable, to_job, to_money, to_transition
@@ -146,16 +146,36 @@ class PostgresJobs:
             )
         return job
 
-    async def get(self, job_id: UUID, *, conn: Any = None) -> Job | None:
+    async def get(self, job_id: UUID, *, owner: str | None = None, conn: Any = None) -> Job | None:
         """See `Jobs.get`."""
         if conn is not None:
-            return await _read(conn, job_id)
+            job = await _read(conn, job_id)
+            return job if job and owner in (None, job.owner) else None
+        if owner is not None:
+            rows = await self._database.fetch(statement("jobs/get_own"), job_id, owner)
+            return to_job(rows[0]) if rows else None
 
         async def alone(_: bool) -> Job | None:
             rows = await self._database.fetch(statement("jobs/get"), [job_id])
             return to_job(rows[0]) if rows else None
 
         return await self._commits.run(_GET, job_id, job_id, alone)
+
+    async def by_key(self, owner: str, key: str) -> Job | None:
+        """See `Jobs.by_key`."""
+        rows = await self._database.fetch(statement("jobs/by_key"), owner, key)
+        return to_job(rows[0]) if rows else None
+
+    async def page(self, wanted: JobFilter, limit: int, after: Cursor | None = None) -> list[Job]:
+        """See `Jobs.page`."""
+        last = (after.created_at, after.job_id) if after else (None, None)
+        asked = (list(wanted.states), wanted.type, wanted.active, wanted.since, wanted.until, *last, limit)
+        if wanted.owner is not None:
+            rows = await self._database.fetch(statement("jobs/page"), *asked, wanted.owner)
+        else:
+            name = "jobs/page_live" if wanted.active else "jobs/page_all"
+            rows = await self._database.fetch(statement(name), *asked)
+        return [to_job(row) for row in rows]
 
     async def active(self, owner: str, scope: str) -> Job | None:
         """See `Jobs.active`."""
@@ -234,9 +254,11 @@ class PostgresJobs:
 
         return await self._database.transact(work)
 
-    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
+    async def history(
+        self, job_id: UUID, after_version: int = -1, *, owner: str | None = None
+    ) -> list[Transition]:
         """See `Jobs.history`."""
-        rows = await self._database.fetch(statement("jobs/history"), job_id, after_version)
+        rows = await self._database.fetch(statement("jobs/history"), job_id, after_version, owner)
         return [to_transition(row) for row in rows]
 
     async def position(self, job_id: UUID) -> int:
@@ -244,9 +266,9 @@ class PostgresJobs:
         rows = await self._database.fetch(statement("jobs/position"), job_id, COUNTED_MAX)
         return int(rows[0]["position"])
 
-    async def money(self, job_id: UUID) -> JobMoney:
+    async def money(self, job_id: UUID, *, owner: str | None = None) -> JobMoney:
         """See `Jobs.money`."""
-        rows = await self._database.fetch(statement("jobs/money"), job_id)
+        rows = await self._database.fetch(statement("jobs/money"), job_id, owner)
         return to_money(rows[0])
 
     async def overdue(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Job]:

@@ -4,6 +4,7 @@ from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Rea
 from makegood.ports.blobs import PIECE_BYTES, Blobs
 from makegood.ports.keys import Keys, ServiceKey
 from makegood.ports.ledger import Ledger
+from makegood.ports.listing import Cursor, JobFilter
 from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
 from makegood.ports.rules import Rules
@@ -53,8 +54,10 @@ __all__ = [
     "Bell",
     "Blobs",
     "Change",
+    "Cursor",
     "Effect",
     "Hints",
+    "JobFilter",
     "Jobs",
     "Keys",
     "Ledger",

@@ -26,6 +26,7 @@ from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
 from makegood.ports.keys import Keys
 from makegood.ports.ledger import Ledger
+from makegood.ports.listing import Cursor, JobFilter
 from makegood.ports.queue import Queue
 from makegood.ports.rules import Rules
 from makegood.ports.stream import Stream
@@ -118,8 +119,15 @@ class Jobs(Protocol):
         raises KeyReused when type or input differ. ActiveJob where the owner has a job of its
         `exclusive_scope` that is not over; one that another transaction is about to commit is waited for."""
 
-    async def get(self, job_id: UUID, *, conn: Any = None) -> Job | None:
-        """Return the job as it is now."""
+    async def get(self, job_id: UUID, *, owner: str | None = None, conn: Any = None) -> Job | None:
+        """Return the job as it is now; with *owner* only if it is that owner's."""
+
+    async def by_key(self, owner: str, key: str) -> Job | None:
+        """Return the job that the owner has submitted with this key, None if there is none."""
+
+    async def page(self, wanted: JobFilter, limit: int, after: Cursor | None = None) -> list[Job]:
+        """Return at most *limit* of the wanted jobs behind *after*, newest first, by (created_at, id): a job
+        that comes later never moves another one to a page that was read, or from one that was not."""
 
     async def active(self, owner: str, scope: str) -> Job | None:
         """Return the owner's job of an exclusive scope that is not over, None if there is none."""
@@ -147,14 +155,17 @@ class Jobs(Protocol):
     async def request_cancel(self, job_id: UUID) -> Job | None:
         """Note durably that the job shall be cancelled; return it, None if there is none."""
 
-    async def history(self, job_id: UUID, after_version: int = -1) -> list[Transition]:
-        """Return the transitions with a version above *after_version*, in order."""
+    async def history(
+        self, job_id: UUID, after_version: int = -1, *, owner: str | None = None
+    ) -> list[Transition]:
+        """Return the transitions with a version above *after_version*, in order; with *owner* none of a job
+        that is not that owner's."""
 
     async def position(self, job_id: UUID) -> int:
         """Return the job's place in the queue of its pool, from 1; 0 when it does not wait."""
 
-    async def money(self, job_id: UUID) -> JobMoney:
-        """Return what the ledger shows for the job."""
+    async def money(self, job_id: UUID, *, owner: str | None = None) -> JobMoney:
+        """Return what the ledger shows for the job; with *owner* nothing of one that is not that owner's."""
 
     async def overdue(self, accounts: Sequence[str], limit: int, again_seconds: float) -> list[Job]:
         """Return jobs whose state's deadline has passed, longest overdue first, and jobs that wait although

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from makegood import Catalog, Engine, ProviderAccount, Settings
+from makegood.ports import Cursor, JobFilter
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.cli.bench.jobs import BENCHMARK, CREDITS, Preparer, job_id, owner
 from makegood_adapters.memory import MemoryBlobs
@@ -125,6 +126,23 @@ async def cost(dsn: str, jobs: int, *, ruled: bool) -> tuple[float, float]:
         await connection.close()
     moves = after.moves - before.moves
     return (after.in_turn - before.in_turn) / moves, (after.by_index - before.by_index) / moves
+
+
+async def test_a_page_of_jobs_reads_little_more_than_it_shows(database: str) -> None:
+    await fill(database, ATTEMPTS, ruled=False)
+    connection = await asyncpg.connect(database)
+    try:
+        before = await read_so_far(connection)
+        async with PostgresStore.open(database) as store:
+            for wanted in (JobFilter(owner=owner(1)), JobFilter(), JobFilter(active=True)):
+                first = await store.jobs.page(wanted, 2)
+                await store.jobs.page(wanted, 2, Cursor(first[-1].created_at, first[-1].id))
+        after = await read_so_far(connection)
+    finally:
+        await connection.close()
+    assert after.in_turn == before.in_turn
+    # What is live is read whole, where no owner is named.
+    assert after.by_index - before.by_index <= 2 * (ATTEMPTS + 10)
 
 
 @pytest.mark.timeout(300)

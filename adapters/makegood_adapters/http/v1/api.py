@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from makegood.engine import Engine
-from makegood.errors import UnknownJob
 from makegood.job import Job
 from makegood_adapters.http.hub import Hub, StreamLimits
 from makegood_adapters.http.v1.links import FileRules
@@ -28,7 +27,10 @@ class Api:
 
     async def job_of(self, owner: str, job_id: UUID) -> Job:
         """Return the owner's job. Raises UnknownJob, also for a job of somebody else."""
-        job = await self.engine.get(job_id)
-        if job.owner != owner:
-            raise UnknownJob(job_id)
-        return job
+        return await self.engine.get(job_id, owner=owner)
+
+    def status_of(self, job: Job) -> str:
+        """Return what the outside sees of the job's state; of a type that is not here, the state."""
+        job_type = self.engine.catalog.of(job)
+        state = job_type.spec.state.get(job.state) if job_type else None
+        return (state and state.public) or job.state

@@ -1,13 +1,23 @@
 """What `/v1` shows: models of answers. Credits are whole, times have a zone."""
 
+import logging
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from makegood.job import Job, JobMoney, Place, Transition
 from makegood.jobtype import JobType
+
+log = logging.getLogger("makegood.http")
+
+
+#: A state, and what the outside sees of it; the document lists those that the job types declare.
+StateName = Annotated[str, WithJsonSchema({"x-declared": "JobState"})]
+StatusName = Annotated[str, WithJsonSchema({"x-declared": "JobStatus"})]
 
 
 class View(BaseModel):
@@ -54,8 +64,8 @@ class TransitionView(View):
     seq: int | None = None
     type: str
     event: str
-    from_state: str | None
-    to_state: str
+    from_state: StateName | None
+    to_state: StateName
     attempt: int
     at: datetime
 
@@ -97,8 +107,8 @@ class JobSummary(View):
     owner: str
     type: str
     type_version: int
-    state: str
-    status: str
+    state: StateName
+    status: StatusName
     version: int
     price: int
     attempt: int
@@ -150,19 +160,38 @@ class JobView(JobSummary):
     place: PlaceView | None
 
 
+class JobPageView(View):
+    """Some jobs, newest first; `next` leads to the page that follows, null behind the last."""
+
+    jobs: list[JobSummary]
+    next: str | None
+
+
+class QuoteView(View):
+    """What a job would cost, in whole credits; and of a known owner, what the wallet has `available`, and
+    whether the price is `covered`."""
+
+    type: str
+    price: int
+    available: int | None = None
+    covered: bool | None = None
+
+
 class JobTypeView(View):
-    """A job type on offer. `input` is the JSON Schema of what it takes; a field that is a file has the
-    key of one in it. `price` is in whole credits, null where it depends on the input: ask for a quote."""
+    """A job type on offer; `open`: it takes new jobs now. `input` is the JSON Schema of what it takes; a
+    field that is a file has the key of one in it. `price` is in whole credits, null where it depends on the
+    input: ask for a quote."""
 
     name: str
     label: str
     version: int
     price: int | None
     input: dict[str, Any]
-    states: list[str]
+    states: list[StateName]
+    open: bool
 
     @classmethod
-    def of(cls, job_type: type[JobType]) -> "JobTypeView":
+    def of(cls, job_type: type[JobType], *, open: bool) -> "JobTypeView":
         """Return the view."""
         fixed = next(base for base in job_type.__mro__ if "price_of" in vars(base)) is JobType
         return cls(
@@ -170,9 +199,20 @@ class JobTypeView(View):
             label=job_type.label or job_type.name,
             version=job_type.version,
             price=job_type.price if fixed else None,
-            input=job_type.Input.model_json_schema(),
+            input=_schema(job_type.Input),
             states=[state.name for state in job_type.spec.states],
+            open=open,
         )
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return what *model* takes; where JSON Schema cannot say it, that of anything."""
+    try:
+        return model.model_json_schema()
+    except PydanticInvalidForJsonSchema:
+        log.exception("the input %s has no JSON Schema: it is shown as anything", model.__qualname__)
+        return {}
 
 
 class JobTypes(View):

@@ -86,6 +86,8 @@ create index job_waiting on makegood.job (pool, parked, priority desc, start_tag
 create index job_to_cancel on makegood.job (job_id) where waiting and cancel_requested_at is not null;
 create unique index job_exclusive on makegood.job (owner_id, exclusive_scope)
   where exclusive_scope is not null and finished_at is null;
+create index job_owner on makegood.job (owner_id, created_at, job_id);
+create index job_created on makegood.job (created_at, job_id);
 create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;
 
 create table makegood.attempt (

@@ -18,6 +18,7 @@ from makegood.testing.contract.evidence import EvidenceContract
 from makegood.testing.contract.exclusive import ExclusiveContract, StartContract
 from makegood.testing.contract.jobs import JobsContract
 from makegood.testing.contract.keys import KeysContract
+from makegood.testing.contract.lists import ListsContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
 from makegood.testing.contract.parked import ParkedContract
@@ -46,6 +47,7 @@ __all__ = ["BlobsContract", "Counterpart", "ProviderContract", "StoreContract", 
 
 class StoreContract(
     JobsContract,
+    ListsContract,
     ExclusiveContract,
     StartContract,
     StandingContract,

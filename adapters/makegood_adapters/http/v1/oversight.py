@@ -1,0 +1,182 @@
+"""What `/v1` shows to operators: jobs with all that is known, queues, accounts, the audit."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from makegood.audit import Audit
+from makegood.fairness import Rule, Scope
+from makegood.job import Attempt, Evidence, Phase, Transition, Verdict
+from makegood_adapters.http.v1.views import JobSummary, MoneyView, StateName, View
+
+
+class StepView(View):
+    """One step of a job, with who made it and why."""
+
+    version: int
+    event: str
+    from_state: StateName | None
+    to_state: StateName
+    actor: str
+    reason: str | None
+    attempt: int
+    at: datetime
+
+    @classmethod
+    def of(cls, step: Transition) -> "StepView":
+        """Return the view."""
+        return cls.model_validate(step, from_attributes=True)
+
+
+class EvidenceView(View):
+    """A fact about an attempt, with where it was learned."""
+
+    verdict: Verdict
+    source: str
+    task_id: str | None
+    detail: dict[str, Any]
+    at: datetime | None
+
+    @classmethod
+    def of(cls, fact: Evidence) -> "EvidenceView":
+        """Return the view."""
+        return cls.model_validate(fact, from_attributes=True)
+
+
+class AttemptView(View):
+    """One try at the provider, with what is known of it."""
+
+    number: int
+    account: str
+    phase: Phase
+    task_id: str | None
+    ran: bool
+    opened_at: datetime
+    intent_at: datetime | None
+    accepted_at: datetime | None
+    closed_at: datetime | None
+    verdict: Verdict | None
+    cancel_sent_at: datetime | None
+    draining_until: datetime | None
+    known: list[EvidenceView]
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> "AttemptView":
+        """Return the view."""
+        return cls.model_validate(attempt, from_attributes=True)
+
+
+class JobDossier(JobSummary):
+    """A job with its input and request, its money, its history and its attempts."""
+
+    input: dict[str, Any]
+    request: dict[str, Any]
+    money: MoneyView
+    history: list[StepView]
+    attempts: list[AttemptView]
+
+
+class RuleView(View):
+    """What was decided of a pool, a job type or an owner; what is null follows the rule `*` of its scope."""
+
+    scope: Scope
+    name: str
+    running_max: int | None
+    weight: float | None
+    oldest_every: int | None
+    paused_at: datetime | None
+    paused_until: datetime | None
+    reason: str | None
+    closed: bool
+    actor: str
+    changed_at: datetime
+
+    @classmethod
+    def of(cls, rule: Rule) -> "RuleView":
+        """Return the view."""
+        return cls.model_validate(rule, from_attributes=True)
+
+
+class Rules(View):
+    """Every limit, share and pause; and the job types whose rules the store refused, each with the reason."""
+
+    rules: list[RuleView]
+    refused: dict[str, str]
+
+
+class Resumed(View):
+    """Whether there was a pause to end."""
+
+    resumed: bool
+
+
+class AccountView(View):
+    """A provider account: its slots, and how it is doing. `capacity` is what counts, of what is `configured`,
+    `told` and `learned`; `problem` says why it cannot be used."""
+
+    account: str
+    pool: str
+    capacity: int
+    open: int
+    draining: int
+    waiting: int
+    configured: int | None
+    told: int | None
+    learned: int | None
+    in_use: int | None
+    told_at: datetime | None
+    differs_since: datetime | None
+    foreign: int
+    rests_until: datetime | None
+    problem: str | None
+    problem_since: datetime | None
+    failures: int
+    last_error: str | None
+    abandoned: int
+    late: int
+
+
+class Accounts(View):
+    """Every provider account."""
+
+    accounts: list[AccountView]
+
+
+class ViolationView(View):
+    """One broken invariant, and what breaks it."""
+
+    code: str
+    invariant: str
+    subject: str
+    owner: str | None
+    job_id: UUID | None
+
+
+class TotalsView(View):
+    """Credits of one owner, or of all (null); `difference` is what is missing or too much: always 0."""
+
+    owner: str | None
+    issued: int
+    remaining: int
+    held: int
+    captured: int
+    expired: int
+    difference: int
+
+
+class AuditView(View):
+    """The whole store at one moment: `broken` counts all violations, of which the first are listed; `owners`
+    all owners, of whom the first are listed, those with a difference before others."""
+
+    at: datetime
+    broken: int
+    counts: dict[str, int]
+    violations: list[ViolationView]
+    total: TotalsView
+    owners: int
+    totals: list[TotalsView]
+
+    @classmethod
+    def of(cls, audit: Audit) -> "AuditView":
+        """Return the view."""
+        return cls.model_validate(audit, from_attributes=True)
