@@ -58,7 +58,7 @@ class TestBringing:
     async def test_a_compressed_body_is_refused_before_it_is_unpacked(self, scene: Scene) -> None:
         bomb = gzip.compress(PNG + bytes(50_000_000))
         reply = await scene.client.post("/files", data=bomb, headers={"Content-Encoding": "gzip"})
-        assert of_kind(reply) == (415, "unsupported_media")
+        assert reply.status == 415
         assert kept(scene) == []
 
     async def test_too_large_is_refused_before_it_is_read_if_its_length_is_told(self, scene: Scene) -> None:
