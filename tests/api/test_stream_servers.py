@@ -1,5 +1,4 @@
-"""Answers that come in pieces, behind both servers: whoever leaves or stands still is let go, and so is
-everything that was kept for it; a server that stops does not wait for readers."""
+"""Answers in pieces, behind both servers: who leaves or stands still is let go with all that was kept for it."""
 
 import asyncio
 import socket
