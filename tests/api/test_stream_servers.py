@@ -1,4 +1,4 @@
-"""Answers in pieces, behind both servers: who leaves or stands still is let go with all that was kept for it."""
+"""Answers in pieces, behind both servers: who leaves or stands still is let go, with all that was kept."""
 
 import asyncio
 import socket
