@@ -1,7 +1,5 @@
 """Service keys: make, list, rotate and revoke them."""
 
-from typing import Annotated
-
 from pydantic import AwareDatetime, Field
 
 from makegood.errors import UnknownKey
@@ -11,22 +9,22 @@ from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1.api import Api
-from makegood_adapters.http.v1.asked import Asked
+from makegood_adapters.http.v1.asked import Asked, Moment, Name
 from makegood_adapters.http.v1.views import View
 
 
 class NewKey(Asked):
     """A key for a program that calls. `expires_at` null: it is good until it is revoked."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name = Field(max_length=200, description="What the history calls the program: `key:` and this.")
     scopes: list[Scope] = Field(min_length=1, max_length=50)
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class Rotation(Asked):
     """How long the secret before is taken beside the new one."""
 
-    grace_seconds: Annotated[float, Field(ge=0, le=GRACE_SECONDS_MAX)] = GRACE_SECONDS
+    grace_seconds: float = Field(GRACE_SECONDS, ge=0, le=GRACE_SECONDS_MAX)
 
 
 class KeyView(View):
@@ -143,6 +141,7 @@ OPERATIONS: tuple[Op, ...] = (
         run=rotate_key,
         who=Scope.KEYS,
         body=Rotation,
+        body_required=False,
         out=SecretView,
         codes=("invalid_request",),
         tag="keys",
