@@ -113,28 +113,26 @@ async def test_a_failure_says_why_beside_the_credits_that_are_back(streams: Stre
     assert final.data["money"]["released"] == made.price
 
 
-@pytest.mark.parametrize(
-    ("path", "last", "status", "code"),
-    [
-        ("/events", "7.5", 400, "invalid_event_id"),
-        ("/events", "-1", 400, "invalid_event_id"),
-        ("/events", "٣", 400, "invalid_event_id"),
-        ("/events", "9" * 5_000, 400, "invalid_event_id"),
-        ("/events", "999999", 400, "invalid_event_id"),
-        ("/events?last_event_id=soon", None, 422, "invalid_query"),
-        ("/events?after=1", None, 422, "invalid_query"),
-        ("/jobs/{job}/events", "1", 400, "invalid_event_id"),
-        ("/jobs/{other}/events", None, 404, "not_found"),
-        ("/jobs/x/events", None, 404, "not_found"),
-    ],
-)
-async def test_what_cannot_be_gone_on_with_is_a_problem_before_the_stream_begins(
-    streams: Streams, path: str, last: str | None, status: int, code: str
-) -> None:
+UNUSABLE = [
+    ("/events", "7.5", 400, "invalid_event_id"),
+    ("/events", "-1", 400, "invalid_event_id"),
+    ("/events", "\xd9\xa3", 400, "invalid_event_id"),  # a digit of another script, as it comes over the wire
+    ("/events", "9" * 5_000, 400, "invalid_event_id"),
+    ("/events", "999999", 400, "invalid_event_id"),
+    ("/events?last_event_id=soon", None, 422, "invalid_query"),
+    ("/events?after=1", None, 422, "invalid_query"),
+    ("/jobs/{job}/events", "1", 400, "invalid_event_id"),
+    ("/jobs/{other}/events", None, 404, "not_found"),
+    ("/jobs/x/events", None, 404, "not_found"),
+]
+
+
+async def test_what_cannot_be_gone_on_with_is_a_problem_before_the_stream_begins(streams: Streams) -> None:
     job = await streams.job()
-    headers = {} if last is None else {"Last-Event-ID": last.encode().decode("latin-1")}
-    reply = await streams.client.get(path.format(job=job.id, other=uuid4()), headers=headers)
-    assert (reply.status, reply.body["code"]) == (status, code), reply
+    for path, last, status, code in UNUSABLE:
+        headers = {} if last is None else {"Last-Event-ID": last}
+        reply = await streams.client.get(path.format(job=job.id, other=uuid4()), headers=headers)
+        assert (reply.status, reply.body["code"]) == (status, code), (path, last)
     assert streams.api.hub.count == 0
 
 
