@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from makegood_adapters.http.callers import Caller
+from makegood_adapters.http.hub import StreamLimits
 from tests.api.scene import OTHER, OWNER, NamingGate
 from tests.api.streams import (
     BRISK,
@@ -179,11 +180,16 @@ class ShortTokens(NamingGate):
 
 
 @pytest.mark.parametrize("asgi", [False, True])
-async def test_a_quiet_stream_shows_that_it_lives_and_ends_with_the_credentials(
-    database: str, tmp_path: Path, asgi: bool
+@pytest.mark.parametrize(
+    ("gate", "limits"),
+    [(ShortTokens(), BRISK), (NamingGate(), replace(BRISK, stream_seconds_max=0.3))],
+    ids=["short credentials", "short streams"],
+)
+async def test_a_quiet_stream_shows_that_it_lives_and_ends_in_its_time(
+    database: str, tmp_path: Path, asgi: bool, gate: NamingGate, limits: StreamLimits
 ) -> None:
-    limits = replace(BRISK, heartbeat_seconds=0.02)
-    async with streaming(database, tmp_path, asgi=asgi, limits=limits, gate=ShortTokens()) as streams:
+    limits = replace(limits, heartbeat_seconds=0.02)
+    async with streaming(database, tmp_path, asgi=asgi, limits=limits, gate=gate) as streams:
         async with listening(streams.client, "/events") as ear:
             assert await ear.next(comments=True) == Heard(None, None, None)
             assert await ear.next(comments=True) == Heard(None, None, None)
