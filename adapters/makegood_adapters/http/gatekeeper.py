@@ -100,13 +100,17 @@ class Gatekeeper:
             if key is None:
                 raise BadToken("The service key is not ours, or was revoked, or is over")
             scopes = frozenset(scope for scope in Scope if scope in key.scopes)
-            return Caller(kind=CallerKind.SERVICE, name=key.name, scopes=scopes, address=address)
+            end = key.expires_at.timestamp() if key.expires_at else None
+            return Caller(
+                kind=CallerKind.SERVICE, name=key.name, scopes=scopes, address=address, expires_at=end
+            )
         if self._tokens is None:
             raise BadToken("This service knows no users: it is configured without [auth]")
-        owner = await self._tokens.owner(bearer)
-        if owner is None:
+        found = await self._tokens.owner(bearer)
+        if found is None:
             return Caller(kind=CallerKind.ANONYMOUS, address=address)
-        return Caller(kind=CallerKind.USER, owner=owner, address=address)
+        owner, end = found
+        return Caller(kind=CallerKind.USER, owner=owner, address=address, expires_at=end)
 
     def _is_public(self, offered: str) -> bool:
         return self._public_key is not None and same_secret(offered.strip(), self._public_key)

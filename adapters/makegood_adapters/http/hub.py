@@ -27,13 +27,15 @@ Topic = UUID | str | None
 class StreamLimits:
     """Bounds of the streams of one process.
 
-    A stream that has nothing to tell sends a comment every `heartbeat_seconds`. One that takes so little
+    A stream ends after `stream_seconds_max`, so that nobody listens for ever with a key that was revoked. One
+    that has nothing to tell sends a comment every `heartbeat_seconds`. One that takes so little
     that `untold_max` messages wait for it is ended. A waiting job's place is looked at every `place_seconds`,
     and of all jobs `places_per_second` at most, so that of many each is looked at more seldom. A store in
     trouble is left alone for `pause_seconds`.
     """
 
     heartbeat_seconds: float = 15.0
+    stream_seconds_max: float = 3_600.0
     streams_max: int = 10_000
     streams_per_owner_max: int = 100
     untold_max: int = 1_000

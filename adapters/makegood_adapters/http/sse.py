@@ -3,6 +3,7 @@
 The format is that of the HTML standard, section 9.2 "Server-sent events".
 """
 
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -44,7 +45,7 @@ class EventStream:
     """The pieces of one answer; whoever writes them calls `aclose`, also if it has written none."""
 
     def __init__(
-        self, inbox: Inbox, feed: Feed, after: int, expires_at: float | None, heartbeat_seconds: float
+        self, inbox: Inbox, feed: Feed, after: int, expires_at: float, heartbeat_seconds: float
     ) -> None:
         self._inbox, self._feed = inbox, feed
         self._last, self._expires_at, self._heartbeat = after, expires_at, heartbeat_seconds
@@ -62,7 +63,8 @@ class EventStream:
         Raises ApiProblem where there are too many, StoreUnavailable.
         """
         inbox = await hub.join(feed.topic, account)
-        stream = cls(inbox, feed, after, expires_at, hub.limits.heartbeat_seconds)
+        end = min(time.time() + hub.limits.stream_seconds_max, expires_at or math.inf)
+        stream = cls(inbox, feed, after, end, hub.limits.heartbeat_seconds)
         try:
             await stream._read_on()
         except BaseException:
@@ -116,8 +118,6 @@ class EventStream:
 
     def _patience(self) -> float:
         """Return how long to wait for something to tell, nothing when the credentials have expired."""
-        if self._expires_at is None:
-            return self._heartbeat
         return min(self._heartbeat, self._expires_at - time.time())
 
     def _framed(self, messages: Iterable[Message]) -> Iterable[bytes]:

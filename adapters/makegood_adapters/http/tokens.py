@@ -83,8 +83,9 @@ class Tokens:
             aud={"essential": True, "value": audience},
         )
 
-    async def owner(self, token: str) -> str | None:
-        """Return the owner whose token this is; None for that of an app without a user (the role `anon`).
+    async def owner(self, token: str) -> tuple[str, float] | None:
+        """Return the owner whose token this is, and its end (since 1970); None for that of an app
+        without a user (the role `anon`).
 
         Raises BadToken, KeysUnavailable.
         """
@@ -101,7 +102,7 @@ class Tokens:
             raise BadToken("A token of the role service_role is no user: use a service key")
         anonymous = role == "anon"
         _check(self._times if anonymous else self._whole, claims)
-        return None if anonymous else self._named(claims)
+        return None if anonymous else (self._named(claims), float(claims["exp"]))
 
     def _named(self, claims: dict[str, Any]) -> str:
         name = claims.get(self._owner_claim)

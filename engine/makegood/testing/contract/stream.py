@@ -5,8 +5,9 @@
 import asyncio
 import random
 from collections.abc import Callable
+from uuid import uuid4
 
-from makegood.job import Job, Transition, Verdict
+from makegood.job import Ending, Job, JobMoney, Transition, Verdict
 from makegood.ports import Store
 from makegood.testing.drive import PLAIN, Drive, change, edge_of, new_job
 
@@ -111,6 +112,18 @@ class StreamContract:
         await drive.event(job, "complete", Verdict.SUCCEEDED)
         assert await drive.store.jobs.apply(lost) is None
         assert await drive.store.stream.place(100) == {"ada": 1}
+
+    async def test_jobs_that_are_over_tell_their_last_step_and_their_money(self, drive: Drive) -> None:
+        await drive.grant()
+        error = {"category": "provider", "message": "It is over."}
+        waits, done = await drive.to("queued"), await drive.to("completed")
+        failed = await drive.event(await drive.to("queued"), "fail", error=error)
+        told = await drive.store.stream.endings({waits.id, done.id, failed.id, uuid4()})
+        assert told == {
+            done.id: Ending(version=4, money=JobMoney(captured=done.price), error=None),
+            failed.id: Ending(version=2, money=JobMoney(released=failed.price), error=error),
+        }
+        assert await drive.store.stream.endings([]) == {}
 
     async def test_many_write_many_place_and_every_reader_hears_all_of_it_once(self, drive: Drive) -> None:
         store, dice, over = drive.store, random.Random(7), False
