@@ -27,8 +27,6 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
             arguments["query"] = _query(op.query, request.query)
         elif request.query:
             raise ApiProblem("invalid_query", "This operation takes no query.")
-        if (op.body or op.takes_file) and request.headers.get("content-encoding", "identity") != "identity":
-            raise ApiProblem("unsupported_encoding", "Send the body as it is, without Content-Encoding.")
         if op.body:
             arguments["body"] = await _body(op, op.body, request)
         result = await op.run(api, Call(caller, request, owner), **arguments)
@@ -124,6 +122,8 @@ def _query(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
 
 async def _body(op: Op, model: type[BaseModel], request: Request) -> BaseModel:
     """Return the body. What it is written as counts: "5" is no number."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ApiProblem("unsupported_media", "Send the body as it is, without a Content-Encoding.")
     raw = await read_body(request.chunks)
     try:
         return model.model_validate_json(raw if raw or op.body_required else b"{}", strict=True)

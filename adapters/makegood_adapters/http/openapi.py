@@ -23,7 +23,7 @@ _MEDIA = {
     Sends.FILE: "*/*",
     Sends.TEXT: "text/plain",
 }
-_FILE = ("unsupported_encoding", "body_too_large", "body_too_slow", "body_unreadable")
+_FILE = ("unsupported_media", "body_too_large", "body_too_slow", "body_unreadable")
 _BODY = ("invalid_json", "invalid_body", *_FILE)
 #: Statuses after which the same request may go well later.
 _AGAIN = (409, 429, 503)
