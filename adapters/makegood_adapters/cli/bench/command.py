@@ -20,20 +20,22 @@ from makegood_adapters.cli.bench.report import header, row, to_json, to_text
 from makegood_adapters.cli.bench.run import measure
 from makegood_adapters.cli.bench.server import embedded_server
 
+Name = Literal[
+    "accept",
+    "transitions",
+    "refund",
+    "lifecycle",
+    "wakeup",
+    "handover",
+    "claim",
+    "stream",
+    "hooks",
+    "all",
+]
+
 
 def bench(
-    name: Literal[
-        "accept",
-        "transitions",
-        "refund",
-        "lifecycle",
-        "wakeup",
-        "handover",
-        "claim",
-        "stream",
-        "hooks",
-        "all",
-    ],
+    name: Name,
     /,
     *,
     seconds: float = 10.0,
