@@ -22,7 +22,7 @@ from makegood.lifecycle import BaseJob
 from makegood.machine.projections import mermaid
 from makegood.settings import Settings
 from makegood_adapters.access import AuthConfig, LimitsConfig
-from makegood_adapters.config import AccountConfig, S3Config, ServiceConfig, load_config
+from makegood_adapters.config import AccountConfig, S3Config, ServiceConfig, WebhooksConfig, load_config
 from makegood_adapters.runninghub.simulator import Simulator
 from tests.s3_server import a_bucket
 
@@ -225,6 +225,8 @@ def test_the_configuration_file_names_every_key_with_its_default() -> None:
             assert str(given[key]) == str(info.default), key
     for key in S3Config.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"s3.{key} is not explained"
+    for key in WebhooksConfig.model_fields:
+        assert re.search(rf"^# {key} =", text, re.MULTILINE), f"webhooks.{key} is not explained"
     for key in AccountConfig.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"accounts.{key} is not explained"
     for key in (*AuthConfig.model_fields, *LimitsConfig.model_fields):

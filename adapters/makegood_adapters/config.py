@@ -88,6 +88,15 @@ class S3Config(BaseModel):
         return self
 
 
+class WebhooksConfig(BaseModel):
+    """Webhooks of ours to endpoints; how often and how long they are tried is told in `engine`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    send: bool = True
+    allow_private: bool = False
+
+
 class ServiceConfig(BaseSettings):
     """Every key of the service; config/makegood.toml explains each.
 
@@ -117,6 +126,7 @@ class ServiceConfig(BaseSettings):
     public_key: SecretStr | None = None
     auth: AuthConfig = AuthConfig()
     limits: LimitsConfig = LimitsConfig()
+    webhooks: WebhooksConfig = WebhooksConfig()
     accounts: list[AccountConfig] = Field(default_factory=list)
     engine: Settings = Settings()
 

@@ -36,7 +36,7 @@ async def read_reply(response: aiohttp.ClientResponse, bytes_max: int) -> Reply:
     body, problem = _parse(await _read_up_to(response, bytes_max))
     if body is None:
         problem = f"HTTP {response.status} with {problem}"
-    return Reply(response.status, body, problem, _retry_after(response.headers.get("Retry-After")))
+    return Reply(response.status, body, problem, retry_after_seconds(response.headers.get("Retry-After")))
 
 
 async def _read_up_to(response: aiohttp.ClientResponse, size_max: int) -> bytes | None:
@@ -65,8 +65,9 @@ def _parse(raw: bytes | None) -> tuple[Mapping[str, Any] | None, str]:
     return value, ""
 
 
-def _retry_after(header: str | None) -> float | None:
-    """Read the form in seconds; the form with a date is not worth trusting two clocks."""
+def retry_after_seconds(header: str | None) -> float | None:
+    """Read `Retry-After` in its form in seconds, an hour at most; the form with a date is not worth trusting
+    two clocks."""
     if header is None or not header.isascii() or not header.isdigit():
         return None
     return float(_RETRY_AFTER_SECONDS_MAX if len(header) > 9 else min(int(header), _RETRY_AFTER_SECONDS_MAX))

@@ -20,6 +20,7 @@ from makegood_adapters.accounts import open_accounts
 from makegood_adapters.blobs import open_blobs
 from makegood_adapters.config import ServiceConfig
 from makegood_adapters.http import application, health_route, hook_routes, problem_of_hooks, runner
+from makegood_adapters.http.hooks_out import WebhookMessenger
 from makegood_adapters.plugins import Plugins, load_plugins
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
@@ -74,6 +75,11 @@ async def serve(
         if config.wakeups:
             address = config.wakeups_database_url or config.database_url
             wakeups = await stack.enter_async_context(PostgresWakeups(address.get_secret_value()))
+        messenger = None
+        if config.webhooks.send:
+            seconds, private = config.engine.webhook_timeout_seconds, config.webhooks.allow_private
+            opened = WebhookMessenger.open(private=private, timeout_seconds=seconds)
+            messenger = await stack.enter_async_context(opened)
         engine = await stack.enter_async_context(
             Engine(
                 store,
@@ -82,6 +88,7 @@ async def serve(
                 providers=providers,
                 settings=config.engine,
                 wakeups=wakeups,
+                messenger=messenger,
                 worker=worker,
             )
         )

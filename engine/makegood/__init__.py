@@ -8,6 +8,7 @@ from makegood.errors import (
     ActiveJob,
     Conflict,
     DeclarationError,
+    EndpointRefused,
     GuardFailed,
     IllegalTransition,
     InsufficientCredits,
@@ -24,9 +25,11 @@ from makegood.errors import (
     ResultTooLarge,
     StoreError,
     StoreUnavailable,
+    UnknownEndpoint,
     UnknownJob,
     UnknownJobType,
     WebhookRefused,
+    WebhooksOff,
 )
 from makegood.fairness import Rule, Scope, starvation_bound
 from makegood.job import (
@@ -61,6 +64,7 @@ __all__ = [
     "Conflict",
     "DeclarationError",
     "Empty",
+    "EndpointRefused",
     "Engine",
     "Entry",
     "EntryKind",
@@ -101,10 +105,12 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "Transition",
+    "UnknownEndpoint",
     "UnknownJob",
     "UnknownJobType",
     "Verdict",
     "Wallet",
     "WebhookRefused",
+    "WebhooksOff",
     "starvation_bound",
 ]

@@ -10,9 +10,10 @@
     cancel    ask for the end; report: what a client believes; fire: any event of the type
     get       read; many are listed in `makegood.listing`, history and watch are in
               `makegood.watching`, what those who wait are told in `makegood.waiting`, queues are
-              ruled in `makegood.admission`, webhooks received in `makegood.hearing`, files brought in
-              `makegood.filing`, credits granted and read in `makegood.accounting`, what people decide
-              is in `makegood.administration`, keys of calling programs in `makegood.keyring`
+              ruled in `makegood.admission`, webhooks received in `makegood.hearing` and sent by
+              `makegood.notifying`, files brought in `makegood.filing`, credits granted and read in
+              `makegood.accounting`, what people decide is in `makegood.administration`, keys of
+              calling programs in `makegood.keyring`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -57,8 +58,9 @@ from makegood.lifecycle import BaseJob, Failure
 from makegood.listing import Listing
 from makegood.machine import Empty, Event
 from makegood.mover import POLL, STREAM, Mover
+from makegood.notifying import Notifying
 from makegood.offering import Offering
-from makegood.ports import Blobs, Provider, Store, Wakeups, WorkerName
+from makegood.ports import Blobs, Messenger, Provider, Store, Wakeups, WorkerName
 from makegood.runtime import (
     Context,
     Health,
@@ -83,13 +85,24 @@ TOO_FEW = "insufficient_credits"
 
 
 class Engine(
-    Accounting, Administration, Admission, Filing, Keyring, Listing, Offering, Waiting, Watching, Hearing
+    Accounting,
+    Administration,
+    Admission,
+    Filing,
+    Keyring,
+    Listing,
+    Offering,
+    Waiting,
+    Watching,
+    Hearing,
+    Notifying,
 ):
     """Paid jobs over a store: `async with Engine(store, catalog, blobs=..., providers=...)`.
 
     *providers* are the provider accounts that this process works with; their keys never reach the
     store. With `run_loops=False` the process only submits and reads, and others do the work; it needs
-    the providers only to read their webhooks. *worker* tells people which process it is, and decides nothing.
+    the providers only to read their webhooks. *messenger* carries webhooks to endpoints; without one this
+    process sends none. *worker* tells people which process it is, and decides nothing.
     The store belongs to the caller and stays open.
     """
 
@@ -102,6 +115,7 @@ class Engine(
         providers: Mapping[ProviderAccount, Provider] | None = None,
         settings: Settings | None = None,
         wakeups: Wakeups | None = None,
+        messenger: Messenger | None = None,
         run_loops: bool = True,
         worker: WorkerName | None = None,
         new_id: Callable[[], UUID] = _uuid7,
@@ -112,9 +126,8 @@ class Engine(
         self._store, self._new_id = store, new_id
         self._wakeups: Wakeups = wakeups or LocalWakeups()
         self._mover = Mover(store, self.catalog, self._wakeups, self.settings, new_id)
-        self._context = Context(
-            store, self.catalog, self._mover, providers or {}, blobs, self._wakeups, self.settings
-        )
+        parts = (self._mover, providers or {}, blobs, self._wakeups, self.settings, messenger)
+        self._context = Context(store, self.catalog, *parts)
         self._lifetime = Lifetime(self._context, new_id(), worker or WorkerName()) if run_loops else None
         self.health: Mapping[str, Health] = self._lifetime.health if self._lifetime else {}
 

@@ -6,6 +6,7 @@ MakegoodError
 │   ├── UnknownJobType, UnknownJob, UnknownFile, UnknownKey: there is none, or none that this caller may see
 │   ├── JobTypeRefused    the store knows other rules under the version that this process has
 │   ├── FileNotTaken, FileTooLarge, UploadsExhausted: a file is not brought in; nothing is kept of it
+│   ├── UnknownEndpoint, EndpointRefused, WebhooksOff: nothing is posted there; nothing was changed
 │   ├── InvalidInput
 │   ├── KeyReused         the same idempotency key with another request
 │   ├── KeyNameTaken      another service key has the name
@@ -121,6 +122,26 @@ class UploadsExhausted(InvalidRequest):
             f"At most {day_bytes_max:,} bytes may be brought in a day, and with this file it would be more: "
             "use files that you have brought already, or come again later. Nothing was kept."
         )
+
+
+class UnknownEndpoint(InvalidRequest):
+    """No such endpoint, or it has no such message."""
+
+    def __init__(self, endpoint_id: UUID, seq: int | None = None) -> None:
+        self.endpoint_id, self.seq = endpoint_id, seq
+        of = f"There is no endpoint {endpoint_id}"
+        super().__init__(f"{of}." if seq is None else f"{of} with a message {seq}.")
+
+
+class EndpointRefused(InvalidRequest):
+    """The endpoint cannot be as it was asked for; the text says why and what to do."""
+
+
+class WebhooksOff(InvalidRequest):
+    """This process has nothing that carries webhooks, so it makes no endpoints."""
+
+    def __init__(self) -> None:
+        super().__init__("This process sends no webhooks: give its engine a `messenger`.")
 
 
 class InvalidInput(InvalidRequest):

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from makegood.errors import AccountElsewhere, InvalidRequest
 from makegood.mover import POLL
+from makegood.outcome import Signature
 from makegood.ports import Receipt, Store, Wakeups
 from makegood.runtime import Context
 
@@ -13,6 +15,16 @@ log = logging.getLogger("makegood.engine")
 
 #: So many characters of a message without a token are kept; nobody but a person reads it.
 BODY_MAX = 10_000
+#: A message is read before its token is known if it is no longer, for no more accounts: that takes a moment.
+_SHORT_BYTES_MAX, _READERS_MAX = 8_192, 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Which task a message names, as each of these accounts reads it."""
+
+    accounts: tuple[str, ...]
+    task_id: str | None
 
 
 class Hearing:
@@ -35,18 +47,44 @@ class Hearing:
         signs and has not signed this, AccountElsewhere when this process does not have the provider; then
         nothing is kept.
         """
-        attempt = await self._store.hints.addressee(token_hash)
-        if attempt is None:
+        text, reading = raw.decode(errors="replace"), self._read_before(headers, raw)
+        if reading:
+            account = await self._store.hints.take_in(token_hash, text, reading.task_id, reading.accounts)
+        else:
+            attempt = await self._store.hints.addressee(token_hash)
+            account = attempt.account if attempt else None
+        if account is None:
             return False
-        if attempt.account not in self._context.accounts:
-            raise AccountElsewhere(attempt.account)
-        try:
-            task_id = self._context.provider(attempt.account).parse_webhook(headers, raw).task_id
-        except ValueError:
-            task_id = None
-        await self._store.hints.receive(token_hash, raw.decode(errors="replace"), task_id)
+        if not reading or account not in reading.accounts:
+            if account not in self._context.accounts:
+                raise AccountElsewhere(account)
+            await self._store.hints.receive(token_hash, text, self._task_of(account, headers, raw))
         self._wakeups.wake(POLL)
         return True
+
+    def _read_before(self, headers: Mapping[str, str], raw: bytes) -> "_Reading | None":
+        """Read a short message before it is known whose it is, as every account does that signs nothing.
+
+        So it is looked up and kept in one step. None: they read different things, or it takes too long to let
+        those do it who have no token.
+        """
+        if len(raw) > _SHORT_BYTES_MAX:
+            return None
+        unsigned = [
+            account.name
+            for account, provider in self._context.providers.items()
+            if provider.features.signature is Signature.NONE
+        ]
+        if not 0 < len(unsigned) <= _READERS_MAX:
+            return None
+        tasks = {self._task_of(account, headers, raw) for account in unsigned}
+        return _Reading(tuple(unsigned), tasks.pop()) if len(tasks) == 1 else None
+
+    def _task_of(self, account: str, headers: Mapping[str, str], raw: bytes) -> str | None:
+        try:
+            return self._context.provider(account).parse_webhook(headers, raw).task_id
+        except ValueError:
+            return None
 
     async def receive_hint(self, task_id: str, body: str, *, source: str) -> Receipt:
         """Keep a message that names a provider's task and not our token, and ask the provider soon.

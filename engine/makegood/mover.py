@@ -20,9 +20,10 @@ from makegood.settings import Settings
 log = logging.getLogger("makegood.mover")
 
 #: Wake-up topics; those of a single job are `job_topic(id)`. STREAM: transitions wait for their places in the
-#: stream; PLACED: they have them, and `owner_topic(owner)`: some of them are of this owner.
+#: stream; PLACED: they have them, and `owner_topic(owner)`: some of them are of this owner. WEBHOOK: messages
+#: to endpoints are due.
 DISPATCH, SUBMIT, POLL, FETCH, RELAY = "dispatch", "submit", "poll", "fetch", "relay"
-STREAM, PLACED = "stream", "placed"
+STREAM, PLACED, WEBHOOK = "stream", "placed", "webhook"
 
 
 def job_topic(job_id: UUID) -> str:

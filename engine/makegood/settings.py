@@ -87,6 +87,18 @@ class Settings:
     """How long the provider may count other tasks of an exclusive account than we do before it is told."""
     hook_tries_max: int = 100
     """How often a hook that raises is told of one transition, once a minute, before it is given up."""
+    webhook_timeout_seconds: float = 15.0
+    """Longest time for a receiver of ours to answer a message; later it counts as failed."""
+    webhook_again_seconds: tuple[float, ...] = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+    """Pauses before a message that failed is sent again, each up to a fifth longer by chance; then it has."""
+    webhook_failing_seconds: float = 432_000.0
+    """An endpoint to which every try failed for so long is disabled."""
+    webhook_kept_seconds: float = 2_592_000.0
+    """How long a message that is over is kept with its log."""
+    webhooks_max: int = 100
+    """Messages under way in one process."""
+    webhooks_of_endpoint_max: int = 10
+    """Messages under way to one endpoint, of all processes; to one that fails it is one."""
     grace_seconds: float = GRACE_SECONDS
     """How long credits live that came back after their bucket had expired; the store keeps it for all."""
     drain_seconds: float = 10.0
@@ -99,6 +111,11 @@ class Settings:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "webhook_base_url":
+                continue
+            if field.name == "webhook_again_seconds":
+                pauses = value if isinstance(value, (tuple, list)) else (value,)
+                if not all(0 < pause < math.inf for pause in pauses):
+                    raise ValueError(f"{field.name} must be a list of pauses of more than 0, not {value}")
                 continue
             if not (value > 0 or (value == 0 and field.name in _MAY_BE_ZERO)):
                 raise ValueError(f"{field.name} must be more than 0, not {value}")

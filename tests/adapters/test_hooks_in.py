@@ -268,7 +268,7 @@ async def test_d21_a_database_in_trouble_is_503_so_that_the_provider_sends_again
         raise StoreUnavailable("postgres at db.internal does not answer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(receiver.store.hints, "receive", gone)
+        patched.setattr(receiver.store.hints, "take_in", gone)
         reply = await receiver.send()
     assert reply.status == 503
     assert reply.headers["Retry-After"] == "5"
@@ -293,7 +293,7 @@ async def test_no_token_is_ever_logged(
     assert (await receiver.page.call("POST", f"/hooks/{token}/more")).status == 404
     assert (await receiver.page.call("POST", f"/other?token={token}")).status == 404
     with monkeypatch.context() as patched:
-        patched.setattr(receiver.store.hints, "receive", broken)
+        patched.setattr(receiver.store.hints, "take_in", broken)
         assert (await receiver.send()).status == 500
     await send_nonsense(receiver.page, token)
     assert "POST /hooks/{token} 200" in caplog.text

@@ -106,4 +106,15 @@ ROWS: Mapping[str, Row] = {
     "make_key": Row(SCOPED, 201, {"name": "new", "scopes": ["metrics"]}),
     "rotate_key": Row(SCOPED, json={}),
     "revoke_key": Row(SCOPED),
+    # The process of this scene sends no webhooks: who may make an endpoint is told so.
+    "make_endpoint": Row(SCOPED, 409, {"url": "https://example.org/"}, code="webhooks_off"),
+    "list_endpoints": Row(SCOPED),
+    "get_endpoint": Row(SCOPED),
+    "change_endpoint": Row(SCOPED, json={"description": "another"}),
+    "rotate_endpoint": Row(SCOPED, json={}),
+    "remove_endpoint": Row(SCOPED, 204),
+    "list_deliveries": Row(SCOPED),
+    "list_tries": Row(SCOPED, 404, code="not_found", path={"seq": "1"}),
+    "resend": Row(SCOPED, json={}),
+    "test_endpoint": Row(SCOPED, 409, code="webhooks_off"),
 }

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ import pytest_asyncio
 
 from makegood.catalog import Catalog
 from makegood.engine import Engine
+from makegood.ports import Endpoint
 from makegood_adapters.access import LimitsConfig
 from makegood_adapters.http import application, hook_routes
 from makegood_adapters.http.callers import Scope
@@ -104,6 +106,11 @@ class Stage:
                 return key
             case "key_id":
                 return (await self.scene.engine.make_key(str(uuid4()), [Scope.METRICS], actor="olga")).key.id
+            case "endpoint_id":
+                new = Endpoint(id=uuid4(), url="https://example.org/", created_at=datetime.now(UTC))
+                made = await self.scene.store.endpoints.add(new, "whsec_" + "c2VjcmV0" * 6)
+                assert made is not None
+                return str(made.id)
             case "token":
                 path = f"/jobs/{await self.job(delivered=True)}/files/0/link"
                 reply = await self.scene.client.as_(self.token("owner")).post(path)

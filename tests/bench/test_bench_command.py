@@ -76,7 +76,7 @@ def test_a_benchmark_tells_one_object_and_leaves_no_database(
     assert administrator.run(databases(postgres_dsn)) == []
 
 
-@pytest.mark.parametrize("name", ["wakeup", "handover", "claim", "stream"])
+@pytest.mark.parametrize("name", ["wakeup", "handover", "claim", "stream", "hooks"])
 def test_two_ways_are_told_side_by_side(name: str, postgres_dsn: str, administrator: Administrator) -> None:
     told = run(name, *LONG, "--json", "--dsn", postgres_dsn)
     assert (told.returncode, told.stderr) == (0, "")
@@ -141,6 +141,9 @@ def test_all_is_a_table(postgres_dsn: str) -> None:
         "the same, next to memory",
         "memory of each reader",
         "CPU of each step told",
+        "webhooks, beside one INSERT for each",
+        "webhooks, beside no database",
+        "webhook until it is kept, 3 senders",
     ]
     assert max(map(len, told.stdout.splitlines())) <= 80
 

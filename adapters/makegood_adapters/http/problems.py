@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from makegood.errors import (
     ActiveJob,
     Conflict,
+    EndpointRefused,
     FileNotTaken,
     FileTooLarge,
     GuardFailed,
@@ -22,11 +23,13 @@ from makegood.errors import (
     KeyNameTaken,
     KeyReused,
     StoreError,
+    UnknownEndpoint,
     UnknownFile,
     UnknownJob,
     UnknownJobType,
     UnknownKey,
     UploadsExhausted,
+    WebhooksOff,
 )
 
 log = logging.getLogger("makegood.http")
@@ -49,6 +52,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "illegal_transition": (409, "Not possible in this state"),
     "held_back": (409, "Not possible now"),
     "name_taken": (409, "Another one has this name"),
+    "webhooks_off": (409, "No webhooks are sent here"),
     "conflict": (409, "Others changed it at the same time"),
     "not_configured": (409, "This service is not set up for it"),
     "body_too_large": (413, "The body is too large"),
@@ -56,6 +60,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "range_not_satisfiable": (416, "The file has no such part"),
     "invalid_body": (422, "The body is not valid"),
     "invalid_query": (422, "The query is not valid"),
+    "endpoint_refused": (422, "The endpoint cannot be like this"),
     "invalid_input": (422, "The input is not valid"),
     "key_reused": (422, "The idempotency key stands for another request"),
     "rate_limited": (429, "Too many requests"),
@@ -142,7 +147,7 @@ def problem_of(error: Exception) -> ApiProblem:
             return ApiProblem("uploads_exhausted", str(error), retry_after=math.ceil(seconds))
         case KeyNameTaken():
             return ApiProblem("name_taken", str(error))
-        case UnknownJob() | UnknownJobType() | UnknownFile() | UnknownKey():
+        case UnknownJob() | UnknownJobType() | UnknownFile() | UnknownKey() | UnknownEndpoint():
             return ApiProblem("not_found", str(error))
         case JobTypeClosed():
             return ApiProblem("job_type_closed", str(error), retry_after=60)
@@ -150,6 +155,10 @@ def problem_of(error: Exception) -> ApiProblem:
             return ApiProblem("job_type_closed", f"New jobs of {name!r} are not taken. Nothing was charged.")
         case ActiveJob(job_id=job_id, state=state):
             return ApiProblem("active_job", str(error), job_id=str(job_id), state=state)
+        case EndpointRefused():
+            return ApiProblem("endpoint_refused", str(error))
+        case WebhooksOff():
+            return ApiProblem("webhooks_off", str(error))
         case InvalidRequest():
             return ApiProblem("invalid_request", str(error))
         case InsufficientCredits(price=price, available=available):

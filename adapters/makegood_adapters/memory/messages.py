@@ -31,6 +31,15 @@ class MemoryHints:
                 return attempt.job_id, attempt.number
         return None
 
+    async def take_in(
+        self, token_hash: bytes, body: str, task_id: str | None, accounts: Sequence[str]
+    ) -> str | None:
+        """Keep a provider's message if its attempt is at one of these accounts."""
+        attempt = await self.addressee(token_hash)
+        if attempt and attempt.account in accounts:
+            await self.receive(token_hash, body, task_id)
+        return attempt.account if attempt else None
+
     async def report(self, job_id: UUID, source: str, body: str) -> None:
         """Keep what a client reports and make the job's attempts due."""
         row = self._tables.jobs.get(job_id)

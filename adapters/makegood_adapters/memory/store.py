@@ -8,6 +8,7 @@ from makegood.errors import DeclarationError
 from makegood.machine import Spec
 from makegood_adapters.memory import audit
 from makegood_adapters.memory.attempts import MemoryAttempts
+from makegood_adapters.memory.endpoints import MemoryDeliveries, MemoryEndpoints
 from makegood_adapters.memory.jobs import MemoryJobs
 from makegood_adapters.memory.keys import MemoryKeys
 from makegood_adapters.memory.ledger import MemoryLedger
@@ -41,6 +42,8 @@ class MemoryStore:
         self.hints = MemoryHints(self.tables)
         self.outbox = MemoryOutbox(self.tables)
         self.stream = MemoryStream(self.tables)
+        self.endpoints = MemoryEndpoints(self.tables)
+        self.deliveries = MemoryDeliveries(self.tables)
         self.workers = MemoryWorkers(self.tables)
         self.uploads = MemoryUploads(self.tables)
         self.keys = MemoryKeys(self.tables)

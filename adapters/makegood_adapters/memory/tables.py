@@ -11,7 +11,7 @@ from makegood.buckets import GRACE_SECONDS
 from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Bucket, Evidence, Job, Phase, ProviderAccount, Transition, Verdict
 from makegood.machine import Spec
-from makegood.ports import StoredHint, Upload, Worker
+from makegood.ports import Endpoint, StoredHint, Try, Upload, Worker
 
 
 @dataclass(slots=True)
@@ -201,6 +201,32 @@ class UploadRow:
 
 
 @dataclass(slots=True)
+class EndpointRow:
+    """An endpoint with what signs messages to it, and the place after which it hears."""
+
+    endpoint: Endpoint
+    secret: str
+    after: int
+    old_secret: str | None = None
+    old_until: datetime | None = None
+
+
+@dataclass(slots=True)
+class DeliveryRow:
+    """A message on its way to an endpoint, with its log."""
+
+    transition: Transition
+    due_at: datetime | None
+    created_at: datetime
+    tries: int = 0
+    epoch: int = 0
+    leased: bool = False
+    delivered_at: datetime | None = None
+    failed_at: datetime | None = None
+    log: list[Try] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Tables:
     """Everything the store knows. Nothing here awaits, so every method of the store is atomic."""
 
@@ -230,6 +256,9 @@ class Tables:
     workers: dict[UUID, Worker] = field(default_factory=dict)
     uploads: dict[tuple[str, str], UploadRow] = field(default_factory=dict)  # by owner and key
     uploading: dict[UUID, tuple[str, int, datetime]] = field(default_factory=dict)  # owner, bytes, since when
+    endpoints: dict[UUID, EndpointRow] = field(default_factory=dict)
+    deliveries: dict[tuple[UUID, int], DeliveryRow] = field(default_factory=dict)  # by endpoint and seq
+    fanned_out: int = 0  # how far the stream was read
     bucket_ids: int = 0
     grace_seconds: float = GRACE_SECONDS
 

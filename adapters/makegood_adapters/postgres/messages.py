@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 import asyncpg
@@ -48,13 +49,39 @@ def _message_row(message: _Message) -> Sequence[object]:
     return (message.token_hash, _digest(message.body), body, task_id)
 
 
-def _message_parameters(rows: Sequence[Sequence[object]], *, wait: bool = False) -> list[object]:
-    return [*transposed(rows), wait]
+_Accounts = tuple[str, ...]
+
+
+def _message_parameters(
+    rows: Sequence[Sequence[object]], accounts: _Accounts | None = None, *, wait: bool = False
+) -> list[object]:
+    return [*transposed(rows), wait, accounts]
 
 
 def _received(messages: Sequence[_Message], rows: Sequence[asyncpg.Record]) -> Iterable[_Place | None]:
-    found = {row["hash"]: (row["job"], row["attempt_number"]) for row in rows}
+    found = {row["hash"]: (row["job"], row["attempt_number"]) for row in rows if row["kept"]}
     return [found.get(message.token_hash) for message in messages]
+
+
+def _taken_in(accounts: _Accounts) -> "Kind[_Message, list[str]]":
+    """Return the kind of messages that are kept at *accounts*; the answer has the account, if any."""
+
+    def answers(messages: Sequence[_Message], rows: Sequence[asyncpg.Record]) -> list[list[str] | None]:
+        # what should have been kept and was not is locked: its caller waits for it alone
+        found = {
+            row["hash"]: [row["at_account"]] if row["kept"] or row["at_account"] not in accounts else None
+            for row in rows
+        }
+        return [found.get(message.token_hash, []) for message in messages]
+
+    return Kind(
+        f"take in at {', '.join(accounts)}",
+        "hints/receive",
+        lambda message: message.token_hash,
+        _message_row,
+        answers,
+        lambda rows: _message_parameters(rows, accounts),
+    )
 
 
 def _addressees(hashes: Sequence[bytes], rows: Sequence[asyncpg.Record]) -> Iterable[list[Attempt]]:
@@ -83,6 +110,7 @@ class PostgresHints:
 
     def __init__(self, database: Database, commits: GroupCommit) -> None:
         self._database, self._commits = database, commits
+        self._taking_in = cache(_taken_in)
 
     async def addressee(self, token_hash: bytes) -> Attempt | None:
         """See `Hints.addressee`."""
@@ -107,6 +135,24 @@ class PostgresHints:
             return await self._database.transact(work)
 
         return await self._commits.run(_RECEIVE, token_hash, message, alone)
+
+    async def take_in(
+        self, token_hash: bytes, body: str, task_id: str | None, accounts: Sequence[str]
+    ) -> str | None:
+        """See `Hints.take_in`."""
+        message, of = _Message(token_hash, body, task_id), tuple(accounts)
+        kind = self._taking_in(of)
+
+        async def work(connection: asyncpg.Connection) -> list[str]:
+            given = _message_parameters([_message_row(message)], of, wait=True)
+            rows = await connection.fetch(statement("hints/receive"), *given)
+            return [row["at_account"] for row in rows]
+
+        async def alone(_: bool) -> list[str]:
+            return await self._database.transact(work)
+
+        found = await self._commits.run(kind, token_hash, message, alone)
+        return found[0] if found else None
 
     async def hear(self, task_id: str, source: str, body: str) -> Receipt:
         """See `Hints.hear`."""

@@ -15,6 +15,7 @@ from makegood.machine.money import holdings
 from makegood_adapters.postgres.attempts import PostgresAttempts
 from makegood_adapters.postgres.audit import AUDIT_SECONDS, audit
 from makegood_adapters.postgres.commit import GroupCommit
+from makegood_adapters.postgres.endpoints import PostgresDeliveries, PostgresEndpoints
 from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.keys import PostgresKeys
 from makegood_adapters.postgres.ledger import PostgresLedger
@@ -51,6 +52,8 @@ class PostgresStore:
         self.hints = PostgresHints(self._database, self.commits)
         self.outbox = PostgresOutbox(self._database)
         self.stream = PostgresStream(self._database)
+        self.endpoints = PostgresEndpoints(self._database)
+        self.deliveries = PostgresDeliveries(self._database)
         self.workers = PostgresWorkers(self._database)
         self.uploads = PostgresUploads(self._database)
         self.keys = PostgresKeys(self._database)

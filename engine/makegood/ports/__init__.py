@@ -2,6 +2,35 @@
 
 from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import PIECE_BYTES, Blobs
+from makegood.ports.endpoints import (
+    ENDPOINTS_MAX,
+    ENDPOINTS_OF_OWNER_MAX,
+    TRIES_KEPT,
+    Deliveries,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    Endpoints,
+    FannedOut,
+    Letter,
+    Messenger,
+    Parcel,
+    Posted,
+    Try,
+    message_id,
+)
+from makegood.ports.hints import (
+    HINTS_MAX,
+    PARKED_MAX,
+    PARKED_OF_SOURCE_MAX,
+    PARKED_SECONDS,
+    PARKING_SECONDS,
+    REPORTS_MAX,
+    Hints,
+    Receipt,
+    StoredHint,
+    Swept,
+)
 from makegood.ports.keys import Keys, ServiceKey
 from makegood.ports.ledger import Ledger
 from makegood.ports.listing import Cursor, JobFilter
@@ -9,25 +38,15 @@ from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
 from makegood.ports.rules import Rules
 from makegood.ports.store import (
-    HINTS_MAX,
     ORPHAN_SECONDS,
-    PARKED_MAX,
-    PARKED_OF_SOURCE_MAX,
-    PARKED_SECONDS,
-    PARKING_SECONDS,
     PROLONGED_TIMES,
-    REPORTS_MAX,
     RESULT_SECONDS,
     Attempts,
     Change,
     Effect,
-    Hints,
     Jobs,
     Outbox,
-    Receipt,
     Store,
-    StoredHint,
-    Swept,
 )
 from makegood.ports.stream import Stream
 from makegood.ports.uploads import DAY_SECONDS, Upload, Uploads
@@ -37,6 +56,8 @@ from makegood.ports.workers import Worker, WorkerName, Workers, WorkerState
 __all__ = [
     "COUNTED_MAX",
     "DAY_SECONDS",
+    "ENDPOINTS_MAX",
+    "ENDPOINTS_OF_OWNER_MAX",
     "FOREIGN_SECONDS",
     "GROW_SECONDS",
     "HINTS_MAX",
@@ -49,20 +70,31 @@ __all__ = [
     "PROLONGED_TIMES",
     "REPORTS_MAX",
     "RESULT_SECONDS",
+    "TRIES_KEPT",
     "Accounts",
     "Attempts",
     "Bell",
     "Blobs",
     "Change",
     "Cursor",
+    "Deliveries",
+    "Delivery",
+    "DeliveryState",
     "Effect",
+    "Endpoint",
+    "Endpoints",
+    "FannedOut",
     "Hints",
     "JobFilter",
     "Jobs",
     "Keys",
     "Ledger",
+    "Letter",
+    "Messenger",
     "Moved",
     "Outbox",
+    "Parcel",
+    "Posted",
     "Provider",
     "Queue",
     "Reading",
@@ -74,6 +106,7 @@ __all__ = [
     "StoredHint",
     "Stream",
     "Swept",
+    "Try",
     "Upload",
     "Uploads",
     "Wakeups",
@@ -81,5 +114,6 @@ __all__ = [
     "WorkerName",
     "WorkerState",
     "Workers",
+    "message_id",
     "unheard",
 ]

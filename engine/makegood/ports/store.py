@@ -1,13 +1,12 @@
-"""The store: jobs, ledger, attempts, queues, rules, messages, stream, workers, keys, each a small Protocol.
+"""The store: jobs, ledger, attempts, queues, rules, messages, stream, endpoints, keys: small Protocols.
 
 Every store method is one transaction and may be called again after an error: what it wrote once it
 does not write twice. Times are the store's own; a caller passes durations in seconds.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -24,6 +23,8 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.endpoints import Deliveries, Endpoints
+from makegood.ports.hints import Hints
 from makegood.ports.keys import Keys
 from makegood.ports.ledger import Ledger
 from makegood.ports.listing import Cursor, JobFilter
@@ -33,13 +34,6 @@ from makegood.ports.stream import Stream
 from makegood.ports.uploads import Uploads
 from makegood.ports.workers import Workers
 
-REPORTS_MAX = 20
-#: Hints about one attempt that came without its token, of all sources together.
-HINTS_MAX = 100
-#: Messages about tasks that nobody knows yet: in all, of one source, and how long they are kept.
-PARKED_MAX, PARKED_OF_SOURCE_MAX, PARKED_SECONDS = 10_000, 100, 86_400.0
-#: Longer than any transaction, so that a task which became known while a message was being parked is seen.
-PARKING_SECONDS = 60.0
 RESULT_SECONDS = 86_400.0  # RunningHub keeps results for a day
 ORPHAN_SECONDS = 600.0
 PROLONGED_TIMES = 6
@@ -78,34 +72,6 @@ def _decided_upon(job: Job) -> tuple[object, ...]:
 
 #: What a job type adds to a transaction: gets the store's transaction and the moved job.
 Effect = Callable[[Any, Job], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredHint:
-    """A message from outside as it was kept: a claim about one attempt, not yet looked into."""
-
-    id: int
-    job_id: UUID
-    attempt: int
-    source: str
-    task_id: str | None
-    received_at: datetime
-
-
-class Receipt(StrEnum):
-    """What has become of a message that names nothing but a task."""
-
-    KNOWN = "known"  # an attempt has the task, and the provider is asked about it
-    PARKED = "parked"  # kept until an attempt gets the task, for a day at most
-    FULL = "full"  # not kept: too many are parked, of this source or of all
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
-    """How many parked messages have found their attempt, and how many were too old."""
-
-    adopted: int = 0
-    expired: int = 0
 
 
 class Jobs(Protocol):
@@ -264,41 +230,6 @@ class Attempts(Accounts, Protocol):
         was over."""
 
 
-class Hints(Protocol):
-    """The inbox: messages from outside, kept before they are looked into."""
-
-    async def addressee(self, token_hash: bytes) -> Attempt | None:
-        """Return the attempt that was submitted with the webhook token of this hash; None: it is nobody's."""
-
-    async def receive(self, token_hash: bytes, body: str, task_id: str | None) -> tuple[UUID, int] | None:
-        """Keep a provider's message by its token, make the attempt due, and return (job, attempt);
-        the same message twice is kept once; None: no attempt has this token."""
-
-    async def report(self, job_id: UUID, source: str, body: str) -> None:
-        """Keep what a client reports about a job and make its attempt due: the same words once, and of
-        many only the first REPORTS_MAX of a source for each attempt: nobody can make us ask at will."""
-
-    async def hear(self, task_id: str, source: str, body: str) -> Receipt:
-        """Keep a message that names only a task, once.
-
-        The attempts that have the task become due, at whatever accounts; of many messages about one attempt
-        only the first REPORTS_MAX of a source and HINTS_MAX in all are kept and make it due. A task that no
-        attempt has is waited for: the message is parked, and evidence that names the task makes it a hint. At
-        most PARKED_MAX are parked, PARKED_OF_SOURCE_MAX of one source; nobody's are pushed out by others.
-        """
-
-    async def sweep(self, limit: int) -> Swept:
-        """Delete what was parked more than PARKED_SECONDS ago, and look once more after PARKING_SECONDS
-        whether the task of a parked message has become known while it was being parked; at most *limit* of
-        each."""
-
-    async def unread(self, attempt: Attempt) -> list[StoredHint]:
-        """Return the hints about the attempt that nobody has dealt with, oldest first."""
-
-    async def read(self, hints: Iterable[StoredHint]) -> None:
-        """Mark hints as dealt with."""
-
-
 class Outbox(Protocol):
     """Committed transitions that somebody must hear of."""
 
@@ -351,6 +282,14 @@ class Store(Protocol):
     @property
     def stream(self) -> Stream:
         """The history of all jobs in one order."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Who is told of transitions."""
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Messages to them."""
 
     @property
     def workers(self) -> Workers:

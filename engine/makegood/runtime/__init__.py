@@ -2,10 +2,12 @@
 
 from makegood.runtime.collector import Collector
 from makegood.runtime.context import Context
+from makegood.runtime.courier import Courier
 from makegood.runtime.crew import Crew
 from makegood.runtime.dispatcher import Dispatcher
 from makegood.runtime.estimator import Estimator
 from makegood.runtime.health import Health
+from makegood.runtime.herald import Herald
 from makegood.runtime.lifetime import Lifetime
 from makegood.runtime.loop import Loop, run_all
 from makegood.runtime.poller import Poller
@@ -19,10 +21,12 @@ from makegood.runtime.watchdog import Watchdog
 __all__ = [
     "Collector",
     "Context",
+    "Courier",
     "Crew",
     "Dispatcher",
     "Estimator",
     "Health",
+    "Herald",
     "Lifetime",
     "LocalWakeups",
     "Loop",

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from makegood.catalog import Catalog
 from makegood.job import ProviderAccount
 from makegood.mover import Mover
-from makegood.ports import Blobs, Provider, Store, Wakeups
+from makegood.ports import Blobs, Messenger, Provider, Store, Wakeups
 from makegood.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The engine's parts; `providers` are the accounts that this process can work with. Once `stopping`
-    is set nothing new is taken."""
+    """The engine's parts; `providers` are the accounts that this process can work with, `messenger` carries
+    its webhooks to endpoints, None: it sends none. Once `stopping` is set nothing new is taken."""
 
     store: Store
     catalog: Catalog
@@ -23,6 +23,7 @@ class Context:
     blobs: Blobs
     wakeups: Wakeups
     settings: Settings
+    messenger: Messenger | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

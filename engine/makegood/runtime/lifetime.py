@@ -9,11 +9,13 @@ from makegood.errors import StoreError
 from makegood.ports import WorkerName
 from makegood.runtime.collector import Collector
 from makegood.runtime.context import Context
+from makegood.runtime.courier import Courier
 from makegood.runtime.crew import Crew
 from makegood.runtime.dispatcher import Dispatcher
 from makegood.runtime.estimator import Estimator
 from makegood.runtime.health import Health
 from makegood.runtime.heartbeat import Heartbeat
+from makegood.runtime.herald import Herald
 from makegood.runtime.loop import Loop, run, run_all
 from makegood.runtime.poller import Poller
 from makegood.runtime.relay import Relay
@@ -51,6 +53,7 @@ class Lifetime:
             Estimator(context),
             Relay(context),
             Sequencer(context),
+            *((Herald(context), Courier(context, context.messenger)) if context.messenger else ()),
         )
         self._healths = {loop.name: Health(loop.name, crew=_crew(loop)) for loop in self._loops}
         self._heartbeat = Heartbeat(context, worker_id, worker, list(self._healths.values()))

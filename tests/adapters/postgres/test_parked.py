@@ -3,8 +3,9 @@
 import asyncio
 
 import asyncpg
+import pytest
 
-from makegood.job import Job, Verdict
+from makegood.job import Attempt, Job, Verdict
 from makegood.ports import PARKED_OF_SOURCE_MAX, PARKING_SECONDS, Receipt, Swept
 from makegood.testing.drive import Drive, accounts, token_hash
 from makegood_adapters.postgres.store import PostgresStore
@@ -75,11 +76,25 @@ async def test_messages_with_tokens_are_committed_together(drive: Drive, store: 
     assert together.largest > 10
     for attempt in attempts:
         assert len(await store.hints.unread(attempt)) == 2
+    at = accounts(pool)
+    known = [store.hints.take_in(token_hash(attempt), "c", "1", at) for attempt in attempts]
+    guessed = [store.hints.take_in(b"nobody's %d" % n, "c", "1", at) for n in range(40)]
+    assert await asyncio.gather(*known, *guessed) == at * 40 + [None] * 40
+    [taken_in] = [told for name, told in store.commits.batches.items() if name.startswith("take in")]
+    # who guesses tokens does not make us do anything for each of them
+    assert (taken_in.items, taken_in.alone) == (80, 0)
+    assert taken_in.largest > 10
 
 
+@pytest.mark.parametrize("in_one_step", [True, False])
 async def test_a_message_about_an_attempt_that_somebody_holds_delays_no_other(
-    drive: Drive, store: PostgresStore, plain: asyncpg.Connection, database: str
+    drive: Drive, store: PostgresStore, plain: asyncpg.Connection, database: str, in_one_step: bool
 ) -> None:
+    async def receive(attempt: Attempt, task_id: str) -> bool:
+        if in_one_step:
+            return bool(await store.hints.take_in(token_hash(attempt), "{}", task_id, accounts(pool)))
+        return await store.hints.receive(token_hash(attempt), "{}", task_id) == (attempt.job_id, 1)
+
     await drive.grant(10_000)
     pool = await drive.pool(capacity=2)
     jobs = [await drive.submit(await drive.to("starting", pool=pool)) for _ in range(2)]
@@ -87,11 +102,12 @@ async def test_a_message_about_an_attempt_that_somebody_holds_delays_no_other(
     transaction = plain.transaction()
     await transaction.start()
     await plain.execute("UPDATE makegood.attempt SET asked = asked + 1 WHERE job_id = $1", held.job_id)
-    slow = asyncio.create_task(store.hints.receive(token_hash(held), "{}", "1"))
-    assert await store.hints.receive(token_hash(free), "{}", "2") == (free.job_id, 1)
+    slow = asyncio.create_task(receive(held, "1"))
+    assert await receive(free, "2")
     watching = await asyncpg.connect(database)
     await somebody_waits(watching, plain)
     watching.terminate()
     assert not slow.done()
     await transaction.commit()
-    assert await slow == (held.job_id, 1)
+    assert await slow
+    assert [len(await store.hints.unread(attempt)) for attempt in (held, free)] == [1, 1]

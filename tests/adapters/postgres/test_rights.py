@@ -91,6 +91,9 @@ async def test_readonly_reads_everything_but_secrets_and_changes_nothing(
     )
     assert sorted(row["name"] for row in hidden) == [
         "makegood.attempt.token_hash",
+        "makegood.endpoint.old_secret",
+        "makegood.endpoint.secret",
+        "makegood.endpoint.url",
         "makegood.service_key.key_hash",
         "makegood.service_key.previous_hash",
     ]

@@ -27,8 +27,8 @@ from makegood.job import (
     Occupancy,
     Transition,
 )
-from makegood.ports import ServiceKey, StoredHint, Worker
-from makegood_adapters.postgres import rows
+from makegood.ports import Delivery, Endpoint, Parcel, ServiceKey, StoredHint, Try, Worker
+from makegood_adapters.postgres import endpoint_rows, rows
 from makegood_adapters.postgres.statements import statement
 
 PACKAGE = Path(makegood_adapters.postgres.__file__).parent
@@ -59,6 +59,11 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "keys/all": (rows.to_service_key, ServiceKey, set()),
     "keys/find": (rows.to_service_key, ServiceKey, set()),
     "outbox/take": (rows.to_announcement, Announcement, set()),
+    "endpoints/get": (endpoint_rows.to_endpoint, Endpoint, set()),
+    "endpoints/page": (endpoint_rows.to_endpoint, Endpoint, set()),
+    "deliveries/take": (endpoint_rows.to_parcel, Parcel, {"secret", "old_secret", "seq"}),
+    "deliveries/page": (endpoint_rows.to_delivery, Delivery, set()),
+    "deliveries/tries": (endpoint_rows.to_try, Try, set()),
 }
 
 
@@ -146,7 +151,7 @@ def test_a_row_fills_every_field_of_its_snapshot(name: str) -> None:
 
 
 def test_every_reader_is_looked_at() -> None:
-    readers = {name for name in vars(rows) if name.startswith("to_")}
+    readers = {name for module in (rows, endpoint_rows) for name in vars(module) if name.startswith("to_")}
     assert readers == {function.__name__ for function, _, _ in READERS.values()}
 
 

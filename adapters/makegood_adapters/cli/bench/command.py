@@ -20,11 +20,22 @@ from makegood_adapters.cli.bench.report import header, row, to_json, to_text
 from makegood_adapters.cli.bench.run import measure
 from makegood_adapters.cli.bench.server import embedded_server
 
+Name = Literal[
+    "accept",
+    "transitions",
+    "refund",
+    "lifecycle",
+    "wakeup",
+    "handover",
+    "claim",
+    "stream",
+    "hooks",
+    "all",
+]
+
 
 def bench(
-    name: Literal[
-        "accept", "transitions", "refund", "lifecycle", "wakeup", "handover", "claim", "stream", "all"
-    ],
+    name: Name,
     /,
     *,
     seconds: float = 10.0,
@@ -46,8 +57,9 @@ def bench(
         answered by a provider in memory. wakeup: a wake-up between processes, next to a bare NOTIFY, and
         commits with and without wake-ups. handover: from a slot that is given back to the next job's start.
         claim: the next job of a long queue, next to a short one. stream: steps heard over HTTP while fifty
-        jobs a second end, next to a bare server. all: each of them, and transitions with one caller, as a
-        table.
+        jobs a second end, next to a bare server. hooks: webhooks that one process takes in, next to a bare
+        handler with one INSERT for each, and to one without a database. all: each of them, and transitions
+        with one caller, as a table.
     seconds
         How long each side is measured; pgbench takes as long again, in slices that alternate.
     concurrency

@@ -6,7 +6,7 @@ from makegood.errors import MakegoodError
 
 NAMES = ("accept", "transitions", "refund", "lifecycle")
 #: Benchmarks of two ways, measured turn by turn.
-PAIRED = ("wakeup", "handover", "claim", "stream")
+PAIRED = ("wakeup", "handover", "claim", "stream", "hooks")
 #: How many jobs wait where claims are measured.
 WAITING = 100_000
 SECONDS_MAX = 3600.0

@@ -70,10 +70,12 @@ create index parked_hint_source on makegood.parked_hint (source);
 create index parked_hint_age on makegood.parked_hint (received_at);
 create index parked_hint_new on makegood.parked_hint (received_at) where not looked;
 
--- Keep messages with webhook tokens, each once, and make their attempts due. Called by Hints.receive.
+-- Keep messages with webhook tokens, each once, and make their attempts due: those of attempts at these accounts,
+-- null: at all. Tell whose the tokens are; what is not kept is of another account, or its attempt is locked. Called
+-- by Hints.receive and Hints.take_in.
 create function makegood.receive_hints(
-  p_hashes bytea[], p_digests bytea[], p_bodies text[], p_tasks text[], p_wait boolean
-) returns table (hash bytea, job uuid, attempt_number integer)
+  p_hashes bytea[], p_digests bytea[], p_bodies text[], p_tasks text[], p_wait boolean, p_accounts text[]
+) returns table (hash bytea, job uuid, attempt_number integer, at_account text, kept boolean)
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -83,11 +85,11 @@ begin
   end if;
   return query
   with known as materialized (
-    select a.job_id, a.number, w.*
+    select a.job_id, a.number, a.account, w.*
     from unnest(p_hashes, p_digests, p_bodies, p_tasks) as w (hash, digest, body, task_id)
-    join makegood.attempt a on a.token_hash = w.hash
+    join makegood.attempt a on a.token_hash = w.hash and (p_accounts is null or a.account = any(p_accounts))
     order by a.job_id, a.number for no key update of a skip locked
-  ), kept as (
+  ), stored as (
     insert into makegood.inbox as i (job_id, attempt, source, digest, body, task_id)
     select k.job_id, k.number, 'webhook', k.digest, k.body, k.task_id from known k order by k.job_id, k.number
     on conflict (job_id, attempt, source, digest) do update set copies = i.copies + 1
@@ -95,7 +97,11 @@ begin
     update makegood.attempt a set next_ask_at = makegood.hinted_at()
     from known k where a.job_id = k.job_id and a.number = k.number and a.closed_at is null
   )
-  select k.hash, k.job_id, k.number from known k;
+  select k.hash, k.job_id, k.number, k.account, true from known k
+  union all
+  select w.hash, a.job_id, a.number, a.account, false
+  from unnest(p_hashes) as w (hash) join makegood.attempt a on a.token_hash = w.hash
+  where w.hash not in (select k.hash from known k);
 end $$;
 
 -- Keep a message that names nothing but a task: as a hint on the attempts that have it, and then make them due; if

@@ -21,7 +21,8 @@ select kind, privilege, object from (values
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
     'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
     'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '
-    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.uploading, makegood.endpoint'),
+    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.uploading, makegood.delivery, '
+    'makegood.delivery_try, makegood.fan_out'),
   (array['worker', 'api'], 'select, update (last_used_at)', 'table makegood.service_key'),
   (array['worker'], 'insert (key_id, key_hash, name, scopes, created_by, expires_at), '
     'update (key_hash, previous_hash, previous_until, revoked_at, revoked_by)', 'table makegood.service_key'),
@@ -36,6 +37,10 @@ select kind, privilege, object from (values
     'opened_at, intent_at, accepted_at, closed_at, verdict, outputs, next_ask_at, next_fetch_at, '
     'cancel_sent_at, cancel_answered, cancel_late, draining_until, counted_at, counted_late_at, count_void)',
     'table makegood.attempt'),
+
+  (array['worker'], 'select', 'table makegood.endpoint'),
+  (array['api', 'readonly'], 'select (endpoint_id, owner_id, states, types, description, after, old_until, '
+    'created_at, disabled_at, disabled_why, failing_since)', 'table makegood.endpoint'),
 
   (array['worker', 'api'], 'insert (job_id, owner_id, type, type_version, pool, state, price, input, '
     'request, files, key, priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before)',
@@ -65,6 +70,10 @@ select kind, privilege, object from (values
     'closed, actor), '
     'update (running_max, weight, oldest_every, paused_at, paused_until, reason, closed, actor, changed_at)',
     'table makegood.rule'),
+  (array['worker'], 'insert (endpoint_id, owner_id, url, states, types, description, secret, after), '
+    'update (url, states, types, description, after, secret, old_secret, old_until, disabled_at, disabled_why, '
+    'failing_since)', 'table makegood.endpoint'),
+  (array['worker'], 'update (tries, epoch, due_at, leased, delivered_at, failed_at)', 'table makegood.delivery'),
   (array['worker'], 'insert (worker_id, host, pid, number, version, state, accounts, health), '
     'update (seen_at, state, accounts, health)', 'table makegood.worker'),
 
@@ -82,7 +91,9 @@ select kind, privilege, object from (values
     'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
     'makegood.expire_credits, makegood.place_history, makegood.adopt_hints, makegood.sweep_hints, '
     'makegood.lock_pool, makegood.take_waiting, makegood.leave_worker, makegood.forget_workers, '
-    'makegood.forget_uploads')
+    'makegood.forget_uploads, '
+    'makegood.make_deliveries, makegood.take_deliveries, makegood.end_try, makegood.disable_endpoint, makegood.remove_endpoint, '
+    'makegood.forget_deliveries')
 ) as list (kinds, privilege, object) cross join unnest(kinds) as kind;
 
 -- Take from a role all rights in this schema. Called by the owner and by grant_rights.

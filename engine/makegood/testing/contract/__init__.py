@@ -13,6 +13,7 @@ from makegood.testing.contract.capacities import CapacitiesContract, UnfitContra
 from makegood.testing.contract.closing import ClosingContract
 from makegood.testing.contract.counts import CountsContract
 from makegood.testing.contract.deadlines import DeadlinesContract
+from makegood.testing.contract.endpoints import DeliveriesContract, EndpointsContract
 from makegood.testing.contract.ends import EndsContract
 from makegood.testing.contract.evidence import EvidenceContract
 from makegood.testing.contract.exclusive import ExclusiveContract, StartContract
@@ -76,6 +77,8 @@ class StoreContract(
     ParkedContract,
     StreamContract,
     ReturnsContract,
+    EndpointsContract,
+    DeliveriesContract,
     WorkersContract,
     UploadsContract,
     KeysContract,

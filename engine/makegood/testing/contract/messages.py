@@ -2,6 +2,8 @@
 
 # ruff: noqa: D102 - the name of a test is its sentence
 
+import asyncio
+
 import pytest
 
 from makegood.errors import GuardFailed
@@ -48,6 +50,21 @@ class MessagesContract:
         await drive.store.hints.addressee(token_hash(attempt))
         assert await drive.store.hints.unread(attempt) == []
         assert await drive.store.attempts.due(accounts(job.pool), 10, 600) == []
+
+    async def test_a_message_is_taken_in_if_its_attempt_is_at_one_of_the_accounts(self, drive: Drive) -> None:
+        job, attempt = await self.running(drive)
+        hints, at = drive.store.hints, [*accounts(job.pool), "another"]
+        given = token_hash(attempt), "{}", "task-1"
+        assert await hints.take_in(b"unknown", "{}", "task-1", at) is None
+        assert await hints.take_in(*given, ["another"]) == at[0]
+        assert await hints.unread(attempt) == []
+        assert await drive.store.attempts.due(accounts(job.pool), 10, 600) == []
+        told = await asyncio.gather(*(hints.take_in(*given, at) for _ in range(3)))
+        assert told == [at[0]] * 3
+        [hint] = await hints.unread(attempt)
+        assert (hint.task_id, hint.source) == ("task-1", "webhook")
+        [due] = await drive.store.attempts.due(accounts(job.pool), 10, 600)
+        assert due.job_id == job.id
 
     async def test_a_message_makes_its_attempt_due(self, drive: Drive) -> None:
         job, attempt = await self.running(drive)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from makegood_adapters.cli.bench.paired import claim, handover, stream, wakeup
+from makegood_adapters.cli.bench.paired import claim, handover, hooks, stream, wakeup
 from makegood_adapters.cli.bench.paired.pair import Pair
 from makegood_adapters.cli.bench.plan import BooksDisagree, Plan
 from makegood_adapters.cli.bench.server import Databases, Meter, copy_product, databases_on
@@ -48,6 +48,8 @@ async def _pairs(plan: Plan, dsn: str, databases: Databases) -> list[Pair]:
             return await handover.measure(plan, databases.product)
         case "stream":
             return await stream.measure(plan, databases.product)
+        case "hooks":
+            return await hooks.measure(plan, databases.product)
         case _:
             await copy_product(dsn, databases)
             return await claim.measure(plan, databases)

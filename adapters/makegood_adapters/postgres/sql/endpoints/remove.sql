@@ -1,0 +1,2 @@
+-- Forget an endpoint. Called by Endpoints.remove.
+select makegood.remove_endpoint($1) as done
