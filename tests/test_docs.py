@@ -22,7 +22,7 @@ from makegood.lifecycle import BaseJob
 from makegood.machine.projections import mermaid
 from makegood.settings import Settings
 from makegood_adapters.access import AuthConfig, LimitsConfig
-from makegood_adapters.config import AccountConfig, S3Config, ServiceConfig, load_config
+from makegood_adapters.config import AccountConfig, HttpConfig, S3Config, ServiceConfig, load_config
 from makegood_adapters.runninghub.simulator import Simulator
 from tests.s3_server import a_bucket
 
@@ -221,10 +221,14 @@ def test_the_configuration_file_names_every_key_with_its_default() -> None:
     text, given = path.read_text("utf-8"), tomllib.loads(path.read_text("utf-8"))
     for key, info in ServiceConfig.model_fields.items():
         assert re.search(rf"^\s*(# )?\[*{key}\b", text, re.MULTILINE), f"{key} is not explained"
-        if key in given and key not in ("database_url", "engine", "deadlines"):
+        if key in given and key not in ("database_url", "engine", "deadlines", "http"):
             assert str(given[key]) == str(info.default), key
     for key in S3Config.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"s3.{key} is not explained"
+    for key, info in HttpConfig.model_fields.items():
+        shown = re.search(rf"^# {key} = (.*?) +#", text, re.MULTILINE)
+        assert shown, f"http.{key} is not explained"
+        assert tomllib.loads(f"it = {shown[1]}")["it"] == HttpConfig().model_dump(mode="json")[key], info
     for key in AccountConfig.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"accounts.{key} is not explained"
     for key in (*AuthConfig.model_fields, *LimitsConfig.model_fields):

@@ -12,6 +12,7 @@ from makegood_adapters.cli.audit.command import audit
 from makegood_adapters.cli.bench.command import bench
 from makegood_adapters.cli.chaos.command import chaos
 from makegood_adapters.cli.check import check
+from makegood_adapters.cli.configuration import configuration
 from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
@@ -38,6 +39,7 @@ app.command(chaos)
 app.command(audit)
 app.command(settle)
 app.command(serve)
+app.command(configuration, name="config")
 app.command(top)
 app.command(simulate)
 app.command(doctor)

@@ -1,6 +1,7 @@
-"""Configuration of the service: config/makegood.toml, overridden by MAKEGOOD_* in the environment."""
+"""Every key of the configuration, with its type, its default and what it refuses."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -9,19 +10,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from makegood.errors import MakegoodError
 from makegood.settings import Settings
@@ -88,10 +82,25 @@ class S3Config(BaseModel):
         return self
 
 
+class HttpConfig(BaseModel):
+    """What clients may take of the service: connections and time."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    connections_max: int = Field(default=10_000, ge=1)
+    connections_per_address_max: int = Field(default=500, ge=0)
+    proxies: list[IPv4Network | IPv6Network] = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
+    head_seconds: float = Field(default=10.0, gt=0)
+    idle_seconds: float = Field(default=75.0, gt=0)
+    write_seconds: float = Field(default=30.0, gt=0)
+    leave_seconds: float = Field(default=0.0, ge=0, le=600)
+
+
 class ServiceConfig(BaseSettings):
     """Every key of the service; config/makegood.toml explains each.
 
-    Nested keys in the environment are joined by two underscores: MAKEGOOD_ENGINE__LEASE_SECONDS.
+    Nested keys in the environment are joined by two underscores: MAKEGOOD_ENGINE__LEASE_SECONDS. A secret may
+    be in a file, which the key with `_file` at its end names.
     """
 
     model_config = SettingsConfigDict(env_prefix="MAKEGOOD_", env_nested_delimiter="__", extra="forbid")
@@ -106,6 +115,11 @@ class ServiceConfig(BaseSettings):
     workers: int = Field(default=1, ge=1, le=WORKERS_MAX)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    http: HttpConfig = HttpConfig()
+    log_format: Literal["auto", "text", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_public: bool = False
+    metrics_audit_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     blobs: str = "makegood-files"
     s3: S3Config = S3Config()
     upload_bytes_max: int = Field(default=30_000_000, ge=1)
@@ -119,6 +133,19 @@ class ServiceConfig(BaseSettings):
     limits: LimitsConfig = LimitsConfig()
     accounts: list[AccountConfig] = Field(default_factory=list)
     engine: Settings = Settings()
+    #: Where each value comes from that is no default, by its path, and what an operator should know.
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _warnings: list[str] = PrivateAttr(default_factory=list)
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where each value comes from, by its path; what is not named has its default."""
+        return self._origins
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is unwise though it works, in sentences."""
+        return self._warnings
 
     @field_validator("blobs", mode="before")
     @classmethod
@@ -153,48 +180,3 @@ class ServiceConfig(BaseSettings):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"the name {twice[0]!r} stands for two accounts; give each its own")
         return accounts
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over the file."""
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
-
-
-def load_config(path: Path) -> ServiceConfig:
-    """Read *path* and the environment; ConfigurationError names every key that is wrong."""
-    if not path.is_file():
-        raise ConfigurationError(
-            f"There is no configuration file {path}: copy config/makegood.toml there or name another."
-        )
-
-    class FromFile(ServiceConfig):
-        model_config = SettingsConfigDict(toml_file=path)
-
-    try:
-        return FromFile()  # type: ignore[call-arg]  # its values come from the sources
-    except ValidationError as error:
-        problems = "; ".join(map(_problem, error.errors(include_input=False)))
-        raise ConfigurationError(f"{path} cannot be used: {problems}.") from None
-    except SettingsError as error:
-        raise ConfigurationError(f"A variable MAKEGOOD_… of the environment is wrong: {error}.") from None
-    except ValueError as error:  # not TOML
-        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from None
-
-
-def _problem(error: ErrorDetails) -> str:
-    """Return key and mistake in the user's words; pydantic speaks of inputs and arguments."""
-    match error["type"]:
-        case "extra_forbidden" | "unexpected_keyword_argument":
-            what = "there is no such key"
-        case "missing":
-            what = "is missing; add it"
-        case _:
-            what = error["msg"].removeprefix("Value error, ")
-    return f"{'.'.join(map(str, error['loc']))}: {what}"
