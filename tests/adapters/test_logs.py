@@ -25,7 +25,7 @@ def written() -> Iterator[Callable[..., io.StringIO]]:
 
     def start(form: str, **given: object) -> io.StringIO:
         stream = io.StringIO()
-        set_up_logs(form, "debug", secrets=[SECRET, "tiny"], stream=stream, **given)  # type: ignore[arg-type]
+        set_up_logs(form, "debug", secrets=[SECRET, "tiny"], stream=stream, **given)  # type: ignore[arg-type]  # as a test says
         return stream
 
     yield start

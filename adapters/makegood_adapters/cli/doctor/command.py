@@ -19,9 +19,9 @@ from makegood_adapters.cli.doctor.findings import Findings
 from makegood_adapters.cli.doctor.provider import examine, wanted
 from makegood_adapters.cli.doctor.webhook import look
 from makegood_adapters.config import AccountConfig, ConfigurationError, ServiceConfig, load_config
+from makegood_adapters.job_types import load_catalog
 from makegood_adapters.plugins import load_plugins
 from makegood_adapters.runninghub import RunningHub, open_session
-from makegood_adapters.service import load_catalog
 
 _RUNNINGHUB = "runninghub"
 _DATABASE_SECONDS, _HOOK_SECONDS = 5.0, 10.0
