@@ -3,9 +3,8 @@
 from datetime import timedelta
 
 from makegood import Catalog
-from makegood.errors import DeclarationError
 from makegood.lifecycle import BaseJob
-from makegood_adapters.config import ServiceConfig
+from makegood_adapters.config import ConfigurationError, ServiceConfig
 from makegood_adapters.plugins import Plugins
 from makegood_adapters.toolfiles import default_tools_folder, usable_tools
 
@@ -27,7 +26,7 @@ def load_catalog(config: ServiceConfig, plugins: Plugins) -> Catalog:
     if plugins.broken:
         for state in sorted(deadlines.keys() - shared):
             del deadlines[state]
-            plugins.leave_out(DEADLINE, state, DeclarationError("It", ["no job type has such a state"]))
+            plugins.leave_out(DEADLINE, state, ConfigurationError("no job type has such a state"))
     # A state that only some types have is theirs alone; one that none has is told by the first.
     own = [{s: d for s, d in deadlines.items() if s in t.states() or s not in shared} for t in types]
     return Catalog([_with(t, d) for t, d in zip(types, own, strict=True)])
