@@ -97,13 +97,13 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, dsn: str, *words: str, more: str = "", **settings: Any
+    folder: Path, dsn: str, *words: str, more: str = "", log_format: str = "text", **settings: Any
 ) -> AsyncIterator[Service]:
     port, log = free_port(), folder / "log"
     engine = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
     engine = engine.replace("{port}", str(port))
     (folder / "service.toml").write_text(
-        f'database_url = "{dsn}"\nport = {port}\nblobs = "{folder / "files"}"\nlog_format = "text"\n'
+        f'database_url = "{dsn}"\nport = {port}\nblobs = "{folder / "files"}"\nlog_format = "{log_format}"\n'
         f"{more}\n[engine]\n{engine}"
     )
     plain = await asyncpg.connect(dsn)

@@ -96,7 +96,7 @@ def usable_tools(
             left_out[file] = DeclarationError(found.declared_at, twice)
         else:
             used[file] = found
-    return list(used.values()), left_out
+    return list(used.values()), dict(sorted(left_out.items()))
 
 
 def load_tool(path: Path, guards: Guards = _NO_GUARDS) -> type[ToolJob]:
