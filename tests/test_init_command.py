@@ -78,6 +78,7 @@ async def end_of_a_job(dsn: str, folder: Path) -> str:
             "upscaler", "ada", {"image": image, "category": "comida", "resolution": 1024}
         )
         await engine.accept(job.id)
+        last = ""
         async for step in engine.watch(job.id):
             last = step.to_state
     return last
