@@ -38,6 +38,7 @@ from makegood_adapters.http import (
 from makegood_adapters.http.callers import Caller, Gate
 from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1.api import Api
+from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.http.v1.table import OPERATIONS
 from makegood_adapters.measures import Measures
 from makegood_adapters.postgres.store import PostgresStore
@@ -116,8 +117,8 @@ class Front:
         app.add_routes([metrics_route(measures, self.gate, public=public, refresh=reading.refresh)])
         app.add_routes(hook_routes(engine))
         write_seconds = config.http.write_seconds
-        api = aiohttp_app(OPERATIONS, Api(engine=engine), self.gate, write_seconds=write_seconds)
-        app.add_subapp("/v1", api)
+        api = Api(engine=engine, files=_file_rules(config))
+        app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds))
         key = config.public_key.get_secret_value() if config.public_key else None
         mount(app, engine, Options(public_key=key, finish_queued=config.finish_queued))
         return app
@@ -141,6 +142,15 @@ def release() -> str:
         return version("makegood")
     except PackageNotFoundError:  # run from a folder that was never installed
         return "unknown"
+
+
+def _file_rules(config: ServiceConfig) -> FileRules:
+    secret = config.link_secret
+    return FileRules(
+        upload_bytes_max=config.upload_bytes_max,
+        day_bytes_max=config.upload_day_bytes_max,
+        link_secret=secret.get_secret_value().encode() if secret else None,
+    )
 
 
 def _bounds(config: HttpConfig) -> Bounds:
