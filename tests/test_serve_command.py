@@ -178,6 +178,20 @@ async def test_one_mistake_is_told_once_and_nothing_is_started_again(database: s
         assert "start again" not in service.log
 
 
+async def test_a_configuration_that_is_not_safe_is_refused_before_anything_is_opened(
+    empty_database: str, tmp_path: Path
+) -> None:
+    more = 'host = "0.0.0.0"\n[auth]\njwt_secret = "short-secret"\n'
+    async with serving(tmp_path, empty_database, more=more) as service:
+        assert await service.ended() == 2
+        [line] = service.log.splitlines()
+        assert line.startswith(
+            "makegood: The configuration is not safe to serve with. auth.jwt_secret: has 12"
+        )
+        assert "short-secret" not in line
+        assert not await service.plain.fetchval("select to_regclass('makegood.job') is not null")
+
+
 async def test_a_port_in_use_is_told_before_anything_starts(database: str, tmp_path: Path) -> None:
     async with serving(tmp_path, database, "--workers", "2") as first:
         await first.has_workers(2)

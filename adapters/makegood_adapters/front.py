@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from makegood import Engine, MakegoodError
 from makegood.errors import StoreError
 from makegood.ports import WorkerName
-from makegood_adapters.config import HttpConfig, ServiceConfig
+from makegood_adapters.config import ServiceConfig
 from makegood_adapters.http import (
     Bounds,
     Guard,
@@ -35,8 +35,8 @@ from makegood_adapters.http import (
     runner,
     tell_id,
 )
-from makegood_adapters.http.callers import Caller, Gate
-from makegood_adapters.http.problems import ApiProblem
+from makegood_adapters.http.callers import Gate
+from makegood_adapters.http.gatekeeper import open_gate
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.http.v1.table import OPERATIONS
@@ -44,6 +44,7 @@ from makegood_adapters.measures import Measures
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 from makegood_adapters.queue_manager import Options, mount
+from makegood_adapters.safety import problems_of
 
 log = logging.getLogger("makegood.service")
 
@@ -53,19 +54,6 @@ _READY_SECONDS = 2.0
 
 class ServiceError(MakegoodError):
     """The service cannot start; the message says what to do."""
-
-
-class NobodyKnown:
-    """A gate without keys: whoever shows credentials is refused, the others are callers without any."""
-
-    async def identify(self, headers: Mapping[str, str], address: str) -> Caller:
-        """See `Gate.identify`."""
-        if "authorization" in headers:
-            raise ApiProblem("unauthenticated", "This service knows no credentials.")
-        return Caller(address=address)
-
-    async def admit(self, caller: Caller, cost: str) -> None:
-        """See `Gate.admit`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,7 +73,7 @@ class Front:
     async def open(self, listener: socket.socket | None) -> AsyncIterator[None]:
         """Listen on *listener*, or on a socket of its own, and answer; at the end requests under way are
         still answered, and streams end. Raises ServiceError."""
-        guard, measures = Guard(_bounds(self.config.http)), RequestMeasures()
+        guard, measures = Guard(_bounds(self.config)), RequestMeasures()
         reading = Measures(
             self.engine,
             self.store,
@@ -119,8 +107,10 @@ class Front:
         write_seconds = config.http.write_seconds
         api = Api(engine=engine, files=_file_rules(config))
         app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds))
-        key = config.public_key.get_secret_value() if config.public_key else None
-        mount(app, engine, Options(public_key=key, finish_queued=config.finish_queued))
+        # Where no users are known, the page is believed about its user, and is on this machine alone.
+        gate = self.gate if config.auth.knows_users else None
+        options = Options(gate=gate, public_key=_public_key(config), finish_queued=config.finish_queued)
+        mount(app, engine, options)
         return app
 
     async def not_ready(self) -> list[str]:
@@ -134,6 +124,27 @@ class Front:
             log.warning("the store does not answer: %r", error)
             return ["the store does not answer"]
         return ["the schema of the database is older than this release"] if problem else []
+
+
+def refuse_unsafe(config: ServiceConfig) -> None:
+    """Raise ServiceError for a configuration that is not safe to serve with."""
+    if problems := problems_of(config):
+        raise ServiceError("The configuration is not safe to serve with. " + " ".join(problems))
+
+
+def gate_of(config: ServiceConfig, engine: Engine) -> AbstractAsyncContextManager[Gate]:
+    """Open the gate that knows users and keys."""
+    return open_gate(
+        engine,
+        config.auth,
+        public_key=_public_key(config),
+        limits=config.limits,
+        proxies=config.limits.trusted_proxies,
+    )
+
+
+def _public_key(config: ServiceConfig) -> str | None:
+    return config.public_key.get_secret_value() if config.public_key else None
 
 
 def release() -> str:
@@ -153,14 +164,14 @@ def _file_rules(config: ServiceConfig) -> FileRules:
     )
 
 
-def _bounds(config: HttpConfig) -> Bounds:
+def _bounds(config: ServiceConfig) -> Bounds:
     return Bounds(
-        connections_max=config.connections_max,
-        connections_per_address_max=config.connections_per_address_max,
-        proxies=config.proxies,
-        head_seconds=config.head_seconds,
-        idle_seconds=config.idle_seconds,
-        write_seconds=config.write_seconds,
+        connections_max=config.http.connections_max,
+        connections_per_address_max=config.http.connections_per_address_max,
+        proxies=config.limits.trusted_proxies,
+        head_seconds=config.http.head_seconds,
+        idle_seconds=config.http.idle_seconds,
+        write_seconds=config.http.write_seconds,
     )
 
 

@@ -15,7 +15,7 @@ from makegood.ports import WorkerName
 from makegood_adapters.accounts import open_accounts
 from makegood_adapters.blobs import open_blobs
 from makegood_adapters.config import ServiceConfig
-from makegood_adapters.front import Front, NobodyKnown, look_at_hooks
+from makegood_adapters.front import Front, gate_of, look_at_hooks, refuse_unsafe
 from makegood_adapters.job_types import load_catalog
 from makegood_adapters.plugins import load_plugins
 from makegood_adapters.postgres.store import PostgresStore
@@ -38,6 +38,7 @@ async def serve(
     are answered, *worker* tells people which process this is. A tool file, an account or a plugin that cannot
     be loaded disables only itself.
     """
+    refuse_unsafe(config)
     for warning in config.warnings if worker is None or worker.number <= 1 else ():
         log.warning("%s", warning)
     async with AsyncExitStack() as stack:
@@ -67,7 +68,7 @@ async def serve(
             wakeups=wakeups,
             worker=worker,
             left_out=plugins.broken,
-            gate=NobodyKnown(),
+            gate=await stack.enter_async_context(gate_of(config, engine)),
         )
         await stack.enter_async_context(front.open(listener))
         listening()

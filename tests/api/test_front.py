@@ -19,7 +19,7 @@ from makegood import Engine, ProviderAccount
 from makegood.runtime import Health
 from makegood_adapters.config import ServiceConfig
 from makegood_adapters.folder import FolderBlobs
-from makegood_adapters.front import Front, NobodyKnown, bind
+from makegood_adapters.front import Front, bind
 from makegood_adapters.http import OpenStreams, application, runner
 from makegood_adapters.http.callers import Gate
 from makegood_adapters.job_types import load_catalog
@@ -79,15 +79,6 @@ async def test_it_tells_what_it_is_and_serves_the_api(database: str, tmp_path: P
         assert "/jobs" in document.body["paths"]
         assert [t["name"] for t in (await site.client.get("/v1/job-types")).body["types"]]
         assert (await site.client.get("/v1/nowhere")).body["code"] == "not_found"
-
-
-async def test_without_a_gate_nobody_is_let_in(database: str, tmp_path: Path) -> None:
-    async with opened(database, tmp_path, NobodyKnown()) as site:
-        site.client.who = "user:ada"
-        assert (await site.client.get("/v1/job-types")).status == 401
-        site.client.who = ""
-        assert (await site.client.get("/v1/job-types")).status == 401
-        assert (await site.client.get("/metrics")).status == 401
 
 
 async def test_a_request_has_an_id_in_the_answer_and_in_the_log(

@@ -1,7 +1,6 @@
 """Every key of the configuration, with its type, its default and what it refuses."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -89,7 +88,6 @@ class HttpConfig(BaseModel):
 
     connections_max: int = Field(default=10_000, ge=1)
     connections_per_address_max: int = Field(default=500, ge=0)
-    proxies: list[IPv4Network | IPv6Network] = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
     head_seconds: float = Field(default=10.0, gt=0)
     idle_seconds: float = Field(default=75.0, gt=0)
     write_seconds: float = Field(default=30.0, gt=0)

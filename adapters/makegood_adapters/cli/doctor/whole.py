@@ -17,6 +17,7 @@ from makegood_adapters.http import problem_of_hooks
 from makegood_adapters.job_types import DEADLINE, TOOL_FILE, load_catalog
 from makegood_adapters.logs import Redaction
 from makegood_adapters.plugins import Plugins, load_plugins
+from makegood_adapters.safety import problems_of
 
 _REMEDIES = {
     TOOL_FILE: "repair the file; `makegood check` tells every mistake with its line",
@@ -56,6 +57,9 @@ def _configuration(config: ServiceConfig, path: Path, checks: Checks) -> None:
         checks.ok("configuration", f"{path} can be used; `makegood config` shows what is in effect")
     for warning in config.warnings:
         checks.warn("configuration", warning, "repair it, or leave it if you know better")
+    for problem in problems_of(config):
+        key, _, told = problem.partition(": ")
+        checks.fail(f"safety: {key}", told, "the service does not start until this is repaired")
     if config.host not in _LOOPBACK:
         told = f"the service listens on {config.host}, beyond this machine, without TLS"
         checks.warn(
