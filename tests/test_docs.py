@@ -136,6 +136,17 @@ def test_the_bucket_of_a_page_is_a_configuration(tmp_path: Path) -> None:
     assert (config.blobs, config.s3.region) == ("s3://studio/makegood", "eu-central-1")
 
 
+def test_the_keys_of_a_page_are_a_configuration(tmp_path: Path) -> None:
+    text = (HOUSE / "docs" / "how-to" / "run-the-service.md").read_text("utf-8")
+    [shown] = [body for kind, body in BLOCK.findall(text) if kind == "toml"]
+    for name in ("database_url", "runninghub_key"):
+        (tmp_path / name).write_text("postgresql://localhost/none\n")
+    path = tmp_path / "makegood.toml"
+    path.write_text(shown.replace("/run/secrets", str(tmp_path)))
+    config = load_config(path)
+    assert (config.http.connections_max, config.accounts[0].name) == (2000, "main")
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if "```sql" in p.read_text("utf-8")], ids=lambda p: p.stem)
 async def test_the_sql_of_a_page_can_be_executed_by_the_owner(page: Path, database: str) -> None:
     sql = [text for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == "sql"]

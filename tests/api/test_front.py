@@ -29,6 +29,8 @@ from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.postgres.proxy import proxy_before
 from tests.api.scene import OWNER, PNG, Client, NamingGate
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "run-the-service.md").read_text("utf-8")
+
 
 @dataclass
 class Site:
@@ -163,6 +165,11 @@ class TestProbes:
             assert b"/srv" not in told.raw
 
 
+def shown(name: str) -> str:
+    """Return the name under which the page explains a sample."""
+    return re.sub(r"_seconds_(bucket|count|sum)$", "_seconds", name)
+
+
 class TestMetrics:
     """`GET /metrics`, read by the parser of Prometheus's own client."""
 
@@ -209,6 +216,9 @@ class TestMetrics:
             assert found["makegood_left_out"] == {(): 1}
             assert found["makegood_http_connections"][()] >= 1
             assert found["makegood_commit_batches_total"]
+            assert not [
+                name for name in map(shown, found) if not (f"`{name}`" in PAGE or name.endswith("_created"))
+            ]
             async with asyncio.timeout(60):
                 while "makegood_violations" not in found:  # the books are checked beside
                     found = await self.read(site)
