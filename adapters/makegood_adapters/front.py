@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from makegood import Engine, MakegoodError
 from makegood.errors import StoreError
@@ -21,14 +19,12 @@ from makegood_adapters.http import (
     Bounds,
     Guard,
     GuardedSite,
-    OpenStreams,
     RequestMeasures,
     aiohttp_app,
     application,
     health_route,
     hook_routes,
     metrics_route,
-    openapi,
     probe_routes,
     problem_of_hooks,
     request_ids,
@@ -74,16 +70,18 @@ class Front:
         """Listen on *listener*, or on a socket of its own, and answer; at the end requests under way are
         still answered, and streams end. Raises ServiceError."""
         guard, measures = Guard(_bounds(self.config)), RequestMeasures()
+        api = Api(engine=self.engine, files=_file_rules(self.config))
         reading = Measures(
             self.engine,
             self.store,
             guard,
+            api.hub,
             self.wakeups,
             self.left_out,
             audit_seconds=self.config.metrics_audit_seconds,
         )
         measures.add(reading)
-        app = self._application(guard, measures, reading)
+        app = self._application(guard, measures, reading, api)
         server = runner(app, idle_seconds=self.config.http.idle_seconds)
         await server.setup()
         try:
@@ -93,19 +91,19 @@ class Front:
             await server.cleanup()
             await reading.close()
 
-    def _application(self, guard: Guard, measures: RequestMeasures, reading: Measures) -> web.Application:
+    def _application(
+        self, guard: Guard, measures: RequestMeasures, reading: Measures, api: Api
+    ) -> web.Application:
         config, engine = self.config, self.engine
-        app, streams = application(guard.middleware(), request_ids(), measures.middleware()), OpenStreams()
-        app.on_response_prepare.extend([tell_id, streams.note])
-        app.on_shutdown.append(streams.end)
-        app.add_routes([web.get("/", _index), web.get("/v1/openapi.json", _document())])
+        app = application(guard.middleware(), request_ids(), measures.middleware())
+        app.on_response_prepare.append(tell_id)
+        app.add_routes([web.get("/", _index)])
         app.add_routes(probe_routes(engine, self.not_ready, lambda: self.leaving))
         app.add_routes([health_route(engine, self.wakeups, self.worker, self.left_out)])
         public = config.metrics_public
         app.add_routes([metrics_route(measures, self.gate, public=public, refresh=reading.refresh)])
         app.add_routes(hook_routes(engine))
         write_seconds = config.http.write_seconds
-        api = Api(engine=engine, files=_file_rules(config))
         app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds))
         # Where no users are known, the page is believed about its user, and is on this machine alone.
         gate = self.gate if config.auth.knows_users else None
@@ -179,15 +177,6 @@ async def _index(_: web.Request) -> web.Response:
     """Tell what this is to whoever opens the address."""
     links = {"api": "/v1/openapi.json", "job_types": "/v1/job-types", "health": "/health", "ready": "/readyz"}
     return web.json_response({"service": "makegood", "version": release(), "links": links})
-
-
-def _document() -> Handler:
-    body = json.dumps(openapi(OPERATIONS, title="makegood", version=release())).encode()
-
-    async def tell(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json")
-
-    return tell
 
 
 async def look_at_hooks(base_url: str) -> None:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from makegood import Engine
 from makegood.errors import StoreError
 from makegood_adapters.http.guard import Guard
+from makegood_adapters.http.hub import Hub
 from makegood_adapters.postgres.overview import OpenJobs, Overview, open_jobs, overview
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
@@ -37,14 +38,16 @@ class Measures(Collector):
         engine: Engine,
         store: PostgresStore,
         guard: Guard,
+        hub: Hub,
         wakeups: PostgresWakeups | None,
         left_out: Mapping[str, str],
         *,
         audit_seconds: float = 0.0,
         fresh_seconds: float = FRESH_SECONDS,
     ) -> None:
-        self._engine, self._store, self._guard, self._wakeups = engine, store, guard, wakeups
-        self._left_out, self._fresh, self._audit_seconds = left_out, fresh_seconds, audit_seconds
+        self._engine, self._store, self._guard, self._hub = engine, store, guard, hub
+        self._wakeups, self._left_out = wakeups, left_out
+        self._fresh, self._audit_seconds = fresh_seconds, audit_seconds
         self._reading: _Reading | None = None
         self._works: dict[str, asyncio.Task[None]] = {}
         self._answers = True
@@ -129,6 +132,8 @@ class Measures(Collector):
                 yield _counter(f"makegood_wakeups_{name}", f"Wake-ups between processes: {name}.", count)
         connections = {(): float(self._guard.connections)}
         yield _gauge("makegood_http_connections", "Open connections.", connections)
+        readers = {(): float(self._hub.count)}
+        yield _gauge("makegood_event_readers", "Streams of events that are open.", readers)
         cut = {(reason,): count for reason, count in self._guard.cut.items()}
         told = "Connections that were refused or cut off."
         yield _counter("makegood_http_connections_cut", told, cut, "reason")

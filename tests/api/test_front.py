@@ -12,7 +12,6 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
-from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from makegood import Engine, ProviderAccount
@@ -20,7 +19,6 @@ from makegood.runtime import Health
 from makegood_adapters.config import ServiceConfig
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.front import Front, bind
-from makegood_adapters.http import OpenStreams, application, runner
 from makegood_adapters.http.callers import Gate
 from makegood_adapters.job_types import load_catalog
 from makegood_adapters.logs import REQUEST_ID
@@ -248,39 +246,3 @@ class TestMetrics:
             assert "makegood_jobs" not in found
             assert found["makegood_http_connections"][()] >= 1
             proxy.resume()
-
-
-async def test_streams_end_when_the_service_does() -> None:
-    """Nobody has to wait for a reader of events: the answer ends, the server is gone at once."""
-    streams, ended = OpenStreams(), asyncio.Event()
-
-    async def events(request: web.Request) -> web.StreamResponse:
-        reply = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await reply.prepare(request)
-        try:
-            await reply.write(b": hello\n\n")
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-        return reply
-
-    app = application()
-    app.on_response_prepare.append(streams.note)
-    app.on_shutdown.append(streams.end)
-    app.add_routes([web.get("/events", events)])
-    server = runner(app)
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    port = server.addresses[0][1]
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{port}/events") as reply,
-        asyncio.timeout(10),  # requests under way would be waited for longer
-    ):
-        assert await reply.content.readline() == b": hello\n"
-        assert len(streams) == 1
-        await server.cleanup()
-        with pytest.raises(aiohttp.ClientPayloadError):
-            await reply.content.read()
-    assert ended.is_set()
-    assert len(streams) == 0

@@ -6,23 +6,19 @@ from makegood_adapters.http.guard import Bounds, Guard, GuardedSite
 from makegood_adapters.http.health import health_route, probe_routes
 from makegood_adapters.http.hooks_in import hook_routes
 from makegood_adapters.http.metrics import RequestMeasures, metrics_route
-from makegood_adapters.http.openapi import openapi
 from makegood_adapters.http.reach import problem_of_hooks
 from makegood_adapters.http.request_ids import request_ids, tell_id
-from makegood_adapters.http.streams import OpenStreams
 
 __all__ = [
     "Bounds",
     "Guard",
     "GuardedSite",
-    "OpenStreams",
     "RequestMeasures",
     "aiohttp_app",
     "application",
     "health_route",
     "hook_routes",
     "metrics_route",
-    "openapi",
     "probe_routes",
     "problem_of_hooks",
     "request_ids",
