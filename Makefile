@@ -5,7 +5,8 @@
 #   make bench   set up, then measure paid jobs against pgbench on this machine (ARGS="--seconds 5")
 #   make soak    the long form of the tests that search: more random stories, every crash point
 #   make chaos   10,000 paid jobs while everything goes wrong at once (ARGS="--jobs 1000 --seed 2")
-#   make lint    style, types and import rules only
+#   make lint    style, types, import rules and unsafe code only
+#   make audit   ask for known vulnerabilities of everything that is installed; needs the network
 #   make setup   .venv with the console script `makegood`; does nothing when it is up to date
 #   make clean   remove what the commands above made
 #
@@ -24,7 +25,7 @@ SOURCES := engine adapters tests docs/examples
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak bench chaos lint clean
+.PHONY: help setup demo test soak bench chaos lint audit clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -52,6 +53,13 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --quiet --check $(SOURCES)
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >.venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
+	@$(BIN)/bandit --quiet --recursive --severity-level high engine adapters
+
+# Strict: what could not be asked about is a failure, not a pass. Nothing is resolved or installed for it.
+audit: $(STAMP)
+	@if [ -n "$(UV)" ]; then "$(UV)" pip freeze --python $(BIN)/python --exclude-editable; \
+	else $(BIN)/python -m pip freeze --exclude-editable; fi >.venv/installed.txt
+	@$(BIN)/pip-audit --progress-spinner off --strict --disable-pip --no-deps --requirement .venv/installed.txt
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist makegood-demo

@@ -22,7 +22,14 @@ from makegood.lifecycle import BaseJob
 from makegood.machine.projections import mermaid
 from makegood.settings import Settings
 from makegood_adapters.access import AuthConfig, LimitsConfig
-from makegood_adapters.config import AccountConfig, S3Config, ServiceConfig, WebhooksConfig, load_config
+from makegood_adapters.config import (
+    AccountConfig,
+    HttpConfig,
+    S3Config,
+    ServiceConfig,
+    WebhooksConfig,
+    load_config,
+)
 from makegood_adapters.runninghub.simulator import Simulator
 from tests.s3_server import a_bucket
 
@@ -136,6 +143,17 @@ def test_the_bucket_of_a_page_is_a_configuration(tmp_path: Path) -> None:
     assert (config.blobs, config.s3.region) == ("s3://studio/makegood", "eu-central-1")
 
 
+def test_the_keys_of_a_page_are_a_configuration(tmp_path: Path) -> None:
+    text = (HOUSE / "docs" / "how-to" / "run-the-service.md").read_text("utf-8")
+    [shown] = [body for kind, body in BLOCK.findall(text) if kind == "toml"]
+    for name in ("database_url", "runninghub_key"):
+        (tmp_path / name).write_text("postgresql://localhost/none\n")
+    path = tmp_path / "makegood.toml"
+    path.write_text(shown.replace("/run/secrets", str(tmp_path)))
+    config = load_config(path)
+    assert (config.http.connections_max, config.accounts[0].name) == (2000, "main")
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if "```sql" in p.read_text("utf-8")], ids=lambda p: p.stem)
 async def test_the_sql_of_a_page_can_be_executed_by_the_owner(page: Path, database: str) -> None:
     sql = [text for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == "sql"]
@@ -221,12 +239,16 @@ def test_the_configuration_file_names_every_key_with_its_default() -> None:
     text, given = path.read_text("utf-8"), tomllib.loads(path.read_text("utf-8"))
     for key, info in ServiceConfig.model_fields.items():
         assert re.search(rf"^\s*(# )?\[*{key}\b", text, re.MULTILINE), f"{key} is not explained"
-        if key in given and key not in ("database_url", "engine", "deadlines"):
+        if key in given and key not in ("database_url", "engine", "deadlines", "http"):
             assert str(given[key]) == str(info.default), key
     for key in S3Config.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"s3.{key} is not explained"
     for key in WebhooksConfig.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"webhooks.{key} is not explained"
+    for key, info in HttpConfig.model_fields.items():
+        shown = re.search(rf"^# {key} = (.*?) +#", text, re.MULTILINE)
+        assert shown, f"http.{key} is not explained"
+        assert tomllib.loads(f"it = {shown[1]}")["it"] == HttpConfig().model_dump(mode="json")[key], info
     for key in AccountConfig.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"accounts.{key} is not explained"
     for key in (*AuthConfig.model_fields, *LimitsConfig.model_fields):

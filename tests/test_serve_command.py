@@ -20,6 +20,7 @@ import pytest
 
 from makegood_adapters.cli.serve.parent import Parent
 
+HOUSE = Path(__file__).resolve().parent.parent
 PROGRAM = Path(sys.executable).with_name("makegood")
 #: What takes so long has failed; nothing waits so long on purpose.
 PATIENCE_SECONDS = 60.0
@@ -53,6 +54,14 @@ class Service:
             ):
                 return await reply.json()
         return None
+
+    async def ask(self, path: str) -> tuple[int, Any]:
+        """Return status and body of what *path* says."""
+        async with (
+            aiohttp.ClientSession(trust_env=False) as session,
+            session.get(f"http://127.0.0.1:{self.port}{path}") as reply,
+        ):
+            return reply.status, await reply.json()
 
     async def workers(self) -> list[asyncpg.Record]:
         return await self.plain.fetch("select * from makegood.worker order by number")
@@ -88,13 +97,14 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, dsn: str, *words: str, more: str = "", **settings: Any
+    folder: Path, dsn: str, *words: str, more: str = "", log_format: str = "text", **settings: Any
 ) -> AsyncIterator[Service]:
     port, log = free_port(), folder / "log"
     engine = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
     engine = engine.replace("{port}", str(port))
     (folder / "service.toml").write_text(
-        f'database_url = "{dsn}"\nport = {port}\nblobs = "{folder / "files"}"\n{more}\n[engine]\n{engine}'
+        f'database_url = "{dsn}"\nport = {port}\nblobs = "{folder / "files"}"\nlog_format = "{log_format}"\n'
+        f"{more}\n[engine]\n{engine}"
     )
     plain = await asyncpg.connect(dsn)
     with log.open("wb") as file:
@@ -161,12 +171,25 @@ async def test_processes_whose_parent_is_killed_end_in_order(database: str, tmp_
 
 
 async def test_one_mistake_is_told_once_and_nothing_is_started_again(database: str, tmp_path: Path) -> None:
-    more = '[[accounts]]\nname = "main"\nprovider = "unheard-of"\napi_key = "k"\n'
+    more = 'tools = "nowhere"\n'
     async with serving(tmp_path, database, "--workers", "3", more=more) as service:
         assert await service.ended() == 2
+        assert service.log.count("makegood: The tools folder nowhere cannot be used") == 1
+        assert "start again" not in service.log
+
+
+async def test_a_configuration_that_is_not_safe_is_refused_before_anything_is_opened(
+    empty_database: str, tmp_path: Path
+) -> None:
+    more = 'host = "0.0.0.0"\n[auth]\njwt_secret = "short-secret"\n'
+    async with serving(tmp_path, empty_database, more=more) as service:
+        assert await service.ended() == 2
         [line] = service.log.splitlines()
-        assert line.startswith("makegood: ")
-        assert "unheard-of" in line
+        assert line.startswith(
+            "makegood: The configuration is not safe to serve with. auth.jwt_secret: has 12"
+        )
+        assert "short-secret" not in line
+        assert not await service.plain.fetchval("select to_regclass('makegood.job') is not null")
 
 
 async def test_a_port_in_use_is_told_before_anything_starts(database: str, tmp_path: Path) -> None:
@@ -232,6 +255,46 @@ async def test_nothing_new_is_begun_while_a_slow_request_delays_the_end(
         await service.until(drains, "the end begins")
         writer.close()
         assert await service.ended() == 0
+
+
+async def test_whoever_asks_learns_that_the_end_begins_before_it_comes(database: str, tmp_path: Path) -> None:
+    """While `leave_seconds` pass, requests are answered and `/readyz` sends balancers elsewhere."""
+    async with serving(tmp_path, database, more="[http]\nleave_seconds = 600") as service:
+        await service.until(service.health, "an answer")
+        assert await service.ask("/readyz") == (200, {"ok": True, "reasons": []})
+        service.process.send_signal(signal.SIGTERM)
+        await service.logs("stopping")
+        assert await service.ask("/readyz") == (503, {"ok": False, "reasons": ["the service is being ended"]})
+        assert (await service.ask("/livez"))[0] == 200
+        service.process.send_signal(signal.SIGTERM)
+        assert await service.ended() == 128 + signal.SIGTERM
+
+
+async def test_what_cannot_be_loaded_disables_itself_and_the_service_goes_on(
+    database: str, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    good = (HOUSE / "docs" / "examples" / "new_app.toml").read_text("utf-8")
+    (tools / "a.toml").write_text(good)
+    (tools / "b.toml").write_text("name = ")
+    more = 'tools = "tools"\n' + "".join(
+        f'[[accounts]]\nname = "{name}"\nprovider = "{provider}"\napi_key = "a-secret-of-{name}"\n{url}'
+        for name, provider, url in (
+            ("elsewhere", "unheard-of", ""),
+            ("odd", "replicate", 'base_url = "no-address"\n'),
+            ("main", "runninghub", 'base_url = "http://127.0.0.1:1"\n'),
+        )
+    )
+    async with serving(tmp_path, database, more=more) as service:
+        await service.until(service.health, "an answer")
+        body = await service.health()
+        assert body["left_out"] == ["tool file: b.toml", "account: elsewhere", "account: odd"]
+        assert [*body["accounts"]] == ["main"]
+        assert (await service.ask("/readyz"))[0] == 200
+        for told in ("the tool file 'b.toml' is not used: ", "the account 'elsewhere' is not used: it is at"):
+            assert told in service.log
+        assert "a-secret-of" not in service.log
 
 
 PROGRAM_OF_A_CHILD = f"""#!{sys.executable}

@@ -1,7 +1,7 @@
 """Open the provider accounts of the configuration: at RunningHub, Replicate, or at what a plugin brings."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import aiohttp
 
@@ -12,6 +12,7 @@ from makegood_adapters.plugins import OpenProvider, Plugins
 from makegood_adapters.replicate import open_account as replicate
 from makegood_adapters.runninghub import Patience, RunningHub, RunningHubClient, open_session
 
+ACCOUNT = "account"
 _RUNNINGHUB, _REPLICATE = "runninghub", "replicate"
 _OPTIONS = {"api", "upload_api", "auth_mode", "calls_per_second"}
 
@@ -20,7 +21,8 @@ _OPTIONS = {"api", "upload_api", "auth_mode", "calls_per_second"}
 async def open_accounts(
     accounts: Iterable[AccountConfig], plugins: Plugins
 ) -> AsyncIterator[dict[ProviderAccount, Provider]]:
-    """Give the provider of each account. Raises ConfigurationError for one that cannot be used."""
+    """Give the provider of each account. One that cannot be used is left out and noted in `plugins.broken`:
+    its jobs wait, and those of the others go on."""
     accounts = list(accounts)
     named = {account.name: account for account in accounts}
     async with AsyncExitStack() as stack:
@@ -34,23 +36,6 @@ async def open_accounts(
         openers = {**plugins.providers, **ours}
         providers: dict[ProviderAccount, Provider] = {}
         for account in accounts:
-            if account.provider not in openers:
-                raise ConfigurationError(
-                    f"Account {account.name!r} is at {account.provider!r}, which no installed plugin brings; "
-                    f"there is {', '.join(sorted(openers))}."
-                )
-            if account.provider != _RUNNINGHUB and (wrong := sorted(_OPTIONS & account.model_fields_set)):
-                raise ConfigurationError(
-                    f"Account {account.name!r} is at {account.provider!r}, and {wrong[0]} is an option of "
-                    "RunningHub: remove it."
-                )
-            # The default is an address of RunningHub, which another provider can do nothing with.
-            told = account.provider == _RUNNINGHUB or "base_url" in account.model_fields_set
-            opened = openers[account.provider](
-                name=account.name,
-                base_url=account.base_url if told else "",
-                api_key=account.api_key.get_secret_value(),
-            )
             known = ProviderAccount(
                 name=account.name,
                 pool=account.pool,
@@ -59,10 +44,34 @@ async def open_accounts(
                 exclusive=account.exclusive,
             )
             try:
+                opened = _opened(account, openers)
                 providers[known] = await stack.enter_async_context(opened)
-            except ValueError as error:
-                raise ConfigurationError(f"Account {account.name!r} cannot be used: {error}") from None
+            except (ConfigurationError, ValueError) as error:
+                plugins.leave_out(ACCOUNT, account.name, ConfigurationError(str(error)))
+            except Exception as error:  # whatever a plugin does while it opens its account
+                plugins.leave_out(ACCOUNT, account.name, error)
         yield providers
+
+
+def _opened(
+    account: AccountConfig, openers: Mapping[str, OpenProvider]
+) -> AbstractAsyncContextManager[Provider]:
+    if account.provider not in openers:
+        raise ConfigurationError(
+            f"it is at {account.provider!r}, which no installed plugin brings; "
+            f"there is {', '.join(sorted(openers))}."
+        )
+    if account.provider != _RUNNINGHUB and (wrong := sorted(_OPTIONS & account.model_fields_set)):
+        raise ConfigurationError(
+            f"it is at {account.provider!r}, and {wrong[0]} is an option of RunningHub: remove it."
+        )
+    # The default is an address of RunningHub, which another provider can do nothing with.
+    told = account.provider == _RUNNINGHUB or "base_url" in account.model_fields_set
+    return openers[account.provider](
+        name=account.name,
+        base_url=account.base_url if told else "",
+        api_key=account.api_key.get_secret_value(),
+    )
 
 
 def runninghub_of(session: aiohttp.ClientSession, account: AccountConfig) -> RunningHub:

@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any, Protocol
 
 from makegood.catalog import Catalog
-from makegood.errors import DeclarationError
+from makegood.errors import DeclarationError, MakegoodError
 from makegood.lifecycle import BaseJob
 from makegood.machine.kinds import registered
 from makegood.ports import Provider
@@ -32,7 +32,8 @@ class OpenProvider(Protocol):
 
 @dataclass(slots=True)
 class Plugins:
-    """What was found. `broken` names each plugin that is left out, as `group: name`, with the reason."""
+    """What was found. `broken` names each plugin that is left out, as `group: name`, with the reason; so are
+    tool files and accounts, which disable only themselves, too."""
 
     job_types: dict[str, tuple[type[BaseJob], ...]] = field(default_factory=dict)
     providers: dict[str, OpenProvider] = field(default_factory=dict)
@@ -55,10 +56,13 @@ class Plugins:
     def leave_out(self, group: str, name: str, error: BaseException) -> None:
         """Note and log, once, why a plugin is not used."""
         told = " ".join(str(error).split()) or "no reason is given"
-        if not isinstance(error, (DeclarationError, _WrongObject)):
+        if not isinstance(error, (MakegoodError, _WrongObject)):
             told = f"{type(error).__name__}: {told}"
         self.broken[f"{group}: {name}"] = told
-        log.error("the plugin %r of %s is not used: %s", name, group, told)
+        if group in (JOB_TYPES, PROVIDERS):
+            log.error("the plugin %r of %s is not used: %s", name, group, told)
+        else:
+            log.error("the %s %r is not used: %s", group, name, told)
 
 
 class _WrongObject(Exception):

@@ -78,3 +78,8 @@ async def open_scripted(*, name: str, base_url: str, api_key: str) -> AsyncItera
 
 def open_nothing(name: str) -> None:
     """Take too little."""
+
+
+def open_badly(*, name: str, base_url: str, api_key: str) -> object:
+    """Break."""
+    return 1 // len(base_url)

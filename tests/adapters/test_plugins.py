@@ -10,14 +10,15 @@ import pytest
 from makegood import DeclarationError
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.accounts import open_accounts
-from makegood_adapters.config import AccountConfig, ConfigurationError, ServiceConfig
+from makegood_adapters.config import AccountConfig, ServiceConfig
+from makegood_adapters.job_types import load_catalog
 from makegood_adapters.plugins import JOB_TYPES, PROVIDERS, Plugins, load_plugins
-from makegood_adapters.service import load_catalog
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from tests.adapters import plugged
 from tests.adapters.toolfile_machines import PORTRAIT
 
 HERE = "tests.adapters.plugged"
+HOUSE = Path(__file__).resolve().parents[2]
 
 
 def types(**points: str) -> list[EntryPoint]:
@@ -116,6 +117,25 @@ class TestService:
         with pytest.raises(DeclarationError, match="'in_revue' is not a state with a deadline"):
             load_catalog(service(tools=tmp_path, deadlines={"in_revue": 60}), Plugins())
 
+    def test_a_tool_file_that_cannot_be_used_is_left_out_with_its_deadlines(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        good = (HOUSE / "docs" / "examples" / "new_app.toml").read_text("utf-8")
+        (tmp_path / "a.toml").write_text(good)
+        (tmp_path / "b.toml").write_text(good)
+        (tmp_path / "c.toml").write_text(good.replace("price = 20", "prize = 20"))
+        (tmp_path / "d.toml").write_text(good.replace('"base@1"', '"portrait@1"'))
+        (tmp_path / "e.toml").write_text(PORTRAIT.replace("version = 1", "version = zero"))
+        plugins = Plugins()
+        catalog = load_catalog(service(tools=tmp_path, deadlines={"queued": 7, "in_review": 60}), plugins)
+        assert catalog.names == ["sharpen"]
+        names = [f"tool file: {name}.toml" for name in "bcde"]
+        assert [*plugins.broken] == [*sorted(names), "deadline: in_review"]
+        assert "a.toml and b.toml have the same name 'sharpen'" in plugins.broken[names[0]]
+        assert "c.toml:" in plugins.broken[names[1]]
+        assert "no file here declares 'portrait@1'" in plugins.broken[names[2]]
+        assert caplog.text.count("is not used: ") == 5
+
 
 class TestProviders:
     async def test_an_account_may_be_at_a_provider_of_a_plugin(self) -> None:
@@ -127,18 +147,29 @@ class TestProviders:
 
     async def test_what_is_wrong_with_an_account_is_told(self) -> None:
         plugins = load_plugins([EntryPoint("scripted", f"{HERE}:open_scripted", PROVIDERS)])
-        with pytest.raises(
-            ConfigurationError, match="Account 'main' cannot be used: the key of main does not"
-        ):
-            async with open_accounts([account(api_key="no")], plugins):
-                pass
+        accounts = [account(api_key="no"), account(name="other", provider="runninghub")]
+        async with open_accounts(accounts, plugins) as providers:
+            assert [known.name for known in providers] == ["other"]
+        [(name, told)] = plugins.broken.items()
+        assert name == "account: main"
+        assert told.startswith("the key of main does not")
 
-    async def test_a_provider_that_nobody_brings_is_told(self) -> None:
-        with pytest.raises(
-            ConfigurationError, match=r"is at 'scripted', which no .*there is replicate, runninghub\."
-        ):
-            async with open_accounts([account()], Plugins()):
-                pass
+    async def test_a_provider_that_nobody_brings_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        plugins = Plugins()
+        async with open_accounts([account()], plugins) as providers:
+            assert providers == {}
+        told = plugins.broken["account: main"]
+        assert (
+            told == "it is at 'scripted', which no installed plugin brings; there is replicate, runninghub."
+        )
+        assert f"the account 'main' is not used: {told}" in caplog.text
+
+    async def test_a_plugin_that_breaks_while_it_opens_an_account_disables_only_that(self) -> None:
+        plugins = load_plugins([EntryPoint("scripted", f"{HERE}:open_badly", PROVIDERS)])
+        accounts = [account(), account(name="other", provider="runninghub")]
+        async with open_accounts(accounts, plugins) as providers:
+            assert [known.name for known in providers] == ["other"]
+        assert plugins.broken == {"account: main": "ZeroDivisionError: integer division or modulo by zero"}
 
     @pytest.mark.parametrize(
         ("value", "why"),
@@ -156,6 +187,6 @@ class TestProviders:
     async def test_an_option_of_runninghub_at_another_provider_is_told(self, option: str) -> None:
         plugins = load_plugins([EntryPoint("scripted", f"{HERE}:open_scripted", PROVIDERS)])
         value: object = {"api": "v2", "upload_api": "v1", "auth_mode": "body"}.get(option, 5)
-        with pytest.raises(ConfigurationError, match=f"at 'scripted', and {option} is an option of Running"):
-            async with open_accounts([account(**{option: value})], plugins):
-                pass
+        async with open_accounts([account(**{option: value})], plugins) as providers:
+            assert providers == {}
+        assert f"{option} is an option of RunningHub: remove it" in plugins.broken["account: main"]

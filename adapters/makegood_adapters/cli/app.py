@@ -12,9 +12,11 @@ from makegood_adapters.cli.audit.command import audit
 from makegood_adapters.cli.bench.command import bench
 from makegood_adapters.cli.chaos.command import chaos
 from makegood_adapters.cli.check import check
+from makegood_adapters.cli.configuration import configuration
 from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.graph import graph
+from makegood_adapters.cli.init.command import init
 from makegood_adapters.cli.key import key
 from makegood_adapters.cli.openapi import openapi
 from makegood_adapters.cli.rules import limit, pause, resume, rules
@@ -37,7 +39,9 @@ app.command(bench)
 app.command(chaos)
 app.command(audit)
 app.command(settle)
+app.command(init)
 app.command(serve)
+app.command(configuration, name="config")
 app.command(top)
 app.command(simulate)
 app.command(doctor)

@@ -18,10 +18,10 @@ from makegood_adapters.cli.audit.dossier import Dossier, collect
 from makegood_adapters.cli.audit.explain import explain, job_id_of
 from makegood_adapters.cli.database import CONFIG, find_dsn
 from makegood_adapters.config import load_config
+from makegood_adapters.job_types import load_catalog
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.plugins import load_plugins
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.service import load_catalog
 
 
 async def settle(

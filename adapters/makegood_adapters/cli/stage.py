@@ -116,6 +116,7 @@ class EngineProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self._log, self._config = log, folder / f"engine-{self.port}.toml"
         keys: dict[str, str | float] = {"database_url": dsn, "port": self.port, "blobs": str(blobs)}
+        keys["log_format"] = "text"
         engine: dict[str, str | float] = {"webhook_base_url": self.url, **settings}
         text = _toml(keys) + "[deadlines]\n" + _toml(deadlines) + "[engine]\n" + _toml(engine)
         self._config.write_text(text)

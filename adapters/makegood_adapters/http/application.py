@@ -22,6 +22,10 @@ BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS = 10.0
 #: Longest time for the answers to requests under way when the service ends.
 _ANSWER_SECONDS = 15.0
+#: Of a head of a request: the first line and each header (tokens are long), and how many headers.
+_LINE_BYTES_MAX, _HEADERS_MAX = 8_190, 100
+#: Longer than proxies keep a connection without a request, so that it is they who close it.
+IDLE_SECONDS = 75.0
 RETRY_AFTER_SECONDS = 5
 
 
@@ -165,20 +169,29 @@ def _finite(text: str) -> float:
     return value
 
 
-def application() -> web.Application:
-    """Return an application without routes whose every reply, also to an unknown path, is JSON."""
-    return web.Application(middlewares=[contain_errors()])
+def application(*outer: Middleware) -> web.Application:
+    """Return an application without routes whose every reply, also to an unknown path, is JSON; *outer*
+    middlewares, the outermost first, see only replies."""
+    return web.Application(middlewares=[*outer, contain_errors()])
 
 
-def runner(app: web.Application) -> web.AppRunner:
+def runner(app: web.Application, *, idle_seconds: float = IDLE_SECONDS) -> web.AppRunner:
     """Return a runner for *app* that writes no address of a request into a log.
 
     Addresses hold webhook tokens, and some clients put keys into the query. aiohttp's own access log
     would write them, and so would its report of a request that it cannot parse. At the end, requests under
-    way have longer to be answered than a body has to arrive.
+    way have longer to be answered than a body has to arrive. A connection on which nothing comes for
+    *idle_seconds* is closed; heads of requests are bounded.
     """
     return web.AppRunner(
-        app, access_log_class=AccessLog, logger=_ServerLog(log), shutdown_timeout=_ANSWER_SECONDS
+        app,
+        access_log_class=AccessLog,
+        logger=_ServerLog(log),
+        shutdown_timeout=_ANSWER_SECONDS,
+        keepalive_timeout=idle_seconds,
+        max_line_size=_LINE_BYTES_MAX,
+        max_field_size=_LINE_BYTES_MAX,
+        max_headers=_HEADERS_MAX,
     )
 
 

@@ -1,7 +1,8 @@
-"""How the process and its provider accounts are doing, for load balancers and people."""
+"""How the process and its provider accounts are doing, for load balancers, service managers and people."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Protocol
@@ -28,14 +29,41 @@ class Listening(Protocol):
     reconnects: int
 
 
+def probe_routes(
+    engine: Engine, not_ready: Callable[[], Awaitable[list[str]]], leaving: Callable[[], bool]
+) -> list[web.RouteDef]:
+    """Return the routes `GET /livez` and `GET /readyz`; *leaving* tells whether the service is being ended.
+
+    `/livez` is 503 only where a new process is the remedy: a loop has come to an end though nobody ended
+    it. It never asks the database, and a turn that hangs is no reason, since it may hang on the database.
+    `/readyz` is 503 with the reasons that *not_ready* finds: then no requests should be sent here.
+    """
+
+    async def live(_: web.Request) -> web.Response:
+        over = sorted(name for name, state in engine.health.items() if state.over)
+        if over and not leaving():
+            return web.json_response({"ok": False, "over": over}, status=503)
+        return web.json_response({"ok": True})
+
+    async def ready(_: web.Request) -> web.Response:
+        reasons = await not_ready()
+        return web.json_response({"ok": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+
+    return [web.get("/livez", live), web.get("/readyz", ready)]
+
+
 def health_route(
-    engine: Engine, wakeups: Listening | None = None, worker: WorkerName | None = None
+    engine: Engine,
+    wakeups: Listening | None = None,
+    worker: WorkerName | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> web.RouteDef:
     """Return the route `GET /health`: 200 while every loop takes its turns and the store answers, else 503.
 
     A loop that hangs in one turn is a 503, too. An account that cannot be used is shown and is no reason for
     one: another process would not help; nor are *wakeups* that are lost, since every loop goes on at its
-    interval. *worker* tells which of several processes on one port has answered.
+    interval. *worker* tells which of several processes on one port has answered, *left_out* what disabled
+    itself at the start; why is in the log, and `makegood doctor` says what to do.
     """
 
     async def health(_: web.Request) -> web.Response:
@@ -55,6 +83,7 @@ def health_route(
             "loops": loops,
             "wakeups": _wakeups(wakeups),
             "accounts": accounts,
+            "left_out": [*(left_out or {}), *(f"job type: {name}" for name in engine.refused)],
         }
         return web.json_response(body, status=200 if ok else 503)
 

@@ -26,6 +26,16 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenJobs:
+    """The jobs of one type in one state, and for how many seconds the oldest is in it."""
+
+    type: str
+    state: str
+    jobs: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """One look: processes, accounts, the queue by lane, open jobs by state (how many, and since when the
     oldest is in it), and jobs a minute that were accepted, completed, failed and cancelled."""
@@ -52,6 +62,11 @@ async def overview(store: PostgresStore) -> Overview:
         states={row["state"]: (row["jobs"], row["oldest"]) for row in states},
         rates=_rates(moves, at),
     )
+
+
+async def open_jobs(store: PostgresStore) -> list[OpenJobs]:
+    """Count the jobs that are not over. Raises StoreUnavailable."""
+    return [OpenJobs(**dict(row)) for row in await store.read("overview/open_jobs")]
 
 
 def _rates(moves: Sequence[asyncpg.Record], at: datetime) -> dict[str, float]:

@@ -143,6 +143,12 @@ class PostgresStore:
         """Return the rows of the statement of this name, which only reads."""
         return await self._database.fetch(statement(name), *arguments)
 
+    async def schema_problem(self) -> str | None:
+        """Return why this release cannot work with the schema as it is, None if it can. Raises
+        StoreUnavailable."""
+        [row] = await self.read("overview/schema")
+        return _outdated(row["reached"])
+
     async def audit(self, *, owner: str | None = None, owners_max: int = 20, rows_max: int = 100) -> Audit:
         """See `Store.audit`."""
         return await audit(self._auditing, owner, owners_max, rows_max)
@@ -220,11 +226,15 @@ async def _check_server(pool: asyncpg.Pool) -> None:
             reached = await connection.fetchval("select max(version) from makegood.migration")
         except asyncpg.InsufficientPrivilegeError as error:
             raise StoreUnavailable(missing_right(error)) from None
+    if problem := _outdated(reached):
+        raise StoreUnavailable(problem)
+
+
+def _outdated(reached: int) -> str | None:
     newest = load()[-1].version
-    if reached < newest:
-        raise StoreUnavailable(
-            f"The database is at migration {reached}, this release needs {newest}: " + _BY_THE_OWNER
-        )
+    if reached >= newest:
+        return None
+    return f"The database is at migration {reached}, this release needs {newest}: " + _BY_THE_OWNER
 
 
 _BY_THE_OWNER = "run `makegood migrate` as its owner, or open the store with update_schema=True, once."

@@ -225,7 +225,7 @@ class PostgresWakeups:
 
     async def _check_hearing(self) -> None:
         """Warn where LISTEN is taken and nothing ever comes: nobody else would tell."""
-        if await _deaf(self._dsn):
+        if await deaf(self._dsn):
             log.warning(
                 "wake-ups between processes do not arrive, and loops go on at their interval: a pooler that "
                 "lends connections by transaction cannot carry them. Give them an address that leads to the "
@@ -245,7 +245,7 @@ class PostgresWakeups:
         self._something.set()
 
 
-async def _deaf(dsn: str) -> bool:
+async def deaf(dsn: str) -> bool:
     """Try with two connections whether one that listens and is idle hears the other."""
     channel, heard = f"{CHANNEL}_{uuid4().hex}", asyncio.Event()
     async with AsyncExitStack() as stack:

@@ -72,25 +72,31 @@ def load_tools(folder: Path, guards: Guards = _NO_GUARDS) -> list[type[BaseJob]]
 
     *guards* are the functions, by name, that files may name for their events.
     """
-    if not folder.is_dir():
-        told = "there is no such folder; create it or name another one"
-        raise DeclarationError(f"The tools folder {folder}", [Problem("MG501", told)])
-    paths = sorted(folder.glob("*.toml"))
-    if not paths:
-        told = "it holds no *.toml file; put one file for each tool into it or name another folder"
-        raise DeclarationError(f"The tools folder {folder}", [Problem("MG501", told)])
-    loader = _Loader(guards)
-    types: dict[str, type[ToolJob]] = {}
-    problems: list[object] = []
-    for path in paths:
-        try:
-            types[path.name] = loader.load(path)
-        except DeclarationError as error:
-            problems += error.problems
+    types, left_out = _read_all(folder, guards)
+    problems = [problem for error in left_out.values() for problem in error.problems]
     problems += _taken_twice(types)
     if problems:
         raise DeclarationError(f"The tools folder {folder}", problems)
     return list(types.values())
+
+
+def usable_tools(
+    folder: Path, guards: Guards = _NO_GUARDS
+) -> tuple[list[type[BaseJob]], dict[str, DeclarationError]]:
+    """Read every *.toml in *folder*, by name, and return the job types of those that can be used, and of the
+    others, by the name of the file, what is wrong with them.
+
+    Of two files that take the same name, table or function the later one is left out. DeclarationError if the
+    folder is missing or has no file.
+    """
+    types, left_out = _read_all(folder, guards)
+    used: dict[str, type[ToolJob]] = {}
+    for file, found in types.items():
+        if twice := _taken_twice({**used, file: found}):
+            left_out[file] = DeclarationError(found.declared_at, twice)
+        else:
+            used[file] = found
+    return list(used.values()), dict(sorted(left_out.items()))
 
 
 def load_tool(path: Path, guards: Guards = _NO_GUARDS) -> type[ToolJob]:
@@ -107,6 +113,25 @@ def default_tools_folder() -> Path:
     if _PACKAGE.parent.name == "adapters" and checkout.is_dir():
         return checkout
     return _PACKAGE / "tools"
+
+
+def _read_all(folder: Path, guards: Guards) -> tuple[dict[str, type[ToolJob]], dict[str, DeclarationError]]:
+    if not folder.is_dir():
+        told = "there is no such folder; create it or name another one"
+        raise DeclarationError(f"The tools folder {folder}", [Problem("MG501", told)])
+    paths = sorted(folder.glob("*.toml"))
+    if not paths:
+        told = "it holds no *.toml file; put one file for each tool into it or name another folder"
+        raise DeclarationError(f"The tools folder {folder}", [Problem("MG501", told)])
+    loader = _Loader(guards)
+    types: dict[str, type[ToolJob]] = {}
+    left_out: dict[str, DeclarationError] = {}
+    for path in paths:
+        try:
+            types[path.name] = loader.load(path)
+        except DeclarationError as error:
+            left_out[path.name] = error
+    return types, left_out
 
 
 class _Loader:

@@ -270,11 +270,11 @@ class TestPoolers:
             assert word in told
 
     async def test_a_session_of_the_server_is_not_suspected(self, database: str) -> None:
-        assert await module._deaf(database) is False
+        assert await module.deaf(database) is False
 
     async def test_a_server_that_went_away_is_not_taken_for_a_pooler(self, proxy: Proxy) -> None:
         await proxy.refuse()
-        assert await module._deaf(proxy.dsn) is False
+        assert await module.deaf(proxy.dsn) is False
 
 
 class TestEnds:

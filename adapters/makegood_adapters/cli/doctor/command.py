@@ -1,4 +1,4 @@
-"""The command `makegood doctor`: key, money, limits, apps and webhooks, and one paid run on request."""
+"""The command `makegood doctor`: the whole service; or, of providers, more, and one paid run on request."""
 
 import json
 import sys
@@ -15,13 +15,15 @@ from makegood import BaseJob
 from makegood.errors import InvalidRequest, UnknownJobType
 from makegood_adapters.accounts import runninghub_of
 from makegood_adapters.cli.doctor import trial
+from makegood_adapters.cli.doctor.checks import Mark
 from makegood_adapters.cli.doctor.findings import Findings
 from makegood_adapters.cli.doctor.provider import examine, wanted
 from makegood_adapters.cli.doctor.webhook import look
+from makegood_adapters.cli.doctor.whole import examine_service
 from makegood_adapters.config import AccountConfig, ConfigurationError, ServiceConfig, load_config
+from makegood_adapters.job_types import load_catalog
 from makegood_adapters.plugins import load_plugins
 from makegood_adapters.runninghub import RunningHub, open_session
-from makegood_adapters.service import load_catalog
 
 _RUNNINGHUB = "runninghub"
 _DATABASE_SECONDS, _HOOK_SECONDS = 5.0, 10.0
@@ -38,15 +40,19 @@ async def doctor(
     input: Annotated[list[str] | None, Parameter(name="--input", metavar="NAME=VALUE", negative="")] = None,
     seconds: float = 900.0,
     webhook: Annotated[str | None, Parameter(name="--webhook", metavar="TASK")] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Look whether what is configured works, seen from here; the exit status is 1 if something does not.
 
-    Without --run nothing is created and nothing costs anything. Keys are never printed.
+    Without --provider it looks at everything that `makegood serve` needs: configuration, database, rights,
+    wake-ups, files, job types, accounts, webhooks. Without --run no task is created and nothing costs
+    anything. Keys are never printed.
 
     Parameters
     ----------
     provider
-        Look at the accounts at RunningHub: keys, balances, limits, load, apps, and the webhooks' address.
+        Look closely at the accounts at RunningHub: keys, balances, limits, load, apps, and the webhooks'
+        address.
     config
         The configuration file of the service.
     account
@@ -62,11 +68,32 @@ async def doctor(
     webhook
         Tell what became of the webhook of this task of RunningHub's, and have it sent again if it did not
         arrive. Of several accounts, name the task's with --account.
+    json
+        Tell what was found as one JSON object; without --provider.
     """
     if not provider:
-        raise InvalidRequest("makegood doctor looks at what it is told to: add --provider.")
+        if any(each is not None for each in (account, run, image, input, webhook)):
+            raise InvalidRequest(
+                "--account, --run, --image, --input and --webhook belong to --provider: add it."
+            )
+        await _whole(config, json)
+        return
+    if json:
+        raise InvalidRequest("--json tells of the whole service: leave --provider out.")
     if run is None and (image is not None or input):
         raise InvalidRequest("--image and --input are what --run sends: add --run TOOL.")
+    await _providers(config, account, run, image, input or (), seconds, webhook)
+
+
+async def _providers(
+    config: Path,
+    account: str | None,
+    run: str | None,
+    image: Path | None,
+    given: Sequence[str],
+    seconds: float,
+    webhook: str | None,
+) -> None:
     configured = load_config(config)
     types = list(load_catalog(configured, load_plugins()))
     accounts = _chosen(configured, account)
@@ -74,7 +101,7 @@ async def doctor(
         names = ", ".join(each.name for each in accounts)
         raise InvalidRequest(f"Whose task is {webhook}? Name its account with --account: {names}.")
     tool = _tool(types, run) if run else None
-    trial_of_tool = trial.prepare(tool, image, _pairs(input or ())) if tool else None
+    trial_of_tool = trial.prepare(tool, image, _pairs(given)) if tool else None
     paying = next((a for a in accounts if tool and a.pool == tool.pool), None)
     if tool and paying is None:
         raise InvalidRequest(f"{tool.name} runs in the pool {tool.pool!r}, in which no such account is.")
@@ -94,6 +121,16 @@ async def doctor(
         await _webhooks(session, configured, found)
     found.head("everything that was looked at works" if not found.bad else f"problems: {found.bad}")
     if found.bad:
+        sys.exit(1)
+
+
+async def _whole(config: Path, as_json: bool) -> None:
+    checks = await examine_service(config)
+    if as_json:
+        checks.print_json()
+    else:
+        checks.print_table()
+    if checks.count(Mark.FAIL):
         sys.exit(1)
 
 

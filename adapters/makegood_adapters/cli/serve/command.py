@@ -1,11 +1,10 @@
 """The command `makegood serve`."""
 
 import asyncio
-import logging
 import os
+import resource
 import socket
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +14,14 @@ from makegood.errors import InvalidRequest
 from makegood.ports import WorkerName
 from makegood_adapters.cli.serve.parent import LineToParent, Parent
 from makegood_adapters.cli.serve.signals import obey_signals
-from makegood_adapters.config import WORKERS_MAX, ServiceConfig, load_config
+from makegood_adapters.config import WORKERS_MAX, ServiceConfig, load_config, secrets_of
+from makegood_adapters.front import bind, release
+from makegood_adapters.logs import set_up_logs
 from makegood_adapters.postgres.store import bring_up_to_date
-from makegood_adapters.service import bind
 from makegood_adapters.service import serve as run_service
+
+#: Files that are open besides connections: those of results under way, sockets to providers, the log.
+_DESCRIPTORS = 1_000
 
 
 async def serve(
@@ -44,12 +47,11 @@ async def serve(
     listener
         The socket that the parent has bound.
     """
-    mark = f" [{number}]" if number else ""
-    form = f"%(asctime)s %(levelname)s{mark} %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form)
     if workers is not None and not 1 <= workers <= WORKERS_MAX:
         raise InvalidRequest(f"--workers takes 1 to {WORKERS_MAX}, not {workers}.")
     read = load_config(config)
+    set_up_logs(read.log_format, read.log_level, secrets=secrets_of(read), number=number)
+    _raise_descriptors(read)
     count = workers or read.workers
     if listener is not None:
         await _one(read, number, socket.socket(fileno=listener))
@@ -65,7 +67,7 @@ async def _one(config: ServiceConfig, number: int, listener: socket.socket | Non
     line = LineToParent(stopping)
     if listener is not None:
         await line.open()
-    name = WorkerName(host=socket.gethostname(), pid=os.getpid(), number=number, version=_release())
+    name = WorkerName(host=socket.gethostname(), pid=os.getpid(), number=number, version=release())
     await run_service(config, stopping, worker=name, listener=listener, listening=line.listening)
 
 
@@ -82,8 +84,10 @@ async def _many(config: ServiceConfig, path: Path, count: int) -> int:
         return await parent.run(stopping)
 
 
-def _release() -> str:
-    try:
-        return version("makegood")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return "unknown"
+def _raise_descriptors(config: ServiceConfig) -> None:
+    """Let this process have as many files open as it may take connections, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = config.http.connections_max + config.database_connections_max + _DESCRIPTORS
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

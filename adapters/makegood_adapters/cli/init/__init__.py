@@ -1,0 +1,1 @@
+"""The command `makegood init`, which writes a configuration that works."""

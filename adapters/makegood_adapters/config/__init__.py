@@ -1,0 +1,27 @@
+"""Configuration of the service: config/makegood.toml, overridden by MAKEGOOD_* in the environment."""
+
+from makegood_adapters.config.keys import (
+    WORKERS_MAX,
+    AccountConfig,
+    ConfigurationError,
+    HttpConfig,
+    S3Config,
+    ServiceConfig,
+    WebhooksConfig,
+)
+from makegood_adapters.config.load import load_config
+from makegood_adapters.config.told import Told, secrets_of, told
+
+__all__ = [
+    "WORKERS_MAX",
+    "AccountConfig",
+    "ConfigurationError",
+    "HttpConfig",
+    "S3Config",
+    "ServiceConfig",
+    "Told",
+    "WebhooksConfig",
+    "load_config",
+    "secrets_of",
+    "told",
+]

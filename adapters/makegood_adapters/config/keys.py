@@ -1,0 +1,190 @@
+"""Every key of the configuration, with its type, its default and what it refuses."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from makegood.errors import MakegoodError
+from makegood.settings import Settings
+from makegood_adapters.access import AuthConfig, LimitsConfig
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("it has a character that is none of a name")
+    return name
+
+
+#: More is a slip of the hand, and the store could not keep it.
+_CAPACITY_MAX, _DRAINING_SECONDS_MAX = 1_000_000, 30 * 86_400
+#: Processes of one service; each has its own connections to the database.
+WORKERS_MAX = 64
+_LINK_SECRET_BYTES_MIN = 32
+_Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+
+class ConfigurationError(MakegoodError):
+    """The configuration cannot be used; the message names the key and what to do."""
+
+
+class AccountConfig(BaseModel):
+    """One account at a provider. Keys, balances and uploads of RunningHub's .cn and .ai are not shared.
+
+    What stands below `draining_seconds` is for RunningHub alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    name: _Name
+    provider: _Name = "runninghub"
+    pool: _Name = "runninghub"
+    capacity: int | None = Field(default=None, ge=0, le=_CAPACITY_MAX)
+    exclusive: bool = False
+    base_url: str = "https://www.runninghub.cn"
+    api_key: SecretStr
+    draining_seconds: float = Field(default=7200.0, gt=0, le=_DRAINING_SECONDS_MAX)
+    api: Literal["v1", "v2"] = "v1"
+    upload_api: Literal["v1", "v2"] = "v2"
+    auth_mode: Literal["both", "body", "bearer"] = "both"
+    calls_per_second: float | None = Field(default=None, gt=0)
+
+
+class S3Config(BaseModel):
+    """Where the bucket of `blobs = "s3://…"` is. Without keys: the AWS_* variables or the machine's role."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def both_or_neither(self) -> Self:
+        """Refuse half a key, and an address that is none."""
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key belong together; give both or neither")
+        if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError("endpoint must begin with http:// or https://")
+        return self
+
+
+class WebhooksConfig(BaseModel):
+    """Webhooks of ours to endpoints; how often and how long they are tried is told in `engine`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    send: bool = True
+    allow_private: bool = False
+
+
+class HttpConfig(BaseModel):
+    """What clients may take of the service: connections and time."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    connections_max: int = Field(default=10_000, ge=1)
+    connections_per_address_max: int = Field(default=500, ge=0)
+    head_seconds: float = Field(default=10.0, gt=0)
+    idle_seconds: float = Field(default=75.0, gt=0)
+    write_seconds: float = Field(default=30.0, gt=0)
+    leave_seconds: float = Field(default=0.0, ge=0, le=600)
+
+
+class ServiceConfig(BaseSettings):
+    """Every key of the service; config/makegood.toml explains each.
+
+    Nested keys in the environment are joined by two underscores: MAKEGOOD_ENGINE__LEASE_SECONDS. A secret may
+    be in a file, which the key with `_file` at its end names.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MAKEGOOD_", env_nested_delimiter="__", extra="forbid")
+
+    database_url: SecretStr
+    database_update_schema: bool = True
+    database_transaction_pooler: bool = False
+    database_connections_max: int = Field(default=10, ge=2)
+    database_commit_batch_max: int = Field(default=500, ge=1)
+    wakeups: bool = True
+    wakeups_database_url: SecretStr | None = None
+    workers: int = Field(default=1, ge=1, le=WORKERS_MAX)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    http: HttpConfig = HttpConfig()
+    log_format: Literal["auto", "text", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_public: bool = False
+    metrics_audit_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    blobs: str = "makegood-files"
+    s3: S3Config = S3Config()
+    upload_bytes_max: int = Field(default=30_000_000, ge=1)
+    upload_day_bytes_max: int = Field(default=1_000_000_000, ge=1)
+    link_secret: SecretStr | None = None
+    tools: Path | None = None
+    deadlines: dict[str, float] = Field(default_factory=dict)
+    finish_queued: Literal["settle", "record"] = "settle"
+    public_key: SecretStr | None = None
+    auth: AuthConfig = AuthConfig()
+    limits: LimitsConfig = LimitsConfig()
+    webhooks: WebhooksConfig = WebhooksConfig()
+    accounts: list[AccountConfig] = Field(default_factory=list)
+    engine: Settings = Settings()
+    #: Where each value comes from that is no default, by its path, and what an operator should know.
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _warnings: list[str] = PrivateAttr(default_factory=list)
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where each value comes from, by its path; what is not named has its default."""
+        return self._origins
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is unwise though it works, in sentences."""
+        return self._warnings
+
+    @field_validator("blobs", mode="before")
+    @classmethod
+    def is_a_place(cls, blobs: object) -> object:
+        """Take a path as text, and refuse an address of what is no bucket."""
+        text = str(blobs) if isinstance(blobs, Path) else blobs
+        if (
+            isinstance(text, str)
+            and "://" in text
+            and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,62}(/.*)?", text)
+        ):
+            raise ValueError("it is neither a folder nor a bucket like s3://bucket/prefix")
+        if text == "":
+            raise ValueError("name a folder or a bucket like s3://bucket/prefix")
+        return text
+
+    @field_validator("link_secret")
+    @classmethod
+    def cannot_be_tried_out(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Refuse a secret that is short, as a word of a language is."""
+        if secret is not None and len(secret.get_secret_value().encode()) < _LINK_SECRET_BYTES_MIN:
+            raise ValueError(
+                f"it must have {_LINK_SECRET_BYTES_MIN} random bytes or more: `openssl rand -hex 32`"
+            )
+        return secret
+
+    @field_validator("accounts")
+    @classmethod
+    def names_differ(cls, accounts: list[AccountConfig]) -> list[AccountConfig]:
+        """Refuse a name given twice: slots and attempts are counted by it."""
+        names = [account.name for account in accounts]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the name {twice[0]!r} stands for two accounts; give each its own")
+        return accounts

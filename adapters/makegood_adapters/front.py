@@ -1,0 +1,228 @@
+"""What the service answers over HTTP: API, webhooks, the front-end's wire, probes and measures, guarded."""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from aiohttp import web
+
+from makegood import Engine, MakegoodError
+from makegood.errors import StoreError
+from makegood.ports import WorkerName
+from makegood_adapters.config import ServiceConfig
+from makegood_adapters.http import (
+    Bounds,
+    Guard,
+    GuardedSite,
+    RequestMeasures,
+    aiohttp_app,
+    application,
+    health_route,
+    hook_routes,
+    metrics_route,
+    probe_routes,
+    problem_of_hooks,
+    request_ids,
+    runner,
+    tell_id,
+)
+from makegood_adapters.http.callers import Gate
+from makegood_adapters.http.gatekeeper import open_gate
+from makegood_adapters.http.hooks_out import WebhookMessenger
+from makegood_adapters.http.v1.api import Api
+from makegood_adapters.http.v1.links import FileRules
+from makegood_adapters.http.v1.table import OPERATIONS
+from makegood_adapters.measures import Measures
+from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.postgres.wakeups import PostgresWakeups
+from makegood_adapters.queue_manager import Options, mount
+from makegood_adapters.safety import problems_of
+
+log = logging.getLogger("makegood.service")
+
+#: How long the store may take to answer before this process is not ready.
+_READY_SECONDS = 2.0
+
+
+class ServiceError(MakegoodError):
+    """The service cannot start; the message says what to do."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Front:
+    """The parts of the service that its routes speak to. `leaving` is set when its end begins."""
+
+    config: ServiceConfig
+    engine: Engine
+    store: PostgresStore
+    wakeups: PostgresWakeups | None
+    worker: WorkerName | None
+    left_out: Mapping[str, str]
+    gate: Gate
+    leaving: bool = False
+
+    @asynccontextmanager
+    async def open(self, listener: socket.socket | None) -> AsyncIterator[None]:
+        """Listen on *listener*, or on a socket of its own, and answer; at the end requests under way are
+        still answered, and streams end. Raises ServiceError."""
+        guard, measures = Guard(_bounds(self.config)), RequestMeasures()
+        api = Api(engine=self.engine, files=_file_rules(self.config))
+        reading = Measures(
+            self.engine,
+            self.store,
+            guard,
+            api.hub,
+            self.wakeups,
+            self.left_out,
+            audit_seconds=self.config.metrics_audit_seconds,
+        )
+        measures.add(reading)
+        app = self._application(guard, measures, reading, api)
+        server = runner(app, idle_seconds=self.config.http.idle_seconds)
+        await server.setup()
+        try:
+            await _listen(server, guard, self.config, listener)
+            yield
+        finally:
+            await server.cleanup()
+            await reading.close()
+
+    def _application(
+        self, guard: Guard, measures: RequestMeasures, reading: Measures, api: Api
+    ) -> web.Application:
+        config, engine = self.config, self.engine
+        app = application(guard.middleware(), request_ids(), measures.middleware())
+        app.on_response_prepare.append(tell_id)
+        app.add_routes([web.get("/", _index)])
+        app.add_routes(probe_routes(engine, self.not_ready, lambda: self.leaving))
+        app.add_routes([health_route(engine, self.wakeups, self.worker, self.left_out)])
+        public = config.metrics_public
+        app.add_routes([metrics_route(measures, self.gate, public=public, refresh=reading.refresh)])
+        app.add_routes(hook_routes(engine))
+        write_seconds = config.http.write_seconds
+        app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds))
+        # Where no users are known, the page is believed about its user, and is on this machine alone.
+        gate = self.gate if config.auth.knows_users else None
+        options = Options(gate=gate, public_key=_public_key(config), finish_queued=config.finish_queued)
+        mount(app, engine, options)
+        return app
+
+    async def not_ready(self) -> list[str]:
+        """Return why no requests should be sent here, nothing if they may."""
+        if self.leaving:
+            return ["the service is being ended"]
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                problem = await self.store.schema_problem()
+        except (StoreError, TimeoutError) as error:
+            log.warning("the store does not answer: %r", error)
+            return ["the store does not answer"]
+        return ["the schema of the database is older than this release"] if problem else []
+
+
+def refuse_unsafe(config: ServiceConfig) -> None:
+    """Raise ServiceError for a configuration that is not safe to serve with."""
+    if problems := problems_of(config):
+        raise ServiceError("The configuration is not safe to serve with. " + " ".join(problems))
+
+
+def gate_of(config: ServiceConfig, engine: Engine) -> AbstractAsyncContextManager[Gate]:
+    """Open the gate that knows users and keys."""
+    return open_gate(
+        engine,
+        config.auth,
+        public_key=_public_key(config),
+        limits=config.limits,
+        proxies=config.limits.trusted_proxies,
+    )
+
+
+def messenger_of(config: ServiceConfig) -> AbstractAsyncContextManager[WebhookMessenger | None]:
+    """Open what sends webhooks to endpoints; None where this service shall send none."""
+    if not config.webhooks.send:
+        return nullcontext()
+    seconds, private = config.engine.webhook_timeout_seconds, config.webhooks.allow_private
+    return WebhookMessenger.open(private=private, timeout_seconds=seconds)
+
+
+def _public_key(config: ServiceConfig) -> str | None:
+    return config.public_key.get_secret_value() if config.public_key else None
+
+
+def release() -> str:
+    """Return the version of this installation."""
+    try:
+        return version("makegood")
+    except PackageNotFoundError:  # run from a folder that was never installed
+        return "unknown"
+
+
+def _file_rules(config: ServiceConfig) -> FileRules:
+    secret = config.link_secret
+    return FileRules(
+        upload_bytes_max=config.upload_bytes_max,
+        day_bytes_max=config.upload_day_bytes_max,
+        link_secret=secret.get_secret_value().encode() if secret else None,
+    )
+
+
+def _bounds(config: ServiceConfig) -> Bounds:
+    return Bounds(
+        connections_max=config.http.connections_max,
+        connections_per_address_max=config.http.connections_per_address_max,
+        proxies=config.limits.trusted_proxies,
+        head_seconds=config.http.head_seconds,
+        idle_seconds=config.http.idle_seconds,
+        write_seconds=config.http.write_seconds,
+    )
+
+
+async def _index(_: web.Request) -> web.Response:
+    """Tell what this is to whoever opens the address."""
+    links = {"api": "/v1/openapi.json", "job_types": "/v1/job-types", "health": "/health", "ready": "/readyz"}
+    return web.json_response({"service": "makegood", "version": release(), "links": links})
+
+
+async def look_at_hooks(base_url: str) -> None:
+    """Say whether webhooks reach us; whether they do or not, the poll finds every result."""
+    if problem := await problem_of_hooks(base_url):
+        log.error(
+            "webhooks do not reach this service under %s: %s. Results are found by asking, which takes "
+            "longer. Check webhook_base_url and what stands before the service.",
+            base_url,
+            problem,
+        )
+    else:
+        log.info("webhooks reach this service under %s", base_url)
+
+
+def bind(config: ServiceConfig) -> socket.socket:
+    """Return a socket that listens where the service is to answer, for several processes to share."""
+    try:
+        family, *_, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family, backlog=128)
+    except OSError as error:
+        raise _cannot_listen(config, error) from None
+
+
+async def _listen(
+    server: web.AppRunner, guard: Guard, config: ServiceConfig, listener: socket.socket | None
+) -> None:
+    where = {"sock": listener} if listener else {"host": config.host, "port": config.port}
+    try:
+        await GuardedSite(server, guard, **where).start()
+    except OSError as error:
+        raise _cannot_listen(config, error) from None
+    log.info("listening on http://%s:%d", config.host, server.addresses[0][1])
+
+
+def _cannot_listen(config: ServiceConfig, error: OSError) -> ServiceError:
+    what = f"{error.strerror}. Check `host` and `port` in the configuration."
+    if error.errno == errno.EADDRINUSE:
+        what = "the port is in use. Stop the other program, or set another `port` in the configuration."
+    return ServiceError(f"Cannot listen on {config.host}:{config.port}: {what}")

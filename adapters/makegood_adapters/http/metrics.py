@@ -1,0 +1,109 @@
+"""What is measured of requests, and `GET /metrics` in the format of Prometheus."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from makegood_adapters.http.application import route_of
+from makegood_adapters.http.callers import Gate, Scope
+from makegood_adapters.http.calling import refusal
+from makegood_adapters.http.problems import ApiProblem, problem_of
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class RequestMeasures:
+    """Requests by method, route and status, in a registry of its own. Whatever callers send, the number of
+    series is bounded: a route is a pattern, never a path."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("method", "route")
+        self._answered = Counter(
+            "makegood_http_requests",
+            "Requests that were answered.",
+            (*labels, "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "makegood_http_request_seconds",
+            "Until a request was answered; a stream, until it ended.",
+            labels,
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._open = Gauge(
+            "makegood_http_requests_in_progress",
+            "Requests that are being answered now; of a route with events, its readers.",
+            labels,
+            registry=self.registry,
+        )
+
+    def middleware(self) -> Middleware:
+        """Return a middleware that measures what stands inside of it."""
+
+        @web.middleware
+        async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+            method = request.method if request.method in _METHODS else "other"
+            labels, began, status = (method, route_of(request)), time.perf_counter(), "cut off"
+            self._open.labels(*labels).inc()
+            try:
+                reply = await handler(request)
+                status = str(reply.status)
+                return reply
+            finally:
+                self._open.labels(*labels).dec()
+                self._seconds.labels(*labels).observe(time.perf_counter() - began)
+                self._answered.labels(*labels, status).inc()
+
+        return measure
+
+    def add(self, collector: Collector) -> None:
+        """Tell what *collector* collects, too."""
+        self.registry.register(collector)
+
+
+def metrics_route(
+    measures: RequestMeasures, gate: Gate, *, public: bool, refresh: Callable[[], Awaitable[None]]
+) -> web.RouteDef:
+    """Return the route `GET /metrics`: for a service key with the scope `metrics`, or for all if *public*.
+
+    *refresh* reads anew what is told of the store.
+    """
+
+    async def tell(request: web.Request) -> web.Response:
+        if not public and (problem := await _refused(gate, request)):
+            reply = refusal(problem)
+            body = reply.body if isinstance(reply.body, bytes) else b""
+            headers = {"Content-Type": reply.media_type, **reply.headers}
+            return web.Response(status=reply.status, body=body, headers=headers)
+        await refresh()
+        return web.Response(
+            body=generate_latest(measures.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    return web.get("/metrics", tell)
+
+
+async def _refused(gate: Gate, request: web.Request) -> ApiProblem | None:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    try:
+        caller = await gate.identify(headers, request.remote or "")
+        if not caller.scopes and "authorization" not in headers:
+            raise ApiProblem(
+                "unauthenticated",
+                f"Send a service key with the scope `{Scope.METRICS}`.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        if Scope.METRICS not in caller.scopes:
+            raise ApiProblem("forbidden", f"This needs a service key with the scope `{Scope.METRICS}`.")
+        await gate.admit(caller, "requests")
+    except Exception as error:
+        return problem_of(error)
+    return None

@@ -1,0 +1,172 @@
+"""The service's log: text for people or JSON lines, each with its request, and no secret in any of them."""
+
+import base64
+import json
+import logging
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from typing import TextIO
+from urllib.parse import quote, quote_plus
+
+from pythonjsonlogger.json import JsonFormatter
+
+#: Of the request that is being answered; empty outside of one.
+REQUEST_ID: ContextVar[str] = ContextVar("makegood_request_id", default="")
+
+REDACTED = "[redacted]"
+#: A shorter secret is looked for as a whole word only: inside of others it would hide half the log.
+_SHORT = 8
+#: What looks like a secret, whosever it is, and what is left of it.
+_PATTERNS = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), REDACTED),
+    (re.compile(r"\b(mgk|whsec|sb_secret)_[\w+/=-]+"), rf"\1_{REDACTED}"),
+    (re.compile(r"(/(?:hooks|links)/)[\w-]{16,}"), rf"\1{REDACTED}"),
+    (re.compile(r"(://[^\s/:@\"'\\]*:)[^\s/@\"'\\]+(?=@)"), rf"\1{REDACTED}"),
+    (
+        re.compile(
+            r"(?i)([?&](?:api_?key|key|token|access_token|secret|password|sig|signature"
+            r"|x-amz-(?:signature|credential|security-token))=)[^&\s\"'<>\\]+"
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (
+        re.compile(
+            r"(?i)(\\?[\"'](?:api_?key|token|access_token|secret|password)\\?[\"']\s*[:=]\s*\\?[\"'])[^\"'\\]+"
+        ),
+        rf"\1{REDACTED}",
+    ),
+)
+
+
+class Redaction:
+    """Takes *secrets* out of a text, in every form in which libraries write them, and what looks like one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets if secret for form in _forms(secret)}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._known = re.compile("|".join(map(_sought, longest_first))) if forms else None
+
+    def clean(self, text: str) -> str:
+        """Return *text* without secrets."""
+        if self._known:
+            text = self._known.sub(REDACTED, text)
+        for pattern, left in _PATTERNS:
+            text = pattern.sub(left, text)
+        return text
+
+
+def _sought(form: str) -> str:
+    return re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
+
+
+def _forms(secret: str) -> Iterator[str]:
+    raw = secret.encode(errors="surrogateescape")
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield repr(secret)[1:-1]
+    yield repr(raw)[2:-1]
+    yield quote(raw, safe="")
+    yield quote_plus(raw)
+    yield raw.hex()
+    for before in range(3):
+        # What stands before and after a secret moves its bits: what is sought is what does not depend on it.
+        coded = base64.b64encode(before * b"\0" + raw).decode().rstrip("=")
+        inner = coded[(before * 8 + 5) // 6 : len(coded) - bool((before + len(raw)) % 3)]
+        if len(inner) >= _SHORT:
+            yield inner
+            yield inner.replace("+", "-").replace("/", "_")
+
+
+class _Redacting(logging.Formatter):
+    """Cleans what another formatter has written: message, arguments, extras and traces alike."""
+
+    def __init__(self, inner: logging.Formatter, redaction: Redaction) -> None:
+        super().__init__()
+        self._inner, self._redaction = inner, redaction
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line without secrets."""
+        return self._redaction.clean(self._inner.format(record))
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class _Text(logging.Formatter):
+    """One line a message: what a client sends can neither begin a line of its own nor move a cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of the base class
+        """Return the line, with the request's id at its end."""
+        line = super().formatMessage(record)
+        if request := getattr(record, "request_id", ""):
+            line += f" ({request})"
+        return _CONTROL.sub(lambda sign: sign[0].encode("unicode_escape").decode(), line)
+
+
+class _OfRequest(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        if request := REQUEST_ID.get():
+            record.request_id = request
+        return True
+
+
+def set_up_logs(
+    form: str = "auto",
+    level: str = "info",
+    *,
+    secrets: Iterable[str] = (),
+    number: int = 0,
+    stream: TextIO | None = None,
+) -> logging.Handler:
+    """Let this process log to *stream*, standard error if left out, and return the handler.
+
+    *form* is "text", "json", or "auto": text on a terminal. *number* tells processes of one service apart.
+    Warnings of Python and errors that nobody caught become lines, too: their text may hold secrets.
+    """
+    stream = stream or sys.stderr
+    if form == "auto":
+        form = "text" if stream.isatty() else "json"
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(_OfRequest())
+    handler.setFormatter(_Redacting(_formatter(form, number), Redaction(secrets)))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    logging.captureWarnings(True)
+    _log_what_nobody_caught()
+    return handler
+
+
+def _formatter(form: str, number: int) -> logging.Formatter:
+    if form == "json":
+        return JsonFormatter(
+            ["levelname", "name", "message"],
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "trace"},
+            static_fields={"process": number} if number else {},
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+    mark = f" [{number}]" if number else ""
+    return _Text(f"%(asctime)s %(levelname)s{mark} %(name)s: %(message)s")
+
+
+def _log_what_nobody_caught() -> None:
+    log = logging.getLogger("makegood.uncaught")
+
+    def tell(told: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
+        error = told.exc_value or told.exc_type()
+        log.critical("nobody caught this error", exc_info=(type(error), error, told.exc_traceback))
+
+    def tell_of_main(kind: type[BaseException], error: BaseException, trace: object) -> None:
+        log.critical("nobody caught this error", exc_info=error)
+
+    sys.excepthook = tell_of_main
+    threading.excepthook = tell
+    sys.unraisablehook = tell

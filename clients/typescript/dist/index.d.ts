@@ -1,5 +1,0 @@
-export * from "./generated/index.js";
-export { createClient, createConfig } from "./generated/client/index.js";
-export type { Client } from "./generated/client/index.js";
-export { followJob, followJobs, Refused } from "./follow.js";
-export type { Follow } from "./follow.js";

@@ -1,0 +1,140 @@
+"""`makegood init` as a new user meets it: an empty folder, then a service that carries a job to its end."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from makegood import Catalog, Engine
+from makegood_adapters.cli.init.command import init
+from makegood_adapters.folder import FolderBlobs
+from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.runninghub.simulator import Pace, Simulator
+from makegood_adapters.toolfiles import load_tools
+from tests.test_serve_command import PATIENCE_SECONDS, free_port
+
+PROGRAM = Path(sys.executable).with_name("makegood")
+FAST = Pace(queued_seconds=0, running_seconds=0, cancel_seconds=0, webhook_retry_seconds=0)
+
+
+def makegood(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    clean = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "RUNNINGHUB_API_KEY")}
+    return subprocess.run(
+        [PROGRAM, *words], cwd=folder, env={**clean, **environment}, capture_output=True, text=True,
+        timeout=PATIENCE_SECONDS, check=False,
+    )  # fmt: skip
+
+
+async def test_from_an_empty_folder_to_a_job_that_is_done(database: str, tmp_path: Path) -> None:
+    port = free_port()
+    async with Simulator(keys={"my-key": 3}, pace=FAST) as simulator:
+        told = makegood(tmp_path, "init", "--simulator", "--port", str(port), DATABASE_URL=database)
+        assert (told.returncode, told.stderr) == (0, "")
+        assert "  makegood simulate  " in told.stdout
+        config = tmp_path / "config" / "makegood.toml"
+        # The port of `makegood simulate` may be taken here.
+        config.write_text(config.read_text().replace("http://127.0.0.1:8188", simulator.url))
+        doctor = await asyncio.to_thread(makegood, tmp_path, "doctor")
+        assert doctor.returncode == 0, doctor.stdout
+        process = await asyncio.create_subprocess_exec(PROGRAM, "serve", cwd=tmp_path, stderr=-3)
+        try:
+            await answers(port)
+            assert await end_of_a_job(database, tmp_path) == "completed"
+        finally:
+            process.terminate()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert await process.wait() == 0
+
+
+async def answers(port: int) -> None:
+    async with aiohttp.ClientSession(trust_env=False) as session, asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as reply:
+                    if reply.status == 200:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+
+
+async def end_of_a_job(dsn: str, folder: Path) -> str:
+    picture = BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    catalog, blobs = Catalog(load_tools(folder / "tools")), FolderBlobs(folder / "makegood-files")
+    async with (
+        PostgresStore.open(dsn) as store,
+        Engine(store, catalog, blobs=blobs, run_loops=False) as engine,
+    ):
+        await engine.grant("ada", 1_000, source_ref="order-1")
+        image = await blobs.put(picture.getvalue(), "person.png")
+        job = await engine.submit(
+            "upscaler", "ada", {"image": image, "category": "comida", "resolution": 1024}
+        )
+        await engine.accept(job.id)
+        last = ""
+        async for step in engine.watch(job.id):
+            last = step.to_state
+    return last
+
+
+def test_secrets_are_files_of_their_own_and_stay_out_of_a_repository(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("/build/\n/secrets/")
+    told = makegood(
+        tmp_path, "init", DATABASE_URL="postgresql://u:s3same@h/d", RUNNINGHUB_API_KEY="key-of-mine"
+    )
+    assert told.returncode == 0
+    assert "s3same" not in told.stdout
+    assert "key-of-mine" not in told.stdout
+    for name, content in (
+        ("database_url", "postgresql://u:s3same@h/d\n"),
+        ("runninghub_key", "key-of-mine\n"),
+    ):
+        path = tmp_path / "secrets" / name
+        assert (path.read_text(), path.stat().st_mode & 0o777) == (content, 0o600)
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / ".gitignore").read_text() == "/build/\n/secrets/\n/makegood-files/\n"
+    shown = makegood(tmp_path, "config", "--changed")
+    assert re.search(r"^accounts\.0\.api_key +\*+ +file secrets/runninghub_key$", shown.stdout, re.MULTILINE)
+    assert shown.stderr == ""
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "makegood.toml").write_text("mine")
+    told = makegood(tmp_path, "init")
+    assert told.returncode == 2
+    assert told.stderr.startswith(
+        "makegood: config/makegood.toml is there already, and nothing is overwritten"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["config"]
+    assert (tmp_path / "config" / "makegood.toml").read_text() == "mine"
+
+
+def test_without_anything_it_says_what_is_to_be_written_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("RUNNINGHUB_API_KEY", raising=False)
+    init(tmp_path / "shop")
+    told = capsys.readouterr().out
+    for line in (
+        f"  cd {tmp_path / 'shop'}",
+        "  write the address of your Postgres into secrets/database_url",
+        "  write your API key into secrets/runninghub_key and uncomment the account in config/makegood.toml",
+    ):
+        assert line in told.splitlines()
+    shown = makegood(tmp_path / "shop", "config", "--changed")
+    assert (shown.returncode, "accounts" in shown.stdout) == (0, False)
+    config = tmp_path / "shop" / "config" / "makegood.toml"
+    config.write_text(
+        re.sub(r"^# (\[\[|name|base_url|api_key)", r"\1", config.read_text(), flags=re.MULTILINE)
+    )
+    told = makegood(tmp_path / "shop", "config").stderr
+    assert "accounts.0.api_key_file: secrets/runninghub_key cannot be read" in told
