@@ -5,6 +5,7 @@
 #   make bench   set up, then measure paid jobs against pgbench on this machine (ARGS="--seconds 5")
 #   make soak    the long form of the tests that search: more random stories, every crash point
 #   make chaos   10,000 paid jobs while everything goes wrong at once (ARGS="--jobs 1000 --seed 2")
+#   make client  write the OpenAPI document, its page and the TypeScript client anew (needs Node and npm)
 #   make lint    style, types, import rules and unsafe code only
 #   make audit   ask for known vulnerabilities of everything that is installed; needs the network
 #   make setup   .venv with the console script `makegood`; does nothing when it is up to date
@@ -25,7 +26,7 @@ SOURCES := engine adapters tests docs/examples
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak bench chaos lint audit clean
+.PHONY: client help setup demo test soak bench chaos lint audit clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -60,6 +61,11 @@ audit: $(STAMP)
 	@if [ -n "$(UV)" ]; then "$(UV)" pip freeze --python $(BIN)/python --exclude-editable; \
 	else $(BIN)/python -m pip freeze --exclude-editable; fi >.venv/installed.txt
 	@$(BIN)/pip-audit --progress-spinner off --strict --disable-pip --no-deps --requirement .venv/installed.txt
+
+client: $(STAMP)
+	@$(BIN)/makegood openapi --output docs/reference/openapi.json
+	@$(BIN)/makegood openapi --format md --output docs/reference/api-operations.md
+	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent generate
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist makegood-demo

@@ -1,8 +1,6 @@
 """What other tools make of the projections: tsc compiles the types, XState walks every edge."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +12,9 @@ from makegood.machine import Spec
 from makegood.machine.projections import tours, typescript, xstate
 from makegood.machine.projections.wording import pascal
 from tests.engine.machines import LONG, SPECS
+from tests.npm import npm
 
 PACKAGES = ("xstate@5", "typescript@5")
-INSTALL_SECONDS = 60
 
 WALK = """
 import { createMachine, createActor, getNextSnapshot } from 'xstate';
@@ -67,33 +65,8 @@ console.log(event, first, seen, none, late, lost, early);
 @pytest.fixture(scope="module")
 def modules() -> Iterator[Path]:
     """Yield a folder in which the two packages are installed; it is gone afterwards."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
     with TemporaryDirectory(prefix="makegood-npm-") as folder:
-        cache = {"npm_config_cache": f"{folder}/cache", "npm_config_update_notifier": "false"}
-        try:
-            told = subprocess.run(
-                [
-                    "npm",
-                    "install",
-                    "--no-audit",
-                    "--no-fund",
-                    "--ignore-scripts",
-                    "--prefix",
-                    folder,
-                    *PACKAGES,
-                ],
-                capture_output=True,
-                text=True,
-                timeout=INSTALL_SECONDS,
-                check=False,
-                env={**os.environ, **cache},
-            )
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"npm could not install {' '.join(PACKAGES)} within {INSTALL_SECONDS} seconds")
-        if told.returncode:
-            pytest.skip(f"npm cannot install {' '.join(PACKAGES)}: {told.stderr.strip().splitlines()[0]}")
+        npm(Path(folder), "install", "--prefix", folder, *PACKAGES)
         yield Path(folder)
 
 

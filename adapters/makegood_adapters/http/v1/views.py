@@ -23,7 +23,8 @@ StatusName = Annotated[str, WithJsonSchema({"x-declared": "JobStatus"})]
 class View(BaseModel):
     """Base of answers: fields may be added, never taken away."""
 
-    model_config = ConfigDict(frozen=True)
+    # What has a default is always there, too: a client need not ask whether it is.
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class MoneyView(View):
