@@ -223,16 +223,6 @@ def test_a_port_in_use_is_one_sentence(run: Run, home: Path, database: str) -> N
     assert f"Cannot listen on 127.0.0.1:{port}: the port is in use" in told.sentence
 
 
-def test_a_bad_tool_file_is_named_with_its_mistakes(run: Run, home: Path, database: str) -> None:
-    (home / "tools").mkdir()
-    (home / "tools" / "crooked.toml").write_text('name = "crooked"\nversion = "one"\n')
-    configuration(home, database, 'tools = "tools"')
-    told = run("serve", "--config", "engine.toml")
-    check_is_a_sentence(told)
-    assert "The tools folder tools cannot be used" in told.sentence
-    assert "MG502 version: must be a valid integer, not 'one' (crooked.toml:2)" in told.sentence
-
-
 #: Mistakes that only show once the database is there.
 LATE = {
     "no tools": ('tools = "nowhere"', "there is no such folder"),
@@ -240,17 +230,12 @@ LATE = {
         f'wakeups_database_url = "{NOWHERE}"',
         "Cannot connect to Postgres at 127.0.0.1:1/nothing",
     ),
-    "unknown host": ('host = "no.such.host.invalid"', "Check `host` and `port`"),
+    "unknown host": (
+        'host = "no.such.host.invalid"\n[auth]\njwt_secret = "0kKXcTLmQ9sVwYh3fJbN7pRzUeGa5d2S"\n'
+        'issuer = "https://issuer.example"\naudience = "authenticated"',
+        "Check `host` and `port`",
+    ),
     "unknown state": ("[deadlines]\nrunnning = 5", "'runnning' is not a state with a deadline"),
-    "no address of a provider": (
-        '[[accounts]]\nname = "main"\nbase_url = "runninghub"\napi_key = "a-password"',
-        "Account 'main' cannot be used: 'runninghub' is no address",
-    ),
-    "an address in clear": (
-        '[[accounts]]\nname = "main"\nbase_url = "http://www.runninghub.cn"\napi_key = "a-password"',
-        "Write https://www.runninghub.cn",
-    ),
-    "no key": ('[[accounts]]\nname = "main"\napi_key = "a-password with blanks"', "Account 'main'"),
 }
 
 

@@ -120,8 +120,8 @@ class StreamContract:
         failed = await drive.event(await drive.to("queued"), "fail", error=error)
         told = await drive.store.stream.endings({waits.id, done.id, failed.id, uuid4()})
         assert told == {
-            done.id: Ending(version=4, money=JobMoney(captured=done.price), error=None),
-            failed.id: Ending(version=2, money=JobMoney(released=failed.price), error=error),
+            done.id: Ending(version=done.version, money=JobMoney(captured=done.price), error=None),
+            failed.id: Ending(version=failed.version, money=JobMoney(released=failed.price), error=error),
         }
         assert await drive.store.stream.endings([]) == {}
 
