@@ -24,6 +24,7 @@ DEPTH_MAX = 32
 _WHOLE_MAX = 2**63 - 1
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _WHOLE = re.compile(r"-?\d{1,18}")
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Asked(BaseModel):
@@ -43,9 +44,13 @@ def _written(value: object) -> object:
 
 def _storable(moment: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("the time is out of range") from None
+    # The first and the last moment that Python has are infinite ones for the database.
+    if not _FIRST <= moment < _LAST:
+        raise ValueError("the time is out of range")
+    return moment
 
 
 def _plain(value: object) -> object:
