@@ -70,7 +70,8 @@ class Keyring:
         return NewSecret(key, secret)
 
     async def find_key(self, secret: str) -> ServiceKey | None:
-        """Return the key that *secret* opens now, None for any other text."""
+        """Return the key that *secret* opens now, None for any other text; `expires_at` is the end of this
+        very secret."""
         if not _SECRET.fullmatch(secret):
             return None
         return await self._store.keys.find(_digest(secret))

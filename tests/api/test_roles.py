@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -234,6 +234,36 @@ async def test_a_key_hands_out_no_more_than_it_has_and_has_no_say_over_stronger_
     assert (await client.post(f"/keys/{made.body['id']}/revoke")).body["revoked_by"] == "key:weak"
     assert (await client.post(f"/keys/{made.body['id']}/rotate", json={})).status == 404
     assert (await stage.scene.client.as_(rotated.body["secret"]).get("/keys")).status == 401
+
+
+async def test_a_key_that_ends_makes_none_that_ends_later(stage: Stage) -> None:
+    engine = stage.scene.engine
+    end = (await engine.now()).replace(microsecond=0) + timedelta(hours=1)
+    short = await engine.make_key("short", [Scope.KEYS, Scope.METRICS], actor="olga", expires_at=end)
+    endless = await engine.make_key("endless", [Scope.METRICS], actor="olga")
+    client, new = stage.scene.client.as_(short.secret), {"name": "mine", "scopes": ["keys", "metrics"]}
+    later = (end + timedelta(seconds=1)).isoformat()
+    for path, body in (
+        ("/keys", new),
+        ("/keys", {**new, "expires_at": later}),
+        (f"/keys/{endless.key.id}/rotate", {}),
+    ):
+        reply = await client.post(path, json=body)
+        assert (reply.status, reply.body["code"]) == (403, "forbidden"), body
+    assert (await client.post("/keys", json={**new, "expires_at": end.isoformat()})).status == 201
+    assert (await client.post(f"/keys/{short.key.id}/rotate", json={"grace_seconds": 0})).status == 200
+    assert (await client.post(f"/keys/{endless.key.id}/revoke")).status == 200
+
+
+async def test_a_secret_that_was_rotated_out_gives_itself_no_new_one(stage: Stage) -> None:
+    """Who has stolen a secret must not be the next to rotate its key, while the grace lasts."""
+    engine = stage.scene.engine
+    stolen = await engine.make_key("shop", [Scope.KEYS], actor="olga")
+    await engine.rotate_key(stolen.key.id, grace_seconds=60)
+    client = stage.scene.client.as_(stolen.secret)
+    assert (await client.get("/keys")).status == 200
+    assert (await client.post(f"/keys/{stolen.key.id}/rotate", json={})).status == 403
+    assert (await client.post("/keys", json={"name": "mine", "scopes": ["keys"]})).status == 403
 
 
 async def test_of_two_callers_in_one_request_neither_is_taken(stage: Stage) -> None:

@@ -61,7 +61,8 @@ class MemoryKeys:
             if (row.secret_hash == secret_hash or previous) and self._is_good(row):
                 if row.key.last_used_at is None or self._tables.passed(row.key.last_used_at, _USED_SECONDS):
                     row.key = replace(row.key, last_used_at=self._tables.now())
-                return row.key
+                ends = [end for end in (row.key.expires_at, row.key.previous_until) if end]
+                return replace(row.key, expires_at=min(ends)) if previous else row.key
         return None
 
     async def all(self) -> list[ServiceKey]:

@@ -43,7 +43,8 @@ class Keys(Protocol):
 
     async def find(self, secret_hash: bytes) -> ServiceKey | None:
         """Return the key that this secret opens now, and note its use, at most once a minute; None for one
-        that is unknown, over, revoked, or was rotated out."""
+        that is unknown, over, revoked, or was rotated out. `expires_at` is the end of this secret: of the one
+        before a rotation that of its grace, if it comes first."""
 
     async def all(self) -> list[ServiceKey]:
         """Return every key there ever was, oldest first."""

@@ -1,5 +1,7 @@
 """Service keys: make, list, rotate and revoke them."""
 
+from datetime import UTC, datetime
+
 from pydantic import AwareDatetime, Field
 
 from makegood.errors import UnknownKey
@@ -71,8 +73,9 @@ async def list_keys(api: Api, call: Call) -> KeyViews:
 
 
 async def make_key(api: Api, call: Call, body: NewKey) -> SecretView:
-    """Make a key that may no more than the caller."""
+    """Make a key that may no more than the caller, and no longer."""
     _may(call, body.scopes)
+    _as_long(call, body.expires_at)
     made = await api.engine.make_key(
         body.name, body.scopes, actor=call.caller.actor, expires_at=body.expires_at
     )
@@ -80,8 +83,8 @@ async def make_key(api: Api, call: Call, body: NewKey) -> SecretView:
 
 
 async def rotate_key(api: Api, call: Call, key_id: str, body: Rotation) -> SecretView:
-    """Give a key another secret."""
-    await _own(api, call, key_id)
+    """Give a key another secret: one that is good no longer than the caller's own."""
+    _as_long(call, (await _own(api, call, key_id)).expires_at)
     return SecretView.made(await api.engine.rotate_key(key_id, grace_seconds=body.grace_seconds))
 
 
@@ -91,12 +94,13 @@ async def revoke_key(api: Api, call: Call, key_id: str) -> KeyView:
     return KeyView.of(await api.engine.revoke_key(key_id, actor=call.caller.actor))
 
 
-async def _own(api: Api, call: Call, key_id: str) -> None:
-    """Refuse what would give the caller, or take from others, more than it may itself."""
+async def _own(api: Api, call: Call, key_id: str) -> ServiceKey:
+    """Return the key. Refuse what would give the caller, or take from others, more than it may itself."""
     found = next((key for key in await api.engine.service_keys() if key.id == key_id), None)
     if found is None:
         raise UnknownKey(key_id)
     _may(call, found.scopes)
+    return found
 
 
 def _may(call: Call, scopes: list[Scope] | tuple[str, ...]) -> None:
@@ -104,6 +108,16 @@ def _may(call: Call, scopes: list[Scope] | tuple[str, ...]) -> None:
         raise ApiProblem(
             "forbidden",
             f"Your key has not the scope `{beyond[0]}` itself, so it has no say over keys that have.",
+        )
+
+
+def _as_long(call: Call, end: datetime | None) -> None:
+    """Refuse a secret that would be good after the caller's own: it would have no end by renewing itself."""
+    own = call.caller.expires_at
+    if own is not None and (end is None or end.timestamp() > own):
+        until = datetime.fromtimestamp(own, UTC).isoformat()
+        raise ApiProblem(
+            "forbidden", f"Your secret is good until {until}, so it has no say over one that is good longer."
         )
 
 

@@ -78,6 +78,10 @@ class KeysContract:
         assert key is not None
         assert await drive.store.keys.rotate("0" * 12, SECOND, grace_seconds=300) == key  # a repetition
         assert await opens(drive, FIRST, SECOND) == [True, True]
+        before, now = [await drive.store.keys.find(secret) for secret in (FIRST, SECOND)]
+        assert before is not None
+        assert now is not None
+        assert (before.expires_at, now.expires_at) == (key.previous_until, None)
         await drive.advance(301)
         assert await opens(drive, FIRST, SECOND) == [False, True]
 
