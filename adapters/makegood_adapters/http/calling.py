@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -29,7 +30,8 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
             raise ApiProblem("invalid_query", "This operation takes no query.")
         if op.body:
             arguments["body"] = await _body(op, op.body, request)
-        result = await op.run(api, Call(caller, request, owner), **arguments)
+        again = partial(gate.identify, request.headers, request.address)
+        result = await op.run(api, Call(caller, request, owner, again), **arguments)
     except Exception as error:
         return refusal(problem_of(error))
     if isinstance(result, Reply):

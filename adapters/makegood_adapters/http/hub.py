@@ -27,8 +27,8 @@ Topic = UUID | str | None
 class StreamLimits:
     """Bounds of the streams of one process.
 
-    A stream ends after `stream_seconds_max`, so that nobody listens for ever with a key that was revoked. One
-    that has nothing to tell sends a comment every `heartbeat_seconds`. One that takes so little
+    A stream ends after `stream_seconds_max`. One that has nothing to tell sends a comment every
+    `heartbeat_seconds`, and the key that it was opened with is looked at as often. One that takes so little
     that `untold_max` messages wait for it is ended. A waiting job's place is looked at every `place_seconds`,
     and of all jobs `places_per_second` at most, so that of many each is looked at more seldom. A store in
     trouble is left alone for `pause_seconds`.

@@ -5,7 +5,7 @@ where `api` is what all operations of the table share, and returns a model, a `R
 raises is answered with a problem document.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -61,11 +61,13 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of an operation: who calls, for which `owner` (None where it is for nobody's own, or for
-    anybody and nobody was named), and the request, whose body is unread where there is no model for it."""
+    anybody and nobody was named), and the request, whose body is unread where there is no model for it.
+    `identify` asks the gate again who calls, for an answer that goes on for long; it raises ApiProblem."""
 
     caller: Caller
     request: Request
     owner: str | None = None
+    identify: Callable[[], Awaitable[Caller]] | None = None
 
     @property
     def for_owner(self) -> str:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from makegood.errors import StoreError
 from makegood.job import Transition
 from makegood_adapters.http.hub import Hub, Inbox, Message, Stands, Told, Topic
+from makegood_adapters.http.problems import ApiProblem
+
+Identify = Callable[[], Awaitable[object]]
 
 MEDIA_TYPE = "text/event-stream"
 #: Neither caches nor proxies may keep the events back; the second is for nginx.
@@ -45,10 +48,17 @@ class EventStream:
     """The pieces of one answer; whoever writes them calls `aclose`, also if it has written none."""
 
     def __init__(
-        self, inbox: Inbox, feed: Feed, after: int, expires_at: float, heartbeat_seconds: float
+        self,
+        inbox: Inbox,
+        feed: Feed,
+        after: int,
+        expires_at: float,
+        heartbeat_seconds: float,
+        identify: Identify | None = None,
     ) -> None:
-        self._inbox, self._feed = inbox, feed
+        self._inbox, self._feed, self._identify = inbox, feed, identify
         self._last, self._expires_at, self._heartbeat = after, expires_at, heartbeat_seconds
+        self._looked_at = time.monotonic()
         self._page: list[Told] = []
         self._more = False
         self._is_over = False
@@ -56,15 +66,23 @@ class EventStream:
 
     @classmethod
     async def open(
-        cls, hub: Hub, feed: Feed, account: str, *, after: int, expires_at: float | None
+        cls,
+        hub: Hub,
+        feed: Feed,
+        account: str,
+        *,
+        after: int,
+        expires_at: float | None,
+        identify: Identify | None = None,
     ) -> "EventStream":
-        """Return a stream of what comes after the number *after*; it ends at *expires_at* (since 1970).
+        """Return a stream of what comes after the number *after*; it ends at *expires_at* (since 1970), or
+        when *identify*, which is asked as often as a heartbeat comes, does not know the caller any more.
 
         Raises ApiProblem where there are too many, StoreUnavailable.
         """
         inbox = await hub.join(feed.topic, account)
         end = min(time.time() + hub.limits.stream_seconds_max, expires_at or math.inf)
-        stream = cls(inbox, feed, after, end, hub.limits.heartbeat_seconds)
+        stream = cls(inbox, feed, after, end, hub.limits.heartbeat_seconds, identify)
         try:
             await stream._read_on()
         except BaseException:
@@ -97,7 +115,7 @@ class EventStream:
         while True:
             for piece in self._framed(self._page):
                 yield piece
-            if self._is_over:
+            if self._is_over or not await self._may_go_on():
                 return
             if not self._more:
                 break
@@ -105,8 +123,8 @@ class EventStream:
                 await self._read_on()
             except StoreError:  # the client comes back with its last number, and nothing is lost
                 return
-        while (seconds := self._patience()) > 0:
-            messages = await self._inbox.take(seconds)
+        while await self._may_go_on():
+            messages = await self._inbox.take(self._patience())
             if self._inbox.over:
                 return
             for piece in self._framed(messages):
@@ -119,6 +137,20 @@ class EventStream:
     def _patience(self) -> float:
         """Return how long to wait for something to tell, nothing when the credentials have expired."""
         return min(self._heartbeat, self._expires_at - time.time())
+
+    async def _may_go_on(self) -> bool:
+        """Whether the credentials are good, also of who takes slowly what was."""
+        now = time.monotonic()
+        if self._identify is not None and now - self._looked_at >= self._heartbeat:
+            self._looked_at = now
+            try:
+                await self._identify()
+            except ApiProblem as problem:
+                if problem.status < 500:
+                    return False
+            except StoreError:  # it is away, and so is whoever could take a key back
+                pass
+        return self._patience() > 0
 
     def _framed(self, messages: Iterable[Message]) -> Iterable[bytes]:
         frames: list[bytes] = []

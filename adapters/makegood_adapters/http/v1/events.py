@@ -9,7 +9,7 @@ from pydantic import Field, RootModel
 from makegood.engine import Engine
 from makegood.job import Transition
 from makegood.watching import STEPS_MAX
-from makegood_adapters.http.callers import Scope
+from makegood_adapters.http.callers import CallerKind, Scope
 from makegood_adapters.http.hub import Message, Stands, Told
 from makegood_adapters.http.operation import Call, Op, Reply, Sends
 from makegood_adapters.http.problems import ApiProblem
@@ -102,8 +102,12 @@ async def _watch(
 
 
 async def _stream(api: Api, call: Call, feed: Feed, after: int) -> Reply:
-    account = call.owner or call.caller.actor
-    pieces = await EventStream.open(api.hub, feed, account, after=after, expires_at=call.caller.expires_at)
+    account, caller = call.owner or call.caller.actor, call.caller
+    # A key may be taken back at any time; of a user's token nothing but its end is known.
+    identify = call.identify if caller.kind is CallerKind.SERVICE else None
+    pieces = await EventStream.open(
+        api.hub, feed, account, after=after, expires_at=caller.expires_at, identify=identify
+    )
     return Reply(200, MEDIA_TYPE, pieces, HEADERS)
 
 

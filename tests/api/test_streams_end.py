@@ -1,0 +1,72 @@
+"""Streams end with the credentials that they were opened with, however they are read."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from makegood import Catalog, Engine
+from makegood.errors import StoreUnavailable
+from makegood_adapters.http.callers import Caller, Scope
+from makegood_adapters.http.gatekeeper import REMEMBERED_SECONDS, Gatekeeper
+from makegood_adapters.http.hub import Hub, Told
+from makegood_adapters.http.sse import EventStream, Feed
+from makegood_adapters.memory import MemoryBlobs, MemoryStore
+from tests.api.issuer import Clock
+from tests.api.streams import BRISK, PATIENCE_SECONDS, Heard, listening, streaming
+
+BEAT = replace(BRISK, heartbeat_seconds=0.02)
+COMMENT = Heard(None, None, None)
+
+
+class TroubledGate(Gatekeeper):
+    """A gate whose keys are in a store that may be away."""
+
+    away = 0
+
+    async def identify(self, headers: Mapping[str, str], address: str) -> Caller:
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailable("away")
+        return await super().identify(headers, address)
+
+
+@pytest.mark.parametrize("asgi", [False, True])
+async def test_the_stream_of_a_key_that_is_revoked_ends(database: str, tmp_path: Path, asgi: bool) -> None:
+    clock = Clock()
+    keys = Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False)
+    made = await keys.make_key("ops", [Scope.OPERATIONS], actor="olga")
+    gate = TroubledGate(keys, clock=clock)
+    async with streaming(database, tmp_path, asgi=asgi, limits=BEAT, gate=gate) as streams:
+        async with listening(streams.client.as_(made.secret), "/operations/events") as ear:
+            gate.away = 2
+            assert [await ear.next(comments=True) for _ in range(4)] == [COMMENT] * 4
+            assert gate.away == 0, "a store that is away ends no stream"
+            await keys.revoke_key(made.key.id, actor="olga")
+            clock.passed += REMEMBERED_SECONDS
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while await ear.next(comments=True):
+                    pass
+        await streams.none_listen()
+
+
+async def test_who_reads_slowly_what_was_reads_no_longer_than_the_credentials_are_good() -> None:
+    async with Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False) as engine:
+
+        async def past(after: int) -> tuple[list[Told], bool]:
+            await asyncio.sleep(0)
+            return [], True
+
+        feed = Feed(topic=uuid4(), past=past, number=lambda step: step.version, frame=lambda _: b"")
+        hub = Hub(engine, BEAT)
+        end = time.time() + 0.1
+        pieces = await EventStream.open(hub, feed, "ada", after=0, expires_at=end)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for _ in pieces:
+                pass
+        await pieces.aclose()
+        assert hub.count == 0
