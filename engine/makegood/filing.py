@@ -95,7 +95,8 @@ class Filing:
         What is not paid for is not handed out: UnknownFile while the job is under way, and after an end that
         did not capture.
         """
-        files = (job.output or {}).get("files")
+        output: object = job.output  # of a job that another program has ended it may be any JSON
+        files = output.get("files") if isinstance(output, Mapping) else None
         if not isinstance(files, (list, tuple)) or not 0 <= number < len(files):
             raise UnknownFile(f"{job.id}/{number}")
         file = files[number]

@@ -1,8 +1,15 @@
 """Attacks on the API: what callers send, and what other programs have written, breaks nothing for anybody."""
 
+import json
+from typing import Any
+from uuid import UUID
+
+import asyncpg
 import pytest
 
-from tests.api.scene import Scene
+from makegood.job import Verdict
+from tests.api.scene import OWNER, Scene
+from tests.api.streams import listening
 
 ALL = "service:owners,credits,operations,webhooks,metrics,keys"
 
@@ -25,3 +32,42 @@ async def test_a_time_that_no_calendar_needs_makes_no_list_unreadable(scene: Sce
     late = await scene.client.post("/jobs", json={**order, "not_before": moment})
     assert (late.status, late.body["code"]) == (422, "invalid_body")
     assert (await service.get("/keys")).body == {"keys": []}
+
+
+@pytest.mark.parametrize(
+    ("error", "output"),
+    [({"why": "tidied up"}, {"files": ["a.png", {"kind": "png", "size": "big"}]}), ("tidied up", ["a.png"])],
+)
+async def test_what_a_script_writes_into_a_job_hides_no_job_and_stops_no_stream(
+    scene: Scene, database: str, error: Any, output: Any
+) -> None:
+    """A script ends one job and completes another, with whatever it takes for an error and a result."""
+    done, failed = [(await scene.client.post("/jobs", json=await scene.order())).body["id"] for _ in range(2)]
+    running = await scene.drive.submit(await scene.drive.dispatch(await scene.engine.get(UUID(done))))
+    await scene.drive.event(running, "begin", Verdict.ACCEPTED)
+    attempt = await scene.store.attempts.get(running.id, 1)
+    assert attempt is not None
+    await scene.store.attempts.record(attempt.evidence(Verdict.SUCCEEDED, "poll"))
+    script = await asyncpg.connect(database)
+    try:
+        update = "update makegood.job set state = $2, {} = $3::jsonb where job_id = $1"
+        await script.execute(update.format("error"), failed, "failed", json.dumps(error))
+        await script.execute(update.format("output"), done, "completed", json.dumps(output))
+    finally:
+        await script.close()
+    listed = (await scene.client.get("/jobs")).body["jobs"]
+    assert {job["id"]: job["state"] for job in listed} == {failed: "failed", done: "completed"}
+    shown = (await scene.client.get(f"/jobs/{failed}")).body
+    assert shown["error"] == {"category": "external", "message": "Another program ended the job."}
+    assert (await scene.client.get(f"/jobs/{done}/files/0")).status == 404
+    assert (await scene.client.post(f"/jobs/{failed}/accept")).status == 409
+    service = scene.client.as_("service:operations")
+    await scene.store.stream.place(100)
+    for client, path in ((scene.client, f"/jobs/{failed}/events"), (service, "/operations/events")):
+        async with listening(client, path, 0) as ear:
+            heard = await ear.next()
+            while heard and heard.data["to_state"] not in ("failed", "completed"):
+                heard = await ear.next()
+            assert heard is not None
+            assert heard.data["money"]["held"] == 0
+    assert (await scene.engine.wallet(OWNER)).held == 0

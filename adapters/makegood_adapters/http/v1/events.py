@@ -149,11 +149,10 @@ def _seq(step: Transition) -> int:
 def _fields(message: Message) -> dict[str, object]:
     assert isinstance(message, Told)
     ending = message.ending
-    error = ending.error if ending else None
     return {
         **dict(TransitionView.of(message.step)),
         "money": MoneyView.of(ending.money) if ending else None,
-        "error": FailureView(category=error["category"], message=error["message"]) if error else None,
+        "error": FailureView.of(ending.error) if ending else None,
     }
 
 

@@ -1,5 +1,6 @@
 """Jobs of an owner: what is on offer and what it costs, order, list, read, cancel, report."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -222,7 +223,8 @@ async def _accepted(api: Api, job: Job, actor: str) -> Job:
 
 
 def _is_unpaid(job: Job) -> bool:
-    return job.error is not None and job.error.get("category") == TOO_FEW
+    error: object = job.error  # of a job that another program has ended it may be any JSON
+    return isinstance(error, Mapping) and error.get("category") == TOO_FEW and "message" in error
 
 
 _UNPRICED = ("invalid_input", "invalid_request", "job_type_closed", "not_found")

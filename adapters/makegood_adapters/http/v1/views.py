@@ -1,9 +1,10 @@
 """What `/v1` shows: models of answers. Credits are whole, times have a zone."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
@@ -14,6 +15,7 @@ from makegood.jobtype import JobType
 
 log = logging.getLogger("makegood.http")
 
+T = TypeVar("T")
 
 #: A state, and what the outside sees of it; the document lists those that the job types declare.
 StateName = Annotated[str, WithJsonSchema({"x-declared": "JobState"})]
@@ -46,6 +48,18 @@ class FailureView(View):
     category: str
     message: str
 
+    @classmethod
+    def of(cls, error: object) -> "FailureView | None":
+        """Return the view of a job's error, None without one. Another program may have written any JSON."""
+        if error is None:
+            return None
+        told = error if isinstance(error, Mapping) else {}
+        category, message = told.get("category"), told.get("message")
+        return cls(
+            category=category if isinstance(category, str) else "external",
+            message=message if isinstance(message, str) else "Another program ended the job.",
+        )
+
 
 class FileView(View):
     """One result file; `number` counts from 0 and is its place in `/jobs/{job_id}/files/{number}`."""
@@ -54,6 +68,26 @@ class FileView(View):
     kind: str
     size: int | None = None
     sha256: str | None = None
+
+    @classmethod
+    def all_of(cls, output: object) -> "list[FileView]":
+        """Return the files of a job's output, which another program may have written: what is none is left
+        out."""
+        files = output.get("files") if isinstance(output, Mapping) else None
+        return [
+            cls(
+                number=i,
+                kind=file["kind"],
+                size=_of(int, file.get("size")),
+                sha256=_of(str, file.get("sha256")),
+            )
+            for i, file in enumerate(files if isinstance(files, (list, tuple)) else ())
+            if isinstance(file, Mapping) and isinstance(file.get("kind"), str)
+        ]
+
+
+def _of(wanted: type[T], value: object) -> T | None:
+    return value if isinstance(value, wanted) else None
 
 
 class TransitionView(View):
@@ -126,7 +160,6 @@ class JobSummary(View):
     @classmethod
     def fields_of(cls, job: Job, status: str) -> dict[str, Any]:
         """Return the fields that every view of a job has."""
-        error = job.error
         return {
             "id": job.id,
             "owner": job.owner,
@@ -144,11 +177,8 @@ class JobSummary(View):
             "cancel_requested_at": job.cancel_requested_at,
             "finished_at": job.finished_at,
             "retry_of": job.retry_of,
-            "error": FailureView(category=error["category"], message=error["message"]) if error else None,
-            "files": [
-                FileView(number=i, kind=f["kind"], size=f.get("size"), sha256=f.get("sha256"))
-                for i, f in enumerate((job.output or {}).get("files", ()))
-            ],
+            "error": FailureView.of(job.error),
+            "files": FileView.all_of(job.output),
         }
 
 
