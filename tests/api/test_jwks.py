@@ -140,6 +140,8 @@ def test_only_keys_for_our_algorithms_are_taken() -> None:
         {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0", "kid": "shared"},
         {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "no point"},
         {"kty": "LMS", "kid": "to come"},
+        {**published("good"), "crv": "a curve to come", "kid": "of it"},
+        {**published("edwards", "Ed25519"), "crv": "ML-DSA-44", "kid": "also to come"},
         {**published("good"), "x": "AAAA"},
         {**published("odd"), "kid": 7},
         "nonsense",

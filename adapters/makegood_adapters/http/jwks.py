@@ -144,7 +144,12 @@ def _read_key(given: Any) -> Key | None:
         return None
     try:
         key = import_key(given)
-    except (JoseError, ValueError, TypeError) as error:
+    except (
+        JoseError,
+        ValueError,
+        TypeError,
+        KeyError,
+    ) as error:  # the last for a curve that it does not know
         log.warning("a key of the issuer cannot be read: %s", _why(error))
         return None
     # A key is for one algorithm, whatever a token's header says.
