@@ -180,6 +180,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an end that is no number": ({"exp": "tomorrow"}, "The token says no usable end"),
     "an end that is not a number": ({"exp": float("nan")}, "The token says no usable end"),
     "an end beyond all": ({"exp": float("inf")}, "The token says no usable end"),
+    "an end beyond any number": ({"exp": 10**400}, "The token says no usable end"),
     "not yet": ({"nbf": NOW + 31}, "The token is not valid yet"),
     "from the future": ({"iat": NOW + 31}, "The token was issued in the future"),
     "no owner": ({"sub": None}, "The token has no claim sub"),

@@ -102,7 +102,12 @@ class Tokens:
             raise BadToken("A token of the role service_role is no user: use a service key")
         anonymous = role == "anon"
         _check(self._times if anonymous else self._whole, claims)
-        return None if anonymous else (self._named(claims), float(claims["exp"]))
+        if anonymous:
+            return None
+        try:
+            return self._named(claims), float(claims["exp"])
+        except OverflowError:  # JSON knows whole numbers that are larger than any other number
+            raise BadToken(_WRONG["exp"]) from None
 
     def _named(self, claims: dict[str, Any]) -> str:
         name = claims.get(self._owner_claim)
