@@ -1,11 +1,17 @@
 """Who calls: nobody known, the page of an app, a user, or a service with a key of ours."""
 
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from makegood.statement import ENGINE
+
+#: Who else makes steps, and how keys, scripts and persons sign theirs; issuers may let users choose a name.
+_OTHERS = ENGINE | {"client", "administrator", "database"}
+_SIGNED = re.compile(r"^(key|database|user):| via key:")
 #: Names the owner for whom a service acts.
 OWNER_HEADER = "makegood-owner"
 
@@ -45,10 +51,11 @@ class Caller:
 
     @property
     def actor(self) -> str:
-        """How history names the caller."""
+        """How history names the caller. A user whose name could be another's signature is told apart."""
         match self.kind:
             case CallerKind.USER:
-                return self.owner or ""
+                name = self.owner or ""
+                return f"user:{name}" if name in _OTHERS or _SIGNED.search(name) else name
             case CallerKind.SERVICE:
                 return f"key:{self.name}"
             case _:
