@@ -110,6 +110,8 @@ async def test_the_same_key_gives_the_same_job_and_another_body_is_refused(scene
         "/jobs", json={**order, "input": {**order["input"], "resolution": 2048}}, headers=KEY
     )
     assert (other.status, other.body["code"]) == (422, "key_reused")
+    instead = await scene.client.post("/jobs", json={**order, "retry_of": first.body["id"]}, headers=KEY)
+    assert (instead.status, instead.body["code"]) == (422, "key_reused")
     assert (await scene.engine.wallet("ada")).held == first.body["price"]
 
 

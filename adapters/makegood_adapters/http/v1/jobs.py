@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from makegood.engine import TOO_FEW
-from makegood.errors import Conflict, IllegalTransition, InsufficientCredits, InvalidRequest
+from makegood.errors import Conflict, IllegalTransition, InsufficientCredits, InvalidRequest, KeyReused
 from makegood.job import Job, JobMoney, Transition
 from makegood.listing import PAGE_MAX
 from makegood_adapters.http.operation import Access, Call, Op, Reply
@@ -113,6 +113,8 @@ async def submit_job(api: Api, call: Call, body: NewJob) -> Reply:
     if body.retry_of is not None:
         await api.job_of(owner, body.retry_of)
     job = await _ordered(api, owner, body, key)
+    if key is not None and job.retry_of != body.retry_of:
+        raise KeyReused(key)
     if body.accept:
         job = await _accepted(api, job, call.caller.actor)
     shown = await view(api, job)
