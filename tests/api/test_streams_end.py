@@ -5,12 +5,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from makegood import Catalog, Engine
 from makegood.errors import StoreUnavailable
+from makegood.job import Ending
 from makegood_adapters.http.callers import Caller, Scope
 from makegood_adapters.http.gatekeeper import REMEMBERED_SECONDS, Gatekeeper
 from makegood_adapters.http.hub import Hub, Told
@@ -70,3 +71,30 @@ async def test_who_reads_slowly_what_was_reads_no_longer_than_the_credentials_ar
                 pass
         await pieces.aclose()
         assert hub.count == 0
+
+
+async def test_a_reader_that_breaks_is_made_anew_and_nobody_misses_anything(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with streaming(database, tmp_path, asgi=False) as streams:
+        job = await streams.job()
+        real, broken = streams.engine.endings, 0
+
+        async def breaks_once(job_ids: set[UUID]) -> Mapping[UUID, Ending]:
+            nonlocal broken
+            broken += 1
+            if broken == 2:  # the first one is for what was
+                raise RuntimeError("nobody expects this")
+            return await real(job_ids)
+
+        monkeypatch.setattr(streams.engine, "endings", breaks_once)
+        async with listening(streams.client, f"/jobs/{job.id}/events") as ear:
+            first = await ear.next()
+            await streams.move(job, "accept")
+            assert (await ear.steps()) == []
+        assert first is not None
+        job = await streams.engine.get(job.id)
+        async with listening(streams.client, f"/jobs/{job.id}/events", first.id) as ear:
+            await streams.move(job, "cancel")
+            assert [one.data["event"] for one in await ear.steps()] == ["accept", "cancel"]
+        await streams.none_listen()
