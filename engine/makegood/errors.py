@@ -144,12 +144,18 @@ class WebhooksOff(InvalidRequest):
         super().__init__("This process sends no webhooks: give its engine a `messenger`.")
 
 
+#: So many problems of one input are told: who sends thousands of wrong fields gets no megabytes back.
+PROBLEMS_MAX = 50
+
+
 class InvalidInput(InvalidRequest):
-    """The input does not fit its job type; `problems` holds (field, what is wrong)."""
+    """The input does not fit its job type; `problems` holds (field, what is wrong), of many the first."""
 
     def __init__(self, job_type: str, problems: Sequence[tuple[str, str]]) -> None:
-        self.job_type, self.problems = job_type, tuple(problems)
-        listed = "; ".join(f"{field}: {text}" for field, text in problems)
+        self.job_type, self.problems = job_type, tuple(problems[:PROBLEMS_MAX])
+        listed = "; ".join(f"{field}: {text}" for field, text in self.problems)
+        if len(problems) > PROBLEMS_MAX:
+            listed += f"; and {len(problems) - PROBLEMS_MAX:,} more"
         super().__init__(f"The input of {job_type!r} is not valid. {listed}. Nothing was charged.")
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from makegood.errors import PROBLEMS_MAX
 from makegood.job import Verdict
 from tests.api.scene import OWNER, Scene
 from tests.api.streams import listening
@@ -82,3 +83,20 @@ async def test_no_user_signs_as_somebody_else(scene: Scene) -> None:
         await user.post(f"/jobs/{made['id']}/cancel")
         told = (await scene.client.as_(ALL).get(f"/operations/jobs/{made['id']}")).body
         assert [step["actor"] for step in told["history"][1:]] == [f"user:{name}"] * 2
+
+
+async def test_thousands_of_wrong_fields_get_a_short_answer(scene: Scene) -> None:
+    """A page's key, which everybody has, made the service write megabytes for each quarter of one."""
+    order, many = await scene.order(), {f"{number:x}": 1 for number in range(20_000)}
+    page = scene.client.as_("public")
+    some = dict(list(many.items())[:400])
+    for body, code, detail in (
+        ({**order, **many}, "invalid_body", "20,000 fields are wrong"),
+        ({**order, "input": {**order["input"], **some}}, "invalid_input", "and 350 more"),
+    ):
+        reply = await page.post("/quotes", json=body)
+        assert (reply.status, reply.body["code"]) == (422, code)
+        assert detail in reply.body["detail"]
+        assert len(reply.body["errors"]) == PROBLEMS_MAX
+    reply = await page.post("/quotes", json={**order, "input": many})
+    assert [error["field"] for error in reply.body["errors"]] == ["input"]

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from makegood.errors import (
+    PROBLEMS_MAX,
     ActiveJob,
     Conflict,
     EndpointRefused,
@@ -186,5 +187,13 @@ def invalid(error: ValidationError, code: str) -> ApiProblem:
     found = error.errors(include_url=False, include_input=False, include_context=False)
     if any(e["type"] == "json_invalid" for e in found):
         return ApiProblem("invalid_json", "; ".join(e["msg"] for e in found))
-    errors = [FieldError(field=".".join(map(str, e["loc"])) or "body", message=e["msg"]) for e in found]
-    return ApiProblem(code, errors=errors)
+    errors = [
+        FieldError(field=".".join(map(str, e["loc"])) or "body", message=e["msg"])
+        for e in found[:PROBLEMS_MAX]
+    ]
+    more = (
+        f"{len(found):,} fields are wrong, of which these are the first."
+        if len(found) > PROBLEMS_MAX
+        else None
+    )
+    return ApiProblem(code, more, errors=errors)

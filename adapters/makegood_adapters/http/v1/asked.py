@@ -20,6 +20,8 @@ from makegood.statement import ENGINE
 
 #: How deep the values of an input may lie in one another.
 DEPTH_MAX = 32
+#: How many fields an input may have, far more than any job type: to refuse each of thousands takes long.
+FIELDS_MAX = 500
 #: 64 bits: what every database and most programs can count to.
 _WHOLE_MAX = 2**63 - 1
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -109,4 +111,4 @@ Person = Annotated[
 #: Whole credits that can be granted.
 Credits = Annotated[int, Field(ge=1, le=CREDITS_MAX)]
 #: Any JSON object whose values can be kept.
-JsonObject = Annotated[dict[str, Any], AfterValidator(_json)]
+JsonObject = Annotated[dict[str, Any], Field(max_length=FIELDS_MAX), AfterValidator(_json)]
