@@ -98,3 +98,11 @@ async def test_a_reader_that_breaks_is_made_anew_and_nobody_misses_anything(
             await streams.move(job, "cancel")
             assert [one.data["event"] for one in await ear.steps()] == ["accept", "cancel"]
         await streams.none_listen()
+
+
+async def test_an_owner_takes_no_stream_from_a_key_by_its_name(database: str, tmp_path: Path) -> None:
+    limits = replace(BRISK, streams_per_owner_max=1)
+    async with streaming(database, tmp_path, asgi=False, limits=limits) as streams:
+        user, service = streams.client.as_("user:key:test"), streams.client.as_("service:operations")
+        async with listening(user, "/events"), listening(service, "/operations/events"):
+            assert streams.api.hub.count == 2

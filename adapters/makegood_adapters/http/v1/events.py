@@ -102,7 +102,10 @@ async def _watch(
 
 
 async def _stream(api: Api, call: Call, feed: Feed, after: int) -> Reply:
-    account, caller = call.owner or call.caller.actor, call.caller
+    caller = call.caller
+    account = (
+        caller.actor if call.owner is None else f"owner {call.owner}"
+    )  # an owner may be called as a key is
     # A key may be taken back at any time; of a user's token nothing but its end is known.
     identify = call.identify if caller.kind is CallerKind.SERVICE else None
     pieces = await EventStream.open(
