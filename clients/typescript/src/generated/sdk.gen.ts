@@ -607,7 +607,7 @@ export const listKeys = <ThrowOnError extends boolean = false>(options?: Options
 /**
  * Make a service key; its secret is shown once
  *
- * Make a key that may no more than the caller.
+ * Make a key that may no more than the caller, and no longer.
  */
 export const makeKey = <ThrowOnError extends boolean = false>(options: Options<MakeKeyData, ThrowOnError>): RequestResult<MakeKeyResponses, MakeKeyErrors, ThrowOnError> => (options.client ?? client).post<MakeKeyResponses, MakeKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -622,7 +622,7 @@ export const makeKey = <ThrowOnError extends boolean = false>(options: Options<M
 /**
  * Give a service key another secret
  *
- * Give a key another secret.
+ * Give a key another secret: one that is good no longer than the caller's own.
  */
 export const rotateKey = <ThrowOnError extends boolean = false>(options: Options<RotateKeyData, ThrowOnError>): RequestResult<RotateKeyResponses, RotateKeyErrors, ThrowOnError> => (options.client ?? client).post<RotateKeyResponses, RotateKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
