@@ -25,8 +25,8 @@ _UNICAST_6 = ipaddress.ip_network("2000::/3")
 _ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _NOT_PUBLIC = "is not on the public Internet"
 _PORT_MIN = 1024  # below are the services of a machine; 443 is the one that speaks https
-#: Whoever names an address may have its name looked up at a server that never answers, which keeps a thread for
-#: long. The loop has few threads, and files and databases wait for those, so names have threads of their own.
+#: Whoever names an address may have its name looked up at a server that never answers, which keeps a thread
+#: for long. The loop has few threads, for which files and databases wait, so names have some of their own.
 _LOOKUPS: Final = ThreadPoolExecutor(max_workers=200, thread_name_prefix="makegood names")
 
 

@@ -1,7 +1,7 @@
 """Receivers of webhooks that mean harm, or cannot show who they are."""
 
 import asyncio
-import datetime
+import datetime as dt
 import socket
 import ssl
 import threading
@@ -26,8 +26,8 @@ from makegood_adapters.internet import public_connector
 from tests.adapters.test_hooks_out import LETTER
 
 PATIENCE = 30.0
-NOW = datetime.datetime.now(datetime.UTC)
-DAY = datetime.timedelta(days=1)
+NOW = dt.datetime.now(dt.UTC)
+DAY = dt.timedelta(days=1)
 BAD = "its certificate is not valid, or not for its name"
 
 
@@ -96,7 +96,7 @@ class Authority:
         pem = self._own.public_bytes(serialization.Encoding.PEM).decode()
         return ssl.create_default_context(cadata=pem)
 
-    def server(self, host: str, lasts: datetime.timedelta) -> ssl.SSLContext:
+    def server(self, host: str, lasts: dt.timedelta) -> ssl.SSLContext:
         """Return what a server shows that is *host*, until so long from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         chain, secret = self._folder / "chain.pem", self._folder / "key.pem"
@@ -113,7 +113,7 @@ class Authority:
         return context
 
     def _sign(
-        self, name: str, key: ec.EllipticCurvePublicKey, lasts: datetime.timedelta, is_authority: bool = False
+        self, name: str, key: ec.EllipticCurvePublicKey, lasts: dt.timedelta, is_authority: bool = False
     ) -> x509.Certificate:
         named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
@@ -163,7 +163,7 @@ async def receiver(shows: ssl.SSLContext, heard: list[bytes]) -> AsyncIterator[s
     ids=["good", "expired", "of another name", "signed by a stranger"],
 )
 async def test_nothing_is_told_to_a_receiver_whose_certificate_does_not_hold(
-    tmp_path: Path, host: str, lasts: datetime.timedelta, known: bool, problem: str | None
+    tmp_path: Path, host: str, lasts: dt.timedelta, known: bool, problem: str | None
 ) -> None:
     authority, heard = Authority(tmp_path), list[bytes]()
     context = authority.trusted if known else ssl.create_default_context()
