@@ -24,7 +24,7 @@ _PATTERNS = (
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), REDACTED),
     (re.compile(r"\b(mgk|whsec|sb_secret)_[\w+/=-]+"), rf"\1_{REDACTED}"),
     (re.compile(r"(/(?:hooks|links)/)[\w-]{16,}"), rf"\1{REDACTED}"),
-    (re.compile(r"(://[^\s/:@\"'\\]*:)[^\s/@\"'\\]+(?=@)"), rf"\1{REDACTED}"),
+    (re.compile(r"(://[^\s/:@\"'\\]*:)(?!password@host)[^\s/@\"'\\]+(?=@)"), rf"\1{REDACTED}"),
     (
         re.compile(
             r"(?i)([?&](?:api_?key|key|token|access_token|secret|password|sig|signature"

@@ -77,6 +77,7 @@ def test_a_known_secret_is_found_in_every_form(text: str) -> None:
         ('body {"apiKey": "abc", "n": 1}', 'body {"apiKey": "[redacted]", "n": 1}'),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln", "[redacted]"),
         ("/hooks/{token} bearer of news, key=3 of postgresql://host/db", None),
+        ("It is written postgresql://user:password@host:port/database.", None),
     ],
 )
 def test_what_looks_like_a_secret_is_taken_out_and_nothing_else(text: str, clean: str | None) -> None:
