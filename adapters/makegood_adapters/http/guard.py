@@ -18,6 +18,9 @@ from aiohttp.typedefs import Handler, Middleware
 
 log = logging.getLogger("makegood.http.guard")
 
+#: Less than this is not some of an answer.
+_TAKEN_BYTES = 16 * 1024
+
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
@@ -29,8 +32,8 @@ _FULL = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """How many connections there may be, in all and of one address (0: any number), and seconds: for the head
-    of a request to arrive, between two requests, and for a client to take some of an answer. Connections from
-    *proxies* carry many clients and are not counted by address."""
+    of a request to arrive, between two requests, and for a client to take some of an answer, 16 KiB if there
+    is so much. Connections from *proxies* carry many clients and are not counted by address."""
 
     connections_max: int = 10_000
     connections_per_address_max: int = 500
@@ -146,7 +149,7 @@ class _Guarded(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self._inner:
-            self._writing = self._later("write", self._guard.bounds.write_seconds)
+            self._wait_for_taking()
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
@@ -179,6 +182,20 @@ class _Guarded(asyncio.Protocol):
         if self._waiting:
             self._waiting.cancel()
         self._waiting = self._later(reason, seconds)
+
+    def _wait_for_taking(self) -> None:
+        """An answer may be handed over whole, and be large: what counts is whether it grows less."""
+        assert self._transport is not None
+        left = self._transport.get_write_buffer_size()
+        seconds = self._guard.bounds.write_seconds
+        self._writing = asyncio.get_running_loop().call_later(seconds, self._look_at_taking, left)
+
+    def _look_at_taking(self, before: int) -> None:
+        assert self._transport is not None
+        if before - self._transport.get_write_buffer_size() >= _TAKEN_BYTES:
+            self._wait_for_taking()
+        else:
+            self._end("write")
 
     def _later(self, reason: str, seconds: float) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(seconds, self._end, reason)

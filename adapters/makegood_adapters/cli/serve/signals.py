@@ -13,8 +13,8 @@ def obey_signals(stopping: asyncio.Event, first_of_all: Callable[[], None] = lam
     """Let the first signal set *stopping*; the next one, also while that goes on, calls *first_of_all* and
     ends this process with the status that shells give to a signal's number, 128 + number.
 
-    A terminal that is closed sends SIGHUP, often twice, so that one is only ever a first one; under `nohup` it
-    stays ignored."""
+    A terminal that is closed sends SIGHUP, often twice, so that one is only ever a first one; under `nohup`
+    it stays ignored."""
     asked: list[signal.Signals] = []
 
     def heard(number: signal.Signals) -> None:
