@@ -183,28 +183,6 @@ async def test_410_disables_at_once(service: Service, caplog: pytest.LogCaptureF
     assert len(service.messenger.posted) == posted + 2
 
 
-async def test_a_410_of_an_address_that_was_left_disables_nothing_and_the_message_goes_to_the_new_one(
-    service: Service,
-) -> None:
-    endpoint = await service.endpoint(states=["queued"])
-    await service.world.queued()
-    service.messenger.answers, service.messenger.held = [Posted(status=410)], asyncio.Event()
-    while await service.world.sequencer.turn():
-        pass
-    while await service.herald.turn():
-        pass
-    await service.courier.turn()
-    await service.messenger.arrived.wait()
-    await service.engine.change_endpoint(endpoint.id, url=f"{URL}/new")
-    service.messenger.held.set()
-    await service.courier.crew.drain(PATIENCE_SECONDS)
-    assert (await service.engine.endpoint(endpoint.id)).disabled_at is None
-    await service.world.clock.advance(6.1)
-    await service.carry()
-    assert [letter.url for letter in service.messenger.posted] == [URL, f"{URL}/new"]
-    assert await service.states(endpoint) == [DeliveryState.DELIVERED]
-
-
 async def test_an_endpoint_to_which_all_has_failed_for_days_is_disabled(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
