@@ -18,6 +18,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 log = logging.getLogger("makegood.http.guard")
 
+#: How often refusals are told in the log at most: who is refused may come again thousands of times a second.
+_TELL_SECONDS = 10.0
 #: Less than this is not some of an answer.
 _TAKEN_BYTES = 16 * 1024
 
@@ -52,6 +54,7 @@ class Guard:
         self.cut: Counter[str] = Counter(full=0, address=0, head=0, idle=0, write=0)
         self._open: set[_Guarded] = set()
         self._of: Counter[str] = Counter()
+        self._tell_at = 0.0
 
     @property
     def connections(self) -> int:
@@ -88,6 +91,15 @@ class Guard:
         self._open.add(one)
         self._of[one.address] += 1
         return None
+
+    def _refuses(self, one: "_Guarded", reason: str) -> None:
+        self.cut[reason] += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._tell_at:
+            self._tell_at = now + _TELL_SECONDS
+            count = self.cut["full"] + self.cut["address"]
+            who = one.address or "a proxy"
+            log.warning("a connection of %s is refused: %s (%d so far)", who, reason, count)
 
     def _leaves(self, one: "_Guarded") -> None:
         if one in self._open:
@@ -126,8 +138,7 @@ class _Guarded(asyncio.Protocol):
         self._transport = transport
         self.address = self._guard._counted_as(transport.get_extra_info("peername"))
         if reason := self._guard._enters(self):
-            self._guard.cut[reason] += 1
-            log.warning("a connection of %s is refused: %s", self.address or "a proxy", reason)
+            self._guard._refuses(self, reason)
             transport.write(_FULL)
             transport.close()
             return
