@@ -132,6 +132,9 @@ def test_without_anything_it_says_what_is_to_be_written_where(
         assert line in told.splitlines()
     shown = makegood(tmp_path / "shop", "config", "--changed")
     assert (shown.returncode, "accounts" in shown.stdout) == (0, False)
+    advice = makegood(tmp_path / "shop", "doctor").stdout
+    assert "fail  database" in advice
+    assert "[redacted]" not in advice  # of what it says itself nothing is a secret
     config = tmp_path / "shop" / "config" / "makegood.toml"
     config.write_text(
         re.sub(r"^# (\[\[|name|base_url|api_key)", r"\1", config.read_text(), flags=re.MULTILINE)

@@ -19,6 +19,7 @@ import asyncpg
 import pytest
 
 from makegood_adapters.cli.serve.parent import Parent
+from makegood_adapters.cli.serve.signals import obey_signals
 
 HOUSE = Path(__file__).resolve().parent.parent
 PROGRAM = Path(sys.executable).with_name("makegood")
@@ -255,6 +256,32 @@ async def test_nothing_new_is_begun_while_a_slow_request_delays_the_end(
         await service.until(drains, "the end begins")
         writer.close()
         assert await service.ended() == 0
+
+
+async def test_a_terminal_that_is_closed_ends_the_service_in_order(database: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, database, more="[http]\nleave_seconds = 0.5") as service:
+        await service.until(service.health, "an answer")
+        service.process.send_signal(signal.SIGHUP)
+        await service.logs("SIGHUP: what is under way")
+        service.process.send_signal(signal.SIGHUP)  # the shell's, after the kernel's
+        assert await service.ended() == 0
+        assert await service.workers() == []
+
+
+async def test_who_shall_outlive_the_terminal_does() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does
+    try:
+        obey_signals(stopping)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await stopping.wait()
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 async def test_whoever_asks_learns_that_the_end_begins_before_it_comes(database: str, tmp_path: Path) -> None:

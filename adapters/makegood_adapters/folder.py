@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from makegood.errors import MakegoodError, UnknownFile
+from makegood.errors import StorageError, UnknownFile
 from makegood.ports import PIECE_BYTES
 from makegood_adapters.addressed import is_key, key_of, through, write
 
 _PART = ".part-"
 
 
-class FolderError(MakegoodError):
+class FolderError(StorageError):
     """The folder cannot be used; the message says why."""
 
 
@@ -64,27 +64,34 @@ class FolderBlobs:
         return key
 
     async def get(self, key: str) -> bytes | None:
-        """Return the content; None also for anything that is not a key of ours, such as a path."""
+        """Return the content; None also for anything that is not a key of ours, such as a path. Raises
+        FolderError."""
         if not is_key(key):
             return None
-        return await asyncio.to_thread(_read, self.path(key))
+        with self._telling():
+            return await asyncio.to_thread(_read, self.path(key))
 
     async def size(self, key: str) -> int | None:
-        """Return how many bytes the file has; None also for anything that is not a key of ours."""
+        """Return how many bytes the file has; None also for anything that is not a key of ours.
+        Raises FolderError."""
         if not is_key(key):
             return None
-        return await asyncio.to_thread(_size, self.path(key))
+        with self._telling():
+            return await asyncio.to_thread(_size, self.path(key))
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
-        """Yield a part of the content in pieces, each read when it is asked for. Raises UnknownFile."""
+        """Yield a part of the content in pieces, each read when it is asked for. Raises UnknownFile and
+        FolderError."""
         if not is_key(key):
             raise UnknownFile(key)
         reading = _Reading(self.path(key))
         try:
-            if not await through(reading.open, start):
+            with self._telling():
+                found = await through(reading.open, start)
+            if not found:
                 raise UnknownFile(key)
             left = None if end is None else end - start
-            while data := await through(reading.next, left):
+            while data := await self._next(reading, left):
                 left = None if left is None else left - len(data)
                 yield data
         finally:
@@ -95,6 +102,18 @@ class FolderBlobs:
         if not is_key(key):
             raise ValueError(f"{key!r} is not the key of a file")
         return self._root / key
+
+    async def _next(self, reading: "_Reading", left: int | None) -> bytes:
+        with self._telling():
+            return await through(reading.next, left)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise FolderError(f"A file in {self._root} cannot be read: {why}.") from error
 
 
 class _Part:

@@ -4,21 +4,30 @@ The check is where a socket is made for a real address. A resolver would not do:
 to it, and a name may lead elsewhere the next time it is asked for.
 """
 
+import asyncio
 import ipaddress
 import re
 import socket
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 #: Some releases of Python call these global.
 _REFUSED = [ipaddress.ip_network(n) for n in ("192.0.0.0/24", "2001::/23", "2002::/16", "3fff::/20")]
+#: Of the Internet by its number, but machines of Azure reach the agent there that hands out their secrets.
+_REFUSED.append(ipaddress.ip_network("168.63.129.16/32"))
 _UNICAST_6 = ipaddress.ip_network("2000::/3")
 _ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _NOT_PUBLIC = "is not on the public Internet"
 _PORT_MIN = 1024  # below are the services of a machine; 443 is the one that speaks https
+#: Whoever names an address may have its name looked up at a server that never answers, which keeps a thread
+#: for long. The loop has few threads, for which files and databases wait, so names have some of their own.
+_LOOKUPS: Final = ThreadPoolExecutor(max_workers=200, thread_name_prefix="makegood names")
 
 
 class NotPublic(OSError):
@@ -73,11 +82,41 @@ def problem_of_url(url: str, *, private: bool = False) -> str | None:
     return None
 
 
+async def addresses_of(
+    host: str, port: int = 0, family: int = socket.AF_UNSPEC, flags: int = 0
+) -> list[ResolveResult]:
+    """Return where a name leads, as literal addresses. Raises OSError, UnicodeError."""
+    ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=flags)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, ask)
+    return [
+        ResolveResult(
+            hostname=host,
+            host=str(address[0]),
+            port=int(address[1]),
+            family=kind,
+            proto=protocol,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for kind, _, protocol, _, address in found
+    ]
+
+
+class _Resolver(AbstractResolver):
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return await addresses_of(host, port, family, socket.AI_ADDRCONFIG)
+
+    async def close(self) -> None:
+        """The threads are those of the process."""
+
+
 def public_connector(*, private: bool = False, **given: Any) -> aiohttp.TCPConnector:
     """Return a connector that connects to the public Internet alone, with *private* to everything.
 
     *given* goes to the connector. What is refused is an `aiohttp.ClientConnectorError`, see `leads_inside`.
     """
+    given.setdefault("resolver", _Resolver())
     return aiohttp.TCPConnector(socket_factory=None if private else _checked_socket, **given)
 
 

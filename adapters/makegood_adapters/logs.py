@@ -8,8 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import TextIO
-from urllib.parse import quote, quote_plus
+from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -25,7 +24,7 @@ _PATTERNS = (
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), REDACTED),
     (re.compile(r"\b(mgk|whsec|sb_secret)_[\w+/=-]+"), rf"\1_{REDACTED}"),
     (re.compile(r"(/(?:hooks|links)/)[\w-]{16,}"), rf"\1{REDACTED}"),
-    (re.compile(r"(://[^\s/:@\"'\\]*:)[^\s/@\"'\\]+(?=@)"), rf"\1{REDACTED}"),
+    (re.compile(r"(://[^\s/:@\"'\\]*:)(?!password@host)[^\s/@\"'\\]+(?=@)"), rf"\1{REDACTED}"),
     (
         re.compile(
             r"(?i)([?&](?:api_?key|key|token|access_token|secret|password|sig|signature"
@@ -46,9 +45,11 @@ class Redaction:
     """Takes *secrets* out of a text, in every form in which libraries write them, and what looks like one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if secret for form in _forms(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._known = re.compile("|".join(map(_sought, longest_first))) if forms else None
+        known = {secret for secret in secrets if secret}
+        sought = {(len(form), _sought(form)) for secret in known for form in _forms(secret)}
+        sought |= {(len(secret), _sought(secret, _in_addresses(secret))) for secret in known}
+        longest_first = [pattern for _, pattern in sorted(sought, key=lambda one: (-one[0], one[1]))]
+        self._known = re.compile("|".join(longest_first)) if known else None
 
     def clean(self, text: str) -> str:
         """Return *text* without secrets."""
@@ -59,19 +60,29 @@ class Redaction:
         return text
 
 
-def _sought(form: str) -> str:
-    return re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
+def _sought(form: str, pattern: str | None = None) -> str:
+    pattern = pattern or re.escape(form)
+    return pattern if len(form) >= _SHORT else rf"(?<!\w){pattern}(?!\w)"
+
+
+def _in_addresses(secret: str) -> str:
+    """Return a pattern of *secret*, also in addresses: their makers each leave other signs as they are."""
+    return "".join(map(_sign_in_addresses, secret))
+
+
+def _sign_in_addresses(sign: str) -> str:
+    if sign.isascii() and sign.isalnum():
+        return sign
+    coded = "".join(f"%{byte:02x}" for byte in sign.encode(errors="surrogateescape"))
+    return f"(?:{re.escape(sign)}|(?i:{coded}){'|[+]' if sign == ' ' else ''})"
 
 
 def _forms(secret: str) -> Iterator[str]:
     raw = secret.encode(errors="surrogateescape")
-    yield secret
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
     yield repr(raw)[2:-1]
-    yield quote(raw, safe="")
-    yield quote_plus(raw)
     yield raw.hex()
     for before in range(3):
         # What stands before and after a secret moves its bits: what is sought is what does not depend on it.
@@ -98,14 +109,23 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class _Text(logging.Formatter):
-    """One line a message: what a client sends can neither begin a line of its own nor move a cursor."""
+    """One line a message: what a client sends can neither begin a line of its own nor move a cursor, also not
+    in the text of an error, below whose message every line is set in."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of the base class
         """Return the line, with the request's id at its end."""
         line = super().formatMessage(record)
         if request := getattr(record, "request_id", ""):
             line += f" ({request})"
-        return _CONTROL.sub(lambda sign: sign[0].encode("unicode_escape").decode(), line)
+        return _visible(line)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name of the base class
+        """Return the trace, set in."""
+        return "\n".join(f"  {_visible(line)}" for line in super().formatException(ei).split("\n"))
+
+
+def _visible(line: str) -> str:
+    return _CONTROL.sub(lambda sign: sign[0].encode("unicode_escape").decode(), line)
 
 
 class _OfRequest(logging.Filter):

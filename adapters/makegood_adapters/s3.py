@@ -11,7 +11,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from makegood.errors import MakegoodError, UnknownFile
+from makegood.errors import StorageError, UnknownFile
 from makegood.ports import PIECE_BYTES
 from makegood_adapters.addressed import is_key, key_of, write
 
@@ -25,7 +25,7 @@ _ASKED_BYTES = 1 << 20
 _PROBE = b"makegood can keep files here\n"
 
 
-class S3Error(MakegoodError):
+class S3Error(StorageError):
     """The bucket cannot be used; the message says why."""
 
 

@@ -19,6 +19,7 @@ MakegoodError
 ├── StoreError            the database
 │   ├── StoreUnavailable  cannot be reached; the caller may try again
 │   └── OutcomeUnknown    no answer to COMMIT within the settings' bound
+├── StorageError          where files are kept; the caller may try again
 ├── AccountElsewhere      another process works with the account; nothing was kept
 ├── WebhookRefused        a webhook is not signed as its provider signs; nothing was kept
 ├── ProviderRefused       the provider will never take this, however often it is asked
@@ -237,6 +238,10 @@ class Conflict(Refusal):
 
 class StoreError(MakegoodError):
     """The database did not do what was asked."""
+
+
+class StorageError(MakegoodError):
+    """Files cannot be kept or read at present, for instance since the disk is full; the message says why."""
 
 
 class StoreUnavailable(StoreError):

@@ -106,6 +106,17 @@ class TestSecretFiles:
         with pytest.raises(ConfigurationError, match=told):
             load_config(written(tmp_path, f'public_key_file = "{file}"'))
 
+    def test_the_mark_of_an_editor_is_no_part_of_a_secret(self, tmp_path: Path) -> None:
+        file = self.secret(tmp_path, "\ufeffsesame\r\n")
+        config = load_config(written(tmp_path, f'public_key_file = "{file}"'))
+        assert secrets_of(config)[-1] == "sesame"
+
+    def test_a_configuration_with_the_mark_of_an_editor_is_told_what_it_is(self, tmp_path: Path) -> None:
+        path = written(tmp_path)
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        with pytest.raises(ConfigurationError, match="save it as UTF-8 without BOM"):
+            load_config(path)
+
     def test_a_secret_given_twice_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = self.secret(tmp_path)
         with pytest.raises(ConfigurationError, match="public_key and public_key_file are both given"):

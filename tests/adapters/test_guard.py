@@ -187,6 +187,33 @@ def test_how_an_address_is_counted(peer: object, counted: str) -> None:
     assert Guard(Bounds())._counted_as(peer) == counted
 
 
+async def test_who_is_refused_again_and_again_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(connections_max=1) as site:
+        await site.connect(HEAD + b"\r\n")
+        await site.asked.wait()
+        for _ in range(20):
+            reader, _ = await site.connect()
+            assert b" 503 " in await ended(reader)
+        assert site.guard.cut["full"] == 20
+    lines = [r.getMessage() for r in caplog.records if r.name == "makegood.http.guard"]
+    assert lines == ["a connection of 127.0.0.1 is refused: full (1 so far)"]
+
+
+async def test_who_takes_a_large_answer_slowly_and_goes_on_gets_all_of_it() -> None:
+    async with served(write_seconds=0.5) as site:
+        reader, _ = await site.connect(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        clock, got = asyncio.get_running_loop().time, 0
+        began = clock()
+        async with asyncio.timeout(PATIENCE):
+            while piece := await reader.read(1 << 20):
+                got += len(piece)
+                if got < BIG // 2:
+                    await asyncio.sleep(0.005)  # it takes far longer than a client may stand still
+            assert clock() - began > 0.5
+        assert got > BIG
+        assert site.guard.cut["write"] == 0
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
+from yarl import URL
 
 from makegood_adapters.logs import REQUEST_ID, Redaction, set_up_logs
 
@@ -42,6 +43,11 @@ def written() -> Iterator[Callable[..., io.StringIO]]:
         f"a {SECRET!r} b",
         json.dumps({"key": SECRET}),
         quote(SECRET, safe=""),
+        quote(SECRET),
+        quote(SECRET, safe="").lower(),
+        quote(SECRET, safe="+/"),
+        str(URL("https://host/").with_query({"q": SECRET})),
+        str(URL("https://host/").with_path(f"/{SECRET}/x")),
         *(base64.b64encode(f"{before}{SECRET}{after}".encode()).decode() for before in ("", "u", "us", "use")
           for after in ("", "x", "xy")),
         base64.urlsafe_b64encode(f"user:{SECRET}".encode()).decode(),
@@ -71,10 +77,31 @@ def test_a_known_secret_is_found_in_every_form(text: str) -> None:
         ('body {"apiKey": "abc", "n": 1}', 'body {"apiKey": "[redacted]", "n": 1}'),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln", "[redacted]"),
         ("/hooks/{token} bearer of news, key=3 of postgresql://host/db", None),
+        ("It is written postgresql://user:password@host:port/database.", None),
     ],
 )
 def test_what_looks_like_a_secret_is_taken_out_and_nothing_else(text: str, clean: str | None) -> None:
     assert Redaction([]).clean(text) == (clean or text)
+
+
+def test_a_secret_with_a_space_is_found_in_a_form() -> None:
+    assert Redaction(["open sesame now"]).clean("?a=open+sesame+now&b=open%20sesame%20now") == (
+        "?a=[redacted]&b=[redacted]"
+    )
+
+
+def test_the_text_of_an_error_begins_no_line_and_moves_no_cursor(
+    written: Callable[..., io.StringIO],
+) -> None:
+    stream = written("text")
+    try:
+        raise ValueError("no\n2026-01-01 00:00:00,000 INFO makegood: ada is paid\r\x1b[2J\u2028more")
+    except ValueError:
+        log.exception("it failed")
+    first, *trace = stream.getvalue().splitlines()
+    assert first.endswith("it failed")
+    assert all(line.startswith("  ") for line in trace)
+    assert trace[-1] == "  2026-01-01 00:00:00,000 INFO makegood: ada is paid\\r\\x1b[2J\\u2028more"
 
 
 def test_a_short_secret_is_a_word_of_its_own() -> None:

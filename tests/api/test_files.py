@@ -130,6 +130,27 @@ class TestBringing:
         replies = await asyncio.gather(*(scene.client.post("/files", data=content) for content in files))
         assert sorted(reply.status for reply in replies) == [201] * 2 + [429] * 6
 
+    async def test_a_storage_in_trouble_is_told_and_nothing_is_counted(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        brought = (await scene.client.post("/files", data=PNG)).body["key"]
+        folder = scene.blobs.path(brought).parent
+        away = folder.rename(folder.with_name("away"))
+        folder.write_text("where files were")
+        content = PNG + bytes(MAX - len(PNG))
+        for reply in (
+            await scene.client.post("/files", data=content),
+            await scene.client.post("/files", data=content),
+            await scene.client.get(f"/files/{brought}"),
+        ):
+            assert of_kind(reply) == (503, "unavailable")
+            assert int(reply.headers["Retry-After"]) > 0
+            assert str(folder) not in str(reply.body)
+        assert "Not a directory" in caplog.text
+        folder.unlink()
+        away.rename(folder)
+        assert (await scene.client.post("/files", data=content)).status == 201
+
     async def test_who_is_no_owner_brings_nothing(self, scene: Scene) -> None:
         for who, status in (("public", 403), (None, 401), ("service:credits", 403), ("service:owners", 400)):
             assert (await scene.client.as_(who).post("/files", data=PNG)).status == status

@@ -1,5 +1,6 @@
 """Read the configuration: the environment over the file over the defaults, and what is wrong in sentences."""
 
+import codecs
 import dataclasses
 import difflib
 import os
@@ -63,6 +64,10 @@ def load_config(path: Path) -> ServiceConfig:
     except SettingsError as error:
         raise ConfigurationError(f"A variable MAKEGOOD_… of the environment is wrong: {error}.") from None
     except ValueError as error:  # not TOML
+        if path.read_bytes().startswith(codecs.BOM_UTF8):
+            raise ConfigurationError(
+                f"{path} begins with a byte order mark, which TOML has none of: save it as UTF-8 without BOM."
+            ) from None
         raise ConfigurationError(f"{path} is not valid TOML: {error}.") from None
     config.origins.update(found.origins)
     config.warnings.extend([*found.warnings, *_unknown_variables()])

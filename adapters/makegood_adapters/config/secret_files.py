@@ -18,7 +18,8 @@ _BYTES_MAX = 64 * 1024
 def read_secret_files(data: Mapping[str, Any], model: type[BaseModel], path: str = "") -> dict[str, Any]:
     """Return *data* with the contents of the files that it names in place of their names.
 
-    One newline at the end is no part of a secret. Raises ConfigurationError, which names the key.
+    One newline at the end is no part of a secret, nor is the mark by which some editors begin UTF-8. Raises
+    ConfigurationError, which names the key.
     """
     given = dict(data)
     for name in secret_keys(model):
@@ -83,7 +84,7 @@ def _read(key: str, file: object) -> str:
     if len(raw) > _BYTES_MAX:
         raise ConfigurationError(f"{key}: {file} has {len(raw):,} bytes, which is no secret.")
     try:
-        text = raw.decode().removesuffix("\n").removesuffix("\r")
+        text = raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{key}: {file} is not UTF-8 text.") from None
     if not text:

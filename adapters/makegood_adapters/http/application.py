@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from makegood.errors import StoreError
+from makegood.errors import StorageError, StoreError
 
 log = logging.getLogger("makegood.http")
 
@@ -60,7 +60,7 @@ def error_object(refused: Refused) -> web.Response:
 def contain_errors(shape: Shape = error_object) -> Middleware:
     """Return a middleware that turns every error into a reply of this *shape*.
 
-    A store in trouble is a 503, so that the caller sends again. What nobody expected is logged and
+    A store or storage in trouble is a 503, so that the caller sends again. What nobody expected is logged and
     answered with a sentence that says nothing about it.
     """
 
@@ -79,7 +79,7 @@ def contain_errors(shape: Shape = error_object) -> Middleware:
             if isinstance(error, web.HTTPMethodNotAllowed):
                 reply.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
             return reply
-        except StoreError as error:
+        except (StoreError, StorageError) as error:
             log.warning("%s %s: %s", request.method, route_of(request), error)
             reply = shape(Refused(503, "The service cannot keep this now; please send it again."))
             reply.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

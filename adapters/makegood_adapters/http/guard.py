@@ -18,6 +18,11 @@ from aiohttp.typedefs import Handler, Middleware
 
 log = logging.getLogger("makegood.http.guard")
 
+#: How often refusals are told in the log at most: who is refused may come again thousands of times a second.
+_TELL_SECONDS = 10.0
+#: Less than this is not some of an answer.
+_TAKEN_BYTES = 16 * 1024
+
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
@@ -29,8 +34,8 @@ _FULL = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """How many connections there may be, in all and of one address (0: any number), and seconds: for the head
-    of a request to arrive, between two requests, and for a client to take some of an answer. Connections from
-    *proxies* carry many clients and are not counted by address."""
+    of a request to arrive, between two requests, and for a client to take some of an answer, 16 KiB if there
+    is so much. Connections from *proxies* carry many clients and are not counted by address."""
 
     connections_max: int = 10_000
     connections_per_address_max: int = 500
@@ -49,6 +54,7 @@ class Guard:
         self.cut: Counter[str] = Counter(full=0, address=0, head=0, idle=0, write=0)
         self._open: set[_Guarded] = set()
         self._of: Counter[str] = Counter()
+        self._tell_at = 0.0
 
     @property
     def connections(self) -> int:
@@ -85,6 +91,15 @@ class Guard:
         self._open.add(one)
         self._of[one.address] += 1
         return None
+
+    def _refuses(self, one: "_Guarded", reason: str) -> None:
+        self.cut[reason] += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._tell_at:
+            self._tell_at = now + _TELL_SECONDS
+            count = self.cut["full"] + self.cut["address"]
+            who = one.address or "a proxy"
+            log.warning("a connection of %s is refused: %s (%d so far)", who, reason, count)
 
     def _leaves(self, one: "_Guarded") -> None:
         if one in self._open:
@@ -123,8 +138,7 @@ class _Guarded(asyncio.Protocol):
         self._transport = transport
         self.address = self._guard._counted_as(transport.get_extra_info("peername"))
         if reason := self._guard._enters(self):
-            self._guard.cut[reason] += 1
-            log.warning("a connection of %s is refused: %s", self.address or "a proxy", reason)
+            self._guard._refuses(self, reason)
             transport.write(_FULL)
             transport.close()
             return
@@ -146,7 +160,7 @@ class _Guarded(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self._inner:
-            self._writing = self._later("write", self._guard.bounds.write_seconds)
+            self._wait_for_taking()
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
@@ -179,6 +193,20 @@ class _Guarded(asyncio.Protocol):
         if self._waiting:
             self._waiting.cancel()
         self._waiting = self._later(reason, seconds)
+
+    def _wait_for_taking(self) -> None:
+        """An answer may be handed over whole, and be large: what counts is whether it grows less."""
+        assert self._transport is not None
+        left = self._transport.get_write_buffer_size()
+        seconds = self._guard.bounds.write_seconds
+        self._writing = asyncio.get_running_loop().call_later(seconds, self._look_at_taking, left)
+
+    def _look_at_taking(self, before: int) -> None:
+        assert self._transport is not None
+        if before - self._transport.get_write_buffer_size() >= _TAKEN_BYTES:
+            self._wait_for_taking()
+        else:
+            self._end("write")
 
     def _later(self, reason: str, seconds: float) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(seconds, self._end, reason)

@@ -1,7 +1,6 @@
 """Webhooks of ours: signed by Standard Webhooks, posted once, to the public Internet alone."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from makegood_adapters.exchange import retry_after_seconds
 from makegood_adapters.http.v1.views import JobSummary, MoneyView, TransitionView
 from makegood_adapters.internet import (
     NotPublic,
+    addresses_of,
     check_public,
     leads_inside,
     problem_of_url,
@@ -97,12 +97,11 @@ class WebhookMessenger:
         if (problem := problem_of_url(url, private=self._private)) or self._private:
             return problem
         parts = urlsplit(url)
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_RESOLVE_SECONDS):
-                found = await loop.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-            for *_, address in found:
-                check_public(str(address[0]))
+                found = await addresses_of(parts.hostname or "", parts.port or 443)
+            for each in found:
+                check_public(each["host"])
         except NotPublic:
             return "its name leads to an address that is not on the public Internet"
         except (OSError, UnicodeError):  # a TimeoutError is an OSError
@@ -136,7 +135,7 @@ class WebhookMessenger:
         except TimeoutError:
             problem = f"no answer within {self._timeout:g} seconds"
         except aiohttp.ClientConnectorCertificateError:
-            problem = "its certificate is not valid for its name"
+            problem = "its certificate is not valid, or not for its name"
         except aiohttp.ClientConnectorError as error:
             problem = "its name leads to no public address" if leads_inside(error) else "no connection"
         except (aiohttp.ClientError, OSError, ValueError) as error:

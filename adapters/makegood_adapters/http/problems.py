@@ -23,6 +23,7 @@ from makegood.errors import (
     JobTypeRefused,
     KeyNameTaken,
     KeyReused,
+    StorageError,
     StoreError,
     UnknownEndpoint,
     UnknownFile,
@@ -175,6 +176,13 @@ def problem_of(error: Exception) -> ApiProblem:
             return ApiProblem(
                 "unavailable",
                 "The service cannot keep this now; please send it again.",
+                retry_after=AGAIN_SECONDS,
+            )
+        case StorageError():
+            log.error("%s", error)
+            return ApiProblem(
+                "unavailable",
+                "Files cannot be kept or read at present; please try again.",
                 retry_after=AGAIN_SECONDS,
             )
         case _:

@@ -49,12 +49,14 @@ class MemoryEndpoints:
     async def change(self, endpoint: Endpoint) -> Endpoint | None:
         """Give the endpoint another address and other wishes."""
         if row := self._tables.endpoints.get(endpoint.id):
+            same = row.endpoint.url == endpoint.url
             row.endpoint = replace(
                 row.endpoint,
                 url=endpoint.url,
                 states=endpoint.states,
                 types=endpoint.types,
                 description=endpoint.description,
+                failing_since=row.endpoint.failing_since if same else None,
             )
         return await self.get(endpoint.id)
 

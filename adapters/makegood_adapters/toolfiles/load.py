@@ -185,7 +185,7 @@ def _named(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.glob("*.toml")):
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError):
             continue  # it is told when it is read itself
         found.setdefault(f"{raw.get('name')}@{raw.get('version')}", path)
@@ -240,7 +240,7 @@ def _taken_twice(types: Mapping[str, type[ToolJob]]) -> list[Problem]:
 def _read(path: Path) -> tuple[Tool, Lines]:
     lines = Lines(str(path))
     try:
-        lines = Lines(str(path), path.read_text(encoding="utf-8"))
+        lines = Lines(str(path), path.read_text(encoding="utf-8-sig"))
         return Tool.model_validate(tomllib.loads(lines.text)), lines
     except OSError as error:
         wrong = [Problem("MG501", f"it cannot be read: {error.strerror or type(error).__name__}")]

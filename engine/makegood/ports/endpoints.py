@@ -175,7 +175,8 @@ class Endpoints(Protocol):
         """Return endpoints in the order of their ids; with *owner* only that owner's."""
 
     async def change(self, endpoint: Endpoint) -> Endpoint | None:
-        """Give the endpoint another url, description, states and types; None: there is none."""
+        """Give the endpoint another url, description, states and types; None: there is none. At another url
+        it has not failed yet."""
 
     async def enable(self, endpoint_id: UUID) -> Endpoint | None:
         """Let it hear again, of what gets a place in the stream from now on."""

@@ -45,14 +45,20 @@ class Courier:
 
     async def _carry(self, parcel: Parcel) -> None:
         posted = await self._post(parcel)
-        again = None if posted.delivered or posted.gone else self._pause(parcel, posted)
+        gone = posted.gone and await self._is_address(parcel)
+        again = None if posted.delivered or gone else self._pause(parcel, posted)
         endpoint = await self._context.store.deliveries.ended(parcel, posted, again)
         if endpoint is None:  # it was sent again, disabled or removed meanwhile
             return
         if not posted.delivered:
             told = posted.problem or f"HTTP {posted.status}"
             log.info("webhook %d to endpoint %s failed: %s", parcel.seq, endpoint.id, told)
-            await self._look_at(endpoint, parcel, posted)
+            await self._look_at(endpoint, parcel, gone)
+
+    async def _is_address(self, parcel: Parcel) -> bool:
+        """Whether the endpoint is still where the message went: at an old place 410 is a matter of course."""
+        endpoint = await self._context.store.endpoints.get(parcel.endpoint_id)
+        return endpoint is not None and endpoint.url == parcel.url
 
     async def _post(self, parcel: Parcel) -> Posted:
         step, store = parcel.transition, self._context.store
@@ -89,11 +95,11 @@ class Courier:
         pause = pauses[parcel.tries - 1] * random.uniform(1.0, 1.0 + _JITTER)
         return max(pause, posted.retry_after_seconds or 0.0)
 
-    async def _look_at(self, endpoint: Endpoint, parcel: Parcel, posted: Posted) -> None:
+    async def _look_at(self, endpoint: Endpoint, parcel: Parcel, gone: bool) -> None:
         """Disable an endpoint that is gone, or to which every try has failed for too long."""
         store, since = self._context.store, endpoint.failing_since
         longest = timedelta(seconds=self._context.settings.webhook_failing_seconds)
-        if posted.gone:
+        if gone:
             done = await store.endpoints.disable(endpoint.id, GONE)
         elif since is not None and parcel.taken_at - since >= longest:
             why = f"every message has failed since {since.isoformat(timespec='seconds')}"

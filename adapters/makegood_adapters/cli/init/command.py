@@ -15,7 +15,7 @@ from makegood_adapters.toolfiles import default_tools_folder
 
 _CONFIG, _SECRETS, _TOOLS, _SAMPLE = "config/makegood.toml", "secrets", "tools", "upscaler.toml"
 _DATABASE, _KEY = f"{_SECRETS}/database_url", f"{_SECRETS}/runninghub_key"
-_NO_DATABASE = "postgresql://user:password@localhost:5432/makegood"
+_NO_DATABASE = "postgresql://USER:PASSWORD@localhost:5432/makegood"
 _IGNORED = ("/secrets/", "/makegood-files/")
 #: Those of `makegood simulate` without more.
 _KEY_OF_SIMULATOR, _SIMULATOR = "my-key", "http://127.0.0.1:8188"

@@ -141,6 +141,22 @@ class EndpointsContract:
         assert well.failing_since is None
         assert await store.endpoints.disable(made.id, "fails", failing_since=since) is None
 
+    async def test_at_another_address_it_has_not_failed_yet(self, drive: Drive) -> None:
+        store = drive.store
+        made = await listening(store, states=("failed",))
+        await life(store, "ada")
+        await told(store)
+        [parcel] = await taken(store)
+        failing = await store.deliveries.ended(parcel, BAD, 5.0)
+        assert failing is not None
+        same = await store.endpoints.change(replace(made, description="the shop's"))
+        assert same is not None
+        assert same.failing_since == failing.failing_since is not None
+        moved = await store.endpoints.change(replace(made, url="https://example.net/hooks"))
+        assert moved is not None
+        assert moved.failing_since is None
+        assert await store.endpoints.disable(made.id, "fails", failing_since=failing.failing_since) is None
+
     async def test_a_removed_endpoint_is_forgotten_with_its_log(self, drive: Drive) -> None:
         store = drive.store
         made = await listening(store)
