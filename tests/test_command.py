@@ -88,8 +88,8 @@ def listening_at() -> tuple[socket.socket, int]:
 
 
 def test_the_demo_plays_and_its_books_agree(run: Run, home: Path, temporary: Path) -> None:
-    # Not on a server that others use, where the next test counts what is left. Of this story's jobs one has its
-    # create reply lost and ends while the engine is down, so that its webhook must outlast that.
+    # Not on a server that others use, where the next test counts what is left. Of this story's jobs one has
+    # its create reply lost and ends while the engine is down, so that its webhook must outlast that.
     told = run("demo", "--jobs", "20", "--seed", "1", "--headless", DATABASE_URL="")
     assert told.status == 0, told.out + told.err
     closing = CLOSING.fullmatch(told.out.splitlines()[-1])

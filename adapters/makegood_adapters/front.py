@@ -21,6 +21,7 @@ from makegood_adapters.http import (
     GuardedSite,
     RequestMeasures,
     aiohttp_app,
+    api_cors,
     application,
     health_route,
     hook_routes,
@@ -104,8 +105,8 @@ class Front:
         public = config.metrics_public
         app.add_routes([metrics_route(measures, self.gate, public=public, refresh=reading.refresh)])
         app.add_routes(hook_routes(engine))
-        write_seconds = config.http.write_seconds
-        app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds))
+        cors, write_seconds = api_cors(config.http.origins), config.http.write_seconds
+        app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds, cors=cors))
         # Where no users are known, the page is believed about its user, and is on this machine alone.
         gate = self.gate if config.auth.knows_users else None
         options = Options(gate=gate, public_key=_public_key(config), finish_queued=config.finish_queued)

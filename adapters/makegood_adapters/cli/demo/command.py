@@ -28,8 +28,8 @@ from makegood_adapters.runninghub.simulator import Pace, Simulator, Task
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 FOLDER = Path("makegood-demo")
-#: Webhooks are repeated for longer than an engine takes to start on a slow machine: of a create call whose reply
-#: was lost, to a killed engine as well, nothing else tells, and the job would wait for a person.
+#: Webhooks are repeated for longer than an engine takes to start on a slow machine: of a create call whose
+#: reply was lost, to a killed engine as well, nothing else tells, and the job would wait for a person.
 _PACE = Pace(
     queued_seconds=0.1, running_seconds=0.5, spread=0.6, webhook_retry_seconds=0.6, webhook_retries=50
 )
