@@ -35,6 +35,7 @@ from makegood_adapters.http import (
 from makegood_adapters.http.callers import Gate
 from makegood_adapters.http.gatekeeper import open_gate
 from makegood_adapters.http.hooks_out import WebhookMessenger
+from makegood_adapters.http.hub import StreamLimits
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.http.v1.table import OPERATIONS
@@ -72,7 +73,11 @@ class Front:
         """Listen on *listener*, or on a socket of its own, and answer; at the end requests under way are
         still answered, and streams end. Raises ServiceError."""
         guard, measures = Guard(_bounds(self.config)), RequestMeasures()
-        api = Api(engine=self.engine, files=_file_rules(self.config))
+        api = Api(
+            engine=self.engine,
+            files=_file_rules(self.config),
+            stream_limits=StreamLimits(**self.config.streams.model_dump()),
+        )
         reading = Measures(
             self.engine,
             self.store,

@@ -125,6 +125,21 @@ class HttpConfig(BaseModel):
         return origins
 
 
+class StreamsConfig(BaseModel):
+    """Bounds of the streams of events of one process."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
+    stream_seconds_max: float = Field(default=3_600.0, gt=0)
+    streams_max: int = Field(default=10_000, ge=1)
+    streams_per_owner_max: int = Field(default=100, ge=1)
+    untold_max: int = Field(default=1_000, ge=1)
+    place_seconds: float = Field(default=3.0, gt=0)
+    places_per_second: float = Field(default=20.0, gt=0)
+    pause_seconds: float = Field(default=1.0, gt=0)
+
+
 class ServiceConfig(BaseSettings):
     """Every key of the service; config/makegood.toml explains each.
 
@@ -145,6 +160,7 @@ class ServiceConfig(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     http: HttpConfig = HttpConfig()
+    streams: StreamsConfig = StreamsConfig()
     log_format: Literal["auto", "text", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_public: bool = False
