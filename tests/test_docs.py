@@ -27,10 +27,12 @@ from makegood_adapters.config import (
     HttpConfig,
     S3Config,
     ServiceConfig,
+    StreamsConfig,
     WebhooksConfig,
     load_config,
 )
 from makegood_adapters.runninghub.simulator import Simulator
+from makegood_adapters.safety import problems_of
 from tests.s3_server import a_bucket
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -145,13 +147,15 @@ def test_the_bucket_of_a_page_is_a_configuration(tmp_path: Path) -> None:
 
 def test_the_keys_of_a_page_are_a_configuration(tmp_path: Path) -> None:
     text = (HOUSE / "docs" / "how-to" / "run-the-service.md").read_text("utf-8")
-    [shown] = [body for kind, body in BLOCK.findall(text) if kind == "toml"]
+    keys, pages = [body for kind, body in BLOCK.findall(text) if kind == "toml"]
     for name in ("database_url", "runninghub_key"):
         (tmp_path / name).write_text("postgresql://localhost/none\n")
     path = tmp_path / "makegood.toml"
-    path.write_text(shown.replace("/run/secrets", str(tmp_path)))
+    path.write_text(keys.replace("/run/secrets", str(tmp_path)))
     config = load_config(path)
     assert (config.http.connections_max, config.accounts[0].name) == (2000, "main")
+    path.write_text(f'database_url = "postgresql://localhost/none"\n{pages}')
+    assert problems_of(load_config(path)) == []
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if "```sql" in p.read_text("utf-8")], ids=lambda p: p.stem)
@@ -239,7 +243,7 @@ def test_the_configuration_file_names_every_key_with_its_default() -> None:
     text, given = path.read_text("utf-8"), tomllib.loads(path.read_text("utf-8"))
     for key, info in ServiceConfig.model_fields.items():
         assert re.search(rf"^\s*(# )?\[*{key}\b", text, re.MULTILINE), f"{key} is not explained"
-        if key in given and key not in ("database_url", "engine", "deadlines", "http"):
+        if key in given and key not in ("database_url", "engine", "deadlines", "http", "streams"):
             assert str(given[key]) == str(info.default), key
     for key in S3Config.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"s3.{key} is not explained"
@@ -249,6 +253,10 @@ def test_the_configuration_file_names_every_key_with_its_default() -> None:
         shown = re.search(rf"^# {key} = (.*?) +#", text, re.MULTILINE)
         assert shown, f"http.{key} is not explained"
         assert tomllib.loads(f"it = {shown[1]}")["it"] == HttpConfig().model_dump(mode="json")[key], info
+    for key in StreamsConfig.model_fields:
+        shown = re.search(rf"^# {key} = (.*?) +#", text, re.MULTILINE)
+        assert shown, f"streams.{key} is not explained"
+        assert tomllib.loads(f"it = {shown[1]}")["it"] == getattr(StreamsConfig(), key), key
     for key in AccountConfig.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"accounts.{key} is not explained"
     for key in (*AuthConfig.model_fields, *LimitsConfig.model_fields):

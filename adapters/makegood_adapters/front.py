@@ -21,6 +21,7 @@ from makegood_adapters.http import (
     GuardedSite,
     RequestMeasures,
     aiohttp_app,
+    api_cors,
     application,
     health_route,
     hook_routes,
@@ -34,6 +35,7 @@ from makegood_adapters.http import (
 from makegood_adapters.http.callers import Gate
 from makegood_adapters.http.gatekeeper import open_gate
 from makegood_adapters.http.hooks_out import WebhookMessenger
+from makegood_adapters.http.hub import StreamLimits
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.http.v1.table import OPERATIONS
@@ -71,7 +73,11 @@ class Front:
         """Listen on *listener*, or on a socket of its own, and answer; at the end requests under way are
         still answered, and streams end. Raises ServiceError."""
         guard, measures = Guard(_bounds(self.config)), RequestMeasures()
-        api = Api(engine=self.engine, files=_file_rules(self.config))
+        api = Api(
+            engine=self.engine,
+            files=_file_rules(self.config),
+            stream_limits=StreamLimits(**self.config.streams.model_dump()),
+        )
         reading = Measures(
             self.engine,
             self.store,
@@ -104,8 +110,8 @@ class Front:
         public = config.metrics_public
         app.add_routes([metrics_route(measures, self.gate, public=public, refresh=reading.refresh)])
         app.add_routes(hook_routes(engine))
-        write_seconds = config.http.write_seconds
-        app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds))
+        cors, write_seconds = api_cors(config.http.origins), config.http.write_seconds
+        app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds, cors=cors))
         # Where no users are known, the page is believed about its user, and is on this machine alone.
         gate = self.gate if config.auth.knows_users else None
         options = Options(gate=gate, public_key=_public_key(config), finish_queued=config.finish_queued)

@@ -13,7 +13,14 @@ from makegood import Engine
 from makegood.errors import StoreError
 from makegood_adapters.http.guard import Guard
 from makegood_adapters.http.hub import Hub
-from makegood_adapters.postgres.overview import OpenJobs, Overview, open_jobs, overview
+from makegood_adapters.postgres.overview import (
+    OpenJobs,
+    Overview,
+    WebhooksOut,
+    open_jobs,
+    overview,
+    webhooks_out,
+)
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 
@@ -28,6 +35,7 @@ class _Reading:
     at: float
     overview: Overview
     jobs: list[OpenJobs]
+    webhooks: WebhooksOut
 
 
 class Measures(Collector):
@@ -92,10 +100,11 @@ class Measures(Collector):
         now = asyncio.get_running_loop().time()
         try:
             found, jobs = await overview(self._store), await open_jobs(self._store)
+            webhooks = await webhooks_out(self._store)
         except StoreError as error:
             log.warning("the store does not tell how it is: %s", error)
         else:
-            self._reading = _Reading(now, found, jobs)
+            self._reading = _Reading(now, found, jobs, webhooks)
 
     async def _audit(self) -> None:
         try:
@@ -170,6 +179,19 @@ def _of_store(reading: _Reading) -> Iterable[Metric]:
         values = {key: float(getattr(use, field)) for key, use in uses.items()}
         yield _gauge(f"makegood_{name}", told, values, "account", "pool")
     yield _gauge("makegood_processes", "Processes on this database.", {(): float(len(found.workers))})
+    yield from _of_webhooks(reading.webhooks)
+
+
+def _of_webhooks(found: WebhooksOut) -> Iterable[Metric]:
+    tries = {("delivered",): float(found.tries_delivered), ("failed",): float(found.tries_failed)}
+    yield _gauge("makegood_webhook_tries_per_minute", "Posts to endpoints.", tries, "outcome")
+    messages = {("waiting",): float(found.waiting), ("failed",): float(found.failed)}
+    told = "Messages that wait for a try, and of those still kept the ones that were given up."
+    yield _gauge("makegood_webhook_messages", told, messages, "state")
+    late = {(): found.late_seconds}
+    yield _gauge("makegood_webhook_late_seconds", "How long a message has been due.", late)
+    endpoints = {("enabled",): float(found.endpoints), ("disabled",): float(found.disabled)}
+    yield _gauge("makegood_webhook_endpoints", "Endpoints by whether they hear.", endpoints, "state")
 
 
 def _gauge(name: str, told: str, values: Mapping[Any, float], *labels: str) -> Metric:

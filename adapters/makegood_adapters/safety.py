@@ -41,6 +41,12 @@ def problems_of(config: ServiceConfig) -> list[str]:
                 f"limits.trusted_proxies: {network} is everybody, so that every caller could write its own "
                 "address and no limit would hold. Name the addresses of your proxies alone."
             )
+    for origin in config.http.origins:
+        if origin.startswith("http://") and not _is_loopback(urlsplit(origin).hostname or ""):
+            found.append(
+                f"http.origins: {origin} is a page without TLS, so that whoever is between can put a "
+                "script into it that calls with the user's token. Serve the page over https, and name that."
+            )
     if not config.auth.knows_users and not _is_loopback(config.host):
         found.append(
             f"host: on {config.host} others can call, and without [auth] whoever calls may name any user in "

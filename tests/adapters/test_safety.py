@@ -40,10 +40,18 @@ SAFE: dict[str, dict[str, Any]] = {
         "public_key": "shop_publishable_01",
     },
     "a publishable token": {"public_key": token("anon"), "auth": AUTH},
+    "pages": {
+        "http": {"origins": ["https://shop.example", "http://localhost:5173", "http://127.0.0.1:8080"]}
+    },
+    "every page": {"http": {"origins": ["*"]}},
     "proxies": {"limits": {"trusted_proxies": ["10.0.0.0/8", "192.168.1.4", "fd00::/8"]}},
 }
 
 UNSAFE: dict[str, tuple[dict[str, Any], str]] = {
+    "a page without TLS": (
+        {"http": {"origins": ["https://shop.example", "http://shop.example"]}},
+        "http.origins: http://shop.example is a page without TLS",
+    ),
     "a short secret": ({"auth": {**AUTH, "jwt_secret": "x7Kq2mZ9" * 3}}, "auth.jwt_secret: has 24 bytes"),
     "the sample of a platform": (
         {"auth": {**AUTH, "jwt_secret": "your-super-secret-jwt-token-with-at-least-32-characters-long"}},

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import asyncpg
@@ -15,11 +16,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from makegood import Engine, ProviderAccount
+from makegood.ports import Endpoint, Posted
 from makegood.runtime import Health
-from makegood_adapters.config import ServiceConfig
+from makegood_adapters.config import ServiceConfig, StreamsConfig
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.front import Front, bind
 from makegood_adapters.http.callers import Gate
+from makegood_adapters.http.hub import StreamLimits
 from makegood_adapters.job_types import load_catalog
 from makegood_adapters.logs import REQUEST_ID
 from makegood_adapters.plugins import Plugins
@@ -163,6 +166,17 @@ class TestProbes:
             assert b"/srv" not in told.raw
 
 
+async def test_the_bounds_of_streams_are_configured(database: str, tmp_path: Path) -> None:
+    assert StreamLimits(**StreamsConfig().model_dump()) == StreamLimits()
+    async with opened(database, tmp_path, streams={"streams_per_owner_max": 1}) as site:
+        site.client.who = f"user:{OWNER}"
+        events = f"{site.client.base}/v1/events"
+        async with site.client.session.get(events, headers=site.client.headers) as first:
+            assert first.status == 200
+            told = await site.client.get("/v1/events")
+            assert (told.status, told.body["code"]) == (429, "too_many_streams")
+
+
 def shown(name: str) -> str:
     """Return the name under which the page explains a sample."""
     return re.sub(r"_seconds_(bucket|count|sum)$", "_seconds", name)
@@ -221,6 +235,44 @@ class TestMetrics:
                 while "makegood_violations" not in found:  # the books are checked beside
                     found = await self.read(site)
             assert found["makegood_violations"] == {(): 0}
+
+    async def test_they_tell_of_webhooks_out(self, database: str, tmp_path: Path) -> None:
+        async with opened(database, tmp_path, metrics_public=True) as site:
+            endpoints, deliveries = site.store.endpoints, site.store.deliveries
+            now = await site.store.now()
+            hears, gone = (Endpoint(id=uuid4(), url="https://shop.example/", created_at=now) for _ in "12")
+            assert await endpoints.add(hears, "whsec_x")
+            assert await endpoints.add(gone, "whsec_x")
+            await endpoints.disable(gone.id, "it is gone")
+            await site.order()
+            await site.store.stream.place(100)
+            assert (await deliveries.fan_out(100)).deliveries == 2
+            [first, second] = await deliveries.take(2, 2, 60)
+            await deliveries.ended(first, Posted(status=204), None)
+            await deliveries.ended(second, Posted(status=500), None)
+            await site.engine.grant(OWNER, 100, source_ref="order-2")
+            await site.order()
+            await site.store.stream.place(100)
+            await deliveries.fan_out(100)
+            connection = await asyncpg.connect(database)
+            await connection.execute(
+                "update makegood.delivery set due_at = due_at - interval '90s' where due_at is not null"
+            )
+            await connection.close()
+            found = await self.read(site)
+            assert found["makegood_webhook_messages"] == {
+                (("state", "waiting"),): 2,
+                (("state", "failed"),): 1,
+            }
+            assert found["makegood_webhook_tries_per_minute"] == {
+                (("outcome", "delivered"),): 1,
+                (("outcome", "failed"),): 1,
+            }
+            assert found["makegood_webhook_endpoints"] == {
+                (("state", "enabled"),): 1,
+                (("state", "disabled"),): 1,
+            }
+            assert 90 <= found["makegood_webhook_late_seconds"][()] < 1_000
 
     async def test_paths_methods_and_owners_of_callers_make_no_series(
         self, database: str, tmp_path: Path

@@ -15,6 +15,7 @@ from makegood_adapters.cli.check import check
 from makegood_adapters.cli.configuration import configuration
 from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.doctor.command import doctor
+from makegood_adapters.cli.endpoint import endpoint
 from makegood_adapters.cli.graph import graph
 from makegood_adapters.cli.init.command import init
 from makegood_adapters.cli.key import key
@@ -51,6 +52,7 @@ app.command(pause)
 app.command(resume)
 app.command(rules)
 app.command(key)
+app.command(endpoint)
 
 
 def run() -> None:

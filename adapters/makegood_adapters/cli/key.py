@@ -64,7 +64,7 @@ async def make(
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
-    until = None if lasts is None else _duration("--for", lasts)
+    until = None if lasts is None else duration("--for", lasts)
     async with _engine(dsn, config) as engine:
         made = await engine.make_key(name, scope, actor=actor or getpass.getuser(), expires_at=until)
     _show(made, json)
@@ -118,7 +118,7 @@ async def rotate(
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
-    seconds = _duration("--grace", grace).total_seconds()
+    seconds = duration("--grace", grace).total_seconds()
     async with _engine(dsn, config) as engine:
         key_id = await _id(engine, key)
         _show(await engine.rotate_key(key_id, grace_seconds=seconds), json)
@@ -209,7 +209,8 @@ def _plain(each: ServiceKey) -> dict[str, object]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values}
 
 
-def _duration(option: str, text: str) -> timedelta:
+def duration(option: str, text: str) -> timedelta:
+    """Return the time that *text* says. Raises InvalidRequest, which names the *option*."""
     found = re.fullmatch(r"(\d{1,6})([smhd])", text)
     if found is None:
         raise InvalidRequest(f"{option} takes a time such as 90s, 20m, 12h or 90d, not {text!r}.")

@@ -7,6 +7,7 @@ from makegood_adapters.config.keys import (
     HttpConfig,
     S3Config,
     ServiceConfig,
+    StreamsConfig,
     WebhooksConfig,
 )
 from makegood_adapters.config.load import load_config
@@ -19,6 +20,7 @@ __all__ = [
     "HttpConfig",
     "S3Config",
     "ServiceConfig",
+    "StreamsConfig",
     "Told",
     "WebhooksConfig",
     "load_config",

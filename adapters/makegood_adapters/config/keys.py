@@ -32,7 +32,14 @@ _CAPACITY_MAX, _DRAINING_SECONDS_MAX = 1_000_000, 30 * 86_400
 #: Processes of one service; each has its own connections to the database.
 WORKERS_MAX = 64
 _LINK_SECRET_BYTES_MIN = 32
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 _Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+
+def _is_origin(text: str) -> bool:
+    """Whether a browser could send this as the origin of a page: scheme, host and port in small letters."""
+    standard = {"http": ":80", "https": ":443"}.get(text.partition(":")[0], "")
+    return bool(_ORIGIN.fullmatch(text)) and not text.endswith(standard)
 
 
 class ConfigurationError(MakegoodError):
@@ -91,16 +98,46 @@ class WebhooksConfig(BaseModel):
 
 
 class HttpConfig(BaseModel):
-    """What clients may take of the service: connections and time."""
+    """Which pages may call the API, and what clients may take of the service: connections and time."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    origins: list[str] = Field(default_factory=list)
     connections_max: int = Field(default=10_000, ge=1)
     connections_per_address_max: int = Field(default=500, ge=0)
     head_seconds: float = Field(default=10.0, gt=0)
     idle_seconds: float = Field(default=75.0, gt=0)
     write_seconds: float = Field(default=30.0, gt=0)
     leave_seconds: float = Field(default=0.0, ge=0, le=600)
+
+    @field_validator("origins")
+    @classmethod
+    def are_origins(cls, origins: list[str]) -> list[str]:
+        """Refuse what no browser would ever send, since it would open nothing and look as if it did."""
+        if "*" in origins and len(origins) > 1:
+            raise ValueError('"*" is every origin; leave the others out, or leave "*" out')
+        for origin in origins:
+            if origin != "*" and not _is_origin(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; it is written https://shop.example or http://localhost:5173, "
+                    "in small letters, without a path, a slash at the end or the usual port"
+                )
+        return origins
+
+
+class StreamsConfig(BaseModel):
+    """Bounds of the streams of events of one process."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
+    stream_seconds_max: float = Field(default=3_600.0, gt=0)
+    streams_max: int = Field(default=10_000, ge=1)
+    streams_per_owner_max: int = Field(default=100, ge=1)
+    untold_max: int = Field(default=1_000, ge=1)
+    place_seconds: float = Field(default=3.0, gt=0)
+    places_per_second: float = Field(default=20.0, gt=0)
+    pause_seconds: float = Field(default=1.0, gt=0)
 
 
 class ServiceConfig(BaseSettings):
@@ -123,6 +160,7 @@ class ServiceConfig(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     http: HttpConfig = HttpConfig()
+    streams: StreamsConfig = StreamsConfig()
     log_format: Literal["auto", "text", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_public: bool = False

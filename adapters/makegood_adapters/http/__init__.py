@@ -2,6 +2,7 @@
 
 from makegood_adapters.http.aiohttp_app import aiohttp_app
 from makegood_adapters.http.application import application, runner
+from makegood_adapters.http.cors import api_cors
 from makegood_adapters.http.guard import Bounds, Guard, GuardedSite
 from makegood_adapters.http.health import health_route, probe_routes
 from makegood_adapters.http.hooks_in import hook_routes
@@ -15,6 +16,7 @@ __all__ = [
     "GuardedSite",
     "RequestMeasures",
     "aiohttp_app",
+    "api_cors",
     "application",
     "health_route",
     "hook_routes",

@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from makegood_adapters.http.application import Refused, contain_errors, log, route_of
 from makegood_adapters.http.callers import Gate, joined
 from makegood_adapters.http.calling import call, refusal
+from makegood_adapters.http.cors import Cors
 from makegood_adapters.http.operation import Op, Reply, Request
 from makegood_adapters.http.problems import ApiProblem
 
@@ -22,10 +23,20 @@ _LEFT_SECONDS = 1.0
 
 
 def aiohttp_app(
-    ops: Iterable[Op], api: Any, gate: Gate, *, write_seconds: float = WRITE_SECONDS
+    ops: Iterable[Op],
+    api: Any,
+    gate: Gate,
+    *,
+    write_seconds: float = WRITE_SECONDS,
+    cors: Cors | None = None,
 ) -> web.Application:
-    """Return an application with a route for each operation: `app.add_subapp("/v1", aiohttp_app(...))`."""
+    """Return an application with a route for each operation: `app.add_subapp("/v1", aiohttp_app(...))`.
+
+    *cors* tells which pages of other origins may call, `api_cors(["https://shop.example"])`; None: none.
+    """
     app = web.Application(middlewares=[contain_errors(_as_problem)])
+    if cors is not None:
+        cors.install(app)
     clients = _Clients()
     for op in ops:
         handle = _handler(op, api, gate, clients, write_seconds)

@@ -1,12 +1,11 @@
-"""What all routes share: refusals as JSON, bounded bodies, CORS, and logs without secrets."""
+"""What all routes share: refusals as JSON, bounded bodies, and logs without secrets."""
 
 import asyncio
 import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, NoReturn
 
 from aiohttp import ClientError, web
@@ -89,41 +88,6 @@ def contain_errors(shape: Shape = error_object) -> Middleware:
             return shape(Refused(500, "Something went wrong on our side."))
 
     return contain
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cors:
-    """Which pages may call, from a browser; `origins` is `("*",)` or a list of exact origins."""
-
-    origins: Sequence[str] = ("*",)
-    methods: Sequence[str] = ("GET", "POST", "PATCH", "OPTIONS")
-    headers: Sequence[str] = ()
-    age_seconds: int = 86_400
-
-    def middleware(self) -> Middleware:
-        """Return a middleware that answers every preflight and marks every other reply."""
-
-        @web.middleware
-        async def allow(request: web.Request, handler: Handler) -> web.StreamResponse:
-            preflight = request.method == "OPTIONS"
-            reply = web.Response() if preflight else await handler(request)
-            self._mark(request, reply)
-            if preflight:
-                reply.headers["Access-Control-Allow-Methods"] = ", ".join(self.methods)
-                reply.headers["Access-Control-Allow-Headers"] = ", ".join(self.headers)
-                reply.headers["Access-Control-Max-Age"] = str(self.age_seconds)
-            return reply
-
-        return allow
-
-    def _mark(self, request: web.Request, reply: web.StreamResponse) -> None:
-        if "*" in self.origins:
-            reply.headers["Access-Control-Allow-Origin"] = "*"
-            return
-        reply.headers["Vary"] = "Origin"
-        origin = request.headers.get("Origin", "")
-        if origin in self.origins:
-            reply.headers["Access-Control-Allow-Origin"] = origin
 
 
 async def read_body(

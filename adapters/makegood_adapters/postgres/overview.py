@@ -12,6 +12,7 @@ from makegood_adapters.postgres.store import PostgresStore
 
 #: Over how long a rate is taken, and over how many transitions at most: a page must cost little.
 RATE_SECONDS, RATE_MOVES_MAX = 60.0, 10_000
+WEBHOOKS_COUNTED_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,20 @@ class OpenJobs:
     state: str
     jobs: int
     oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhooksOut:
+    """Messages to endpoints that wait and that were given up, each counted to WEBHOOKS_COUNTED_MAX; for how
+    many seconds one has been due; endpoints that hear and that are disabled; tries of the last minute."""
+
+    waiting: int
+    failed: int
+    late_seconds: float
+    endpoints: int
+    disabled: int
+    tries_delivered: int
+    tries_failed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +77,12 @@ async def overview(store: PostgresStore) -> Overview:
         states={row["state"]: (row["jobs"], row["oldest"]) for row in states},
         rates=_rates(moves, at),
     )
+
+
+async def webhooks_out(store: PostgresStore) -> WebhooksOut:
+    """Count messages to endpoints. Raises StoreUnavailable."""
+    [row] = await store.read("overview/webhooks", RATE_SECONDS, RATE_MOVES_MAX, WEBHOOKS_COUNTED_MAX)
+    return WebhooksOut(**dict(row))
 
 
 async def open_jobs(store: PostgresStore) -> list[OpenJobs]:

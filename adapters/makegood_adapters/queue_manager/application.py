@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from makegood.engine import Engine
-from makegood_adapters.http.application import Cors, Shape, contain_errors, error_object
+from makegood_adapters.http.application import Shape, contain_errors, error_object
 from makegood_adapters.http.callers import Gate
+from makegood_adapters.http.cors import Cors
 from makegood_adapters.queue_manager.callers import demand_public_key, know_caller
 from makegood_adapters.queue_manager.functions import function_routes
 from makegood_adapters.queue_manager.reports import FinishQueued, Reports
@@ -70,9 +71,9 @@ def mount(app: web.Application, engine: Engine, options: Options | None = None) 
 
 
 def _part(options: Options, shape: Shape) -> web.Application:
-    # CORS is the outermost: a page may read a reply, also a refusal, only if it carries the headers.
-    cors = Cors(origins=options.origins, headers=_HEADERS)
     known = demand_public_key(options.public_key)
     if options.gate is not None:
         known = know_caller(options.gate, demand_key=options.public_key is not None)
-    return web.Application(middlewares=[cors.middleware(), contain_errors(shape), known])
+    app = web.Application(middlewares=[contain_errors(shape), known])
+    Cors(origins=options.origins, headers=_HEADERS).install(app)
+    return app

@@ -28,6 +28,11 @@ from makegood_adapters.runninghub.simulator import Pace, Simulator, Task
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 FOLDER = Path("makegood-demo")
+#: Webhooks are repeated for longer than an engine takes to start on a slow machine: of a create call whose
+#: reply was lost, to a killed engine as well, nothing else tells, and the job would wait for a person.
+_PACE = Pace(
+    queued_seconds=0.1, running_seconds=0.5, spread=0.6, webhook_retry_seconds=0.6, webhook_retries=50
+)
 
 
 async def play(*, jobs: int, seed: int, headless: bool, dsn: str | None) -> int:
@@ -54,8 +59,7 @@ async def play(*, jobs: int, seed: int, headless: bool, dsn: str | None) -> int:
 async def _perform(
     stack: AsyncExitStack, script: Script, show: Show, view: View, seed: int, dsn: str, work: Path
 ) -> tuple[Findings, bool]:
-    pace = Pace(queued_seconds=0.1, running_seconds=0.5, spread=0.6, webhook_retry_seconds=0.6)
-    simulator = await stack.enter_async_context(Simulator(keys={API_KEY: SLOTS}, pace=pace, seed=seed))
+    simulator = await stack.enter_async_context(Simulator(keys={API_KEY: SLOTS}, pace=_PACE, seed=seed))
     for rule in script.rules:
         simulator.add(rule)
     store = await stack.enter_async_context(PostgresStore.open(dsn, update_schema=True))
