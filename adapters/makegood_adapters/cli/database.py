@@ -1,10 +1,15 @@
 """Which database a command looks at: the one that is named, else the one of the service."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from makegood import Catalog, Engine
 from makegood.errors import InvalidRequest
 from makegood_adapters.config import load_config
+from makegood_adapters.memory import MemoryBlobs
+from makegood_adapters.postgres.store import PostgresStore
 
 #: Where `makegood serve` looks too.
 CONFIG = Path("config/makegood.toml")
@@ -25,3 +30,11 @@ def find_dsn(dsn: str | None, config: Path | None) -> str:
             "is not there)."
         )
     return load_config(config or CONFIG).database_url.get_secret_value()
+
+
+@asynccontextmanager
+async def an_engine(dsn: str | None, config: Path | None) -> AsyncIterator[Engine]:
+    """Yield an engine over that database for what needs no job type: it is never entered, declares nothing
+    and runs no loop."""
+    async with PostgresStore.open(find_dsn(dsn, config), connections_max=1) as store:
+        yield Engine(store, Catalog([]), blobs=MemoryBlobs(), run_loops=False)

@@ -2,8 +2,8 @@
 
 import json as as_json
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from makegood import Catalog, Engine
+from makegood import Engine
 from makegood.errors import InvalidRequest
 from makegood.notifying import RESENT_MAX
 from makegood.ports import Delivery, Endpoint
-from makegood_adapters.cli.database import CONFIG, find_dsn
+from makegood_adapters.cli.database import CONFIG, an_engine
 from makegood_adapters.cli.key import Config, Json, duration
 from makegood_adapters.config import load_config
 from makegood_adapters.front import messenger_of
@@ -102,7 +102,7 @@ async def show(
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
     found: list[Endpoint] = []
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         while page := await engine.endpoints(found[-1].id if found else None, _PAGE, owner=owner):
             found += page
     if json:
@@ -143,7 +143,7 @@ async def log(
     """
     if not 1 <= limit <= 1_000:
         raise InvalidRequest(f"--limit takes 1 to 1000, not {limit}.")
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         found = await engine.deliveries(id, limit=limit, failed=failed)
         last = {each.transition.seq: await engine.tries(id, each.transition.seq or 0) for each in found}
     if json:
@@ -185,7 +185,7 @@ async def rotate(
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
     seconds = duration("--grace", grace).total_seconds()
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         secret = await engine.rotate_secret(id, seconds)
         rotated = await engine.endpoint(id)
     _show(rotated, secret, f"{id}: the secret before this one signs too for {grace}.", json)
@@ -219,7 +219,7 @@ async def resend(
     if (seq is None) == (since is None):
         raise InvalidRequest("Name messages with --seq, or a time with --failed-for, and not both.")
     back = None if since is None else duration("--failed-for", since)
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         count = await engine.resend(id, seq or ()) if back is None else await _resend_all(engine, id, back)
     sys.stdout.write(f"{count} {'message is' if count == 1 else 'messages are'} sent again.\n")
 
@@ -237,16 +237,9 @@ async def remove(id: UUID, /, *, dsn: str | None = None, config: Config = None) 
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         await engine.remove_endpoint(id)
     sys.stdout.write(f"{id}: removed, with its log.\n")
-
-
-@asynccontextmanager
-async def _engine(dsn: str | None, config: Path | None) -> AsyncIterator[Engine]:
-    """Yield an engine that only deals with endpoints: it is never entered and runs no loop."""
-    async with PostgresStore.open(find_dsn(dsn, config), connections_max=1) as store:
-        yield Engine(store, Catalog([]), blobs=MemoryBlobs(), run_loops=False)
 
 
 async def _resend_all(engine: Engine, endpoint_id: UUID, back: timedelta) -> int:

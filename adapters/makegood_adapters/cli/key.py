@@ -4,8 +4,6 @@ import getpass
 import json as as_json
 import re
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,14 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from makegood import Catalog, Engine
+from makegood import Engine
 from makegood.errors import InvalidRequest, UnknownKey
 from makegood.keyring import NewSecret
 from makegood.ports import ServiceKey
-from makegood_adapters.cli.database import find_dsn
+from makegood_adapters.cli.database import an_engine
 from makegood_adapters.http.callers import Scope
-from makegood_adapters.memory import MemoryBlobs
-from makegood_adapters.postgres.store import PostgresStore
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
@@ -65,7 +61,7 @@ async def make(
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
     until = None if lasts is None else duration("--for", lasts)
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         made = await engine.make_key(name, scope, actor=actor or getpass.getuser(), expires_at=until)
     _show(made, json)
 
@@ -83,7 +79,7 @@ async def show(*, json: Json = False, dsn: str | None = None, config: Config = N
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         found = await engine.service_keys()
     if json:
         sys.stdout.write(as_json.dumps([_plain(each) for each in found], indent=2, ensure_ascii=False) + "\n")
@@ -119,7 +115,7 @@ async def rotate(
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
     seconds = duration("--grace", grace).total_seconds()
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         key_id = await _id(engine, key)
         _show(await engine.rotate_key(key_id, grace_seconds=seconds), json)
 
@@ -141,17 +137,10 @@ async def revoke(
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         ended = await engine.revoke_key(await _id(engine, key), actor=actor or getpass.getuser())
     by = f" by {ended.revoked_by}" if ended.revoked_by else ""
     sys.stdout.write(f"{ended.name} ({ended.id}): revoked{by}; every process refuses it within 5 seconds\n")
-
-
-@asynccontextmanager
-async def _engine(dsn: str | None, config: Path | None) -> AsyncIterator[Engine]:
-    """Yield an engine that only deals with keys: it is never entered, declares nothing and runs no loop."""
-    async with PostgresStore.open(find_dsn(dsn, config), connections_max=1) as store:
-        yield Engine(store, Catalog([]), blobs=MemoryBlobs(), run_loops=False)
 
 
 async def _id(engine: Engine, key: str) -> str:

@@ -4,8 +4,6 @@ import getpass
 import json as as_json
 import re
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from makegood import Catalog, Engine, Rule
+from makegood import Rule
 from makegood.errors import InvalidRequest
 from makegood.fairness import EVERYBODY, KEEP, OLDEST_EVERY, Keep
-from makegood_adapters.cli.database import find_dsn
-from makegood_adapters.memory import MemoryBlobs
-from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.cli.database import an_engine
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _NONE = "none"
@@ -75,7 +71,7 @@ async def limit(
     if not named or set(named) - set(fits):
         raise InvalidRequest(f"Give {' or '.join(fits)} here, and nothing else. Nothing was changed.")
     by = actor or getpass.getuser()
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         if owner is not None:
             rule = await engine.limit_owner(
                 owner, running_max=_whole("--running-max", running_max), weight=_number(weight), actor=by
@@ -128,7 +124,7 @@ async def pause(
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
     lasting = None if lasts is None else _duration(lasts)
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         rule = await engine.pause(
             pool=pool, type=type, owner=owner, reason=reason, actor=actor or getpass.getuser(), until=lasting
         )
@@ -161,7 +157,7 @@ async def resume(
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         resumed = await engine.resume(pool=pool, type=type, owner=owner, actor=actor or getpass.getuser())
     [name] = [f"{scope} {name}" for scope, name in (("owner", owner), ("type", type), ("pool", pool)) if name]
     sys.stdout.write(f"{name}: resumed\n" if resumed else f"{name}: was not paused\n")
@@ -179,7 +175,7 @@ async def rules(*, json: Json = False, dsn: str | None = None, config: Config = 
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
     """
-    async with _engine(dsn, config) as engine:
+    async with an_engine(dsn, config) as engine:
         found = await engine.rules()
     if json:
         told = [{name: _plain(value) for name, value in asdict(rule).items()} for rule in found]
@@ -191,13 +187,6 @@ async def rules(*, json: Json = False, dsn: str | None = None, config: Config = 
         )
     else:
         Console(highlight=False).print(_table(found))
-
-
-@asynccontextmanager
-async def _engine(dsn: str | None, config: Path | None) -> AsyncIterator[Engine]:
-    """Yield an engine that only sets rules: it is never entered, declares nothing and runs no loop."""
-    async with PostgresStore.open(find_dsn(dsn, config), connections_max=1) as store:
-        yield Engine(store, Catalog([]), blobs=MemoryBlobs(), run_loops=False)
 
 
 def _table(found: list[Rule]) -> Table:
