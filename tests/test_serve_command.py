@@ -112,6 +112,8 @@ async def serving(
         process = await asyncio.create_subprocess_exec(
             PROGRAM, "serve", "--config", "service.toml", *words,
             cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+            # Whoever runs the tests may ignore it, as `nohup` does, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )  # fmt: skip
     try:
         yield Service(process, port, log, plain)
