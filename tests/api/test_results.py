@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from makegood_adapters.http.v1 import links
 from makegood_adapters.http.v1.links import FileRules
 from tests.api.contents import MP4, NOBODYS, PAGE, kept, line, lower, of_kind
 from tests.api.scene import CREDITS, PNG, RULES, SECRET, Answer, Scene, opened
+from tests.api.streams import PATIENCE_SECONDS
 
 
 class Breaking(FolderBlobs):
@@ -213,12 +215,28 @@ class TestLinks:
 
 class TestSlowClients:
     @pytest.mark.parametrize("asgi", [False, True])
-    async def test_who_stands_still_is_cut_off(self, database: str, tmp_path: Path, asgi: bool) -> None:
+    async def test_who_stands_still_is_cut_off(
+        self, database: str, tmp_path: Path, asgi: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async with opened(database, tmp_path, asgi=asgi, write_seconds=0.2) as scene:
+            read, let_go = scene.blobs.read, asyncio.Event()
+
+            async def reading(*given: Any, **named: Any) -> AsyncGenerator[bytes, None]:
+                size = 0
+                try:
+                    async for piece in read(*given, **named):
+                        size += len(piece)
+                        yield piece
+                finally:
+                    if size > 100_000:  # less is only looked at
+                        let_go.set()
+
+            monkeypatch.setattr(scene.blobs, "read", reading)
             job = await scene.completed(MP4[:12] + bytes(20_000_000), "mp4")
             async with line(scene.client, f"GET /jobs/{job.id}/files/0\n") as (reader, _):
                 assert b" 200 " in await reader.readline()
-                await asyncio.sleep(1)  # it takes nothing
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await let_go.wait()  # meanwhile it takes nothing
                 taken = 0
                 with suppress(ConnectionResetError):
                     while piece := await reader.read(1 << 20):
