@@ -101,15 +101,20 @@ async def read_body(
         raise Refused(413, f"The body is larger than {bytes_max:,} bytes.")
     body = bytearray()
     try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > bytes_max:
-                    raise Refused(413, f"The body is larger than {bytes_max:,} bytes.")
+        if request.content.is_eof():  # it came with its head, as short ones do: nothing to wait for
+            body += request.content.read_nowait()
+        else:
+            async with asyncio.timeout(seconds):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > bytes_max:
+                        break
     except TimeoutError:
         raise Refused(408, f"The body did not arrive within {seconds:g} seconds.") from None
     except (web.RequestPayloadError, HttpProcessingError, ClientError, ConnectionError):
         raise Refused(400, "The body could not be read.") from None
+    if len(body) > bytes_max:
+        raise Refused(413, f"The body is larger than {bytes_max:,} bytes.")
     return bytes(body)
 
 

@@ -13,6 +13,7 @@ from makegood_adapters.http.application import BODY_SECONDS, RETRY_AFTER_SECONDS
 
 log = logging.getLogger("makegood.http")
 
+_RECEIVED = b'{"received": true}'
 # As long as 128 bits at least; the engine's own tokens have 43 characters.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
@@ -44,7 +45,7 @@ def hook_routes(engine: Engine, *, body_seconds: float = BODY_SECONDS) -> list[w
             return reply
         if not known:
             raise _unknown()
-        return web.json_response({"received": True})
+        return web.Response(body=_RECEIVED, content_type="application/json")
 
     return [web.post("/hooks/{token}", receive)]
 
