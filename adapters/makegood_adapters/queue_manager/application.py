@@ -1,7 +1,7 @@
 """Put the queue manager's two address spaces, functions and rows, into an aiohttp application."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -9,6 +9,8 @@ from makegood.engine import Engine
 from makegood_adapters.http.application import Shape, contain_errors, error_object
 from makegood_adapters.http.callers import Gate
 from makegood_adapters.http.cors import Cors
+from makegood_adapters.http.v1.links import FileRules
+from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.callers import demand_public_key, know_caller
 from makegood_adapters.queue_manager.functions import function_routes
 from makegood_adapters.queue_manager.reports import FinishQueued, Reports
@@ -43,14 +45,20 @@ class Options:
     every call must bring, unless a user's token says more; None for no check. With
     `finish_queued="settle"` a client's "failed" ends a job that waits in the queue, credits back;
     where strangers may learn job ids it is "record", and then such a report is only kept. `origins`
-    are the pages that may call; `file_url` makes the address of a result out of its blob key.
+    are the pages that may call.
+
+    `base_url` is the address of this service as its pages have it, by which an input that a page names is
+    known as a file of ours; `buckets` are those into which pages put files, `files` what bounds them and
+    signs the addresses of results.
     """
 
     gate: Gate | None = None
     public_key: str | None = None
     finish_queued: FinishQueued = "settle"
     origins: Sequence[str] = ("*",)
-    file_url: Callable[[str], str] = str
+    base_url: str | None = None
+    buckets: Sequence[str] = ("artes-cloudinary",)
+    files: FileRules = field(default_factory=FileRules)
 
 
 def mount(app: web.Application, engine: Engine, options: Options | None = None) -> None:
@@ -62,11 +70,14 @@ def mount(app: web.Application, engine: Engine, options: Options | None = None) 
     options = options or Options()
     tables = Tables(engine)
     reports = Reports(engine, options.finish_queued)
+    addresses = Addresses(
+        engine, base_url=options.base_url, buckets=options.buckets, link_secret=options.files.link_secret
+    )
     functions = _part(options, error_object)
     functions.add_routes(function_routes(engine, tables, reports))
     app.add_subapp("/functions/v1", functions)
     rows = _part(options, row_error)
-    rows.add_routes(Rows(engine, tables, reports, options.file_url).routes())
+    rows.add_routes(Rows(engine, tables, reports, addresses).routes())
     app.add_subapp("/rest/v1", rows)
 
 
