@@ -22,6 +22,7 @@ from makegood_adapters.http import application, runner
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.queue_manager import Options, mount
+from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 FUNCTIONS = "/functions/v1/runninghub-queue-manager"
@@ -100,6 +101,7 @@ class Scene:
     blobs: FolderBlobs
     drive: Drive
     page: Page
+    addresses: Addresses
 
     async def row(self, table: str, **given: Any) -> dict[str, Any]:
         """Return a complete row for *table*, its files stored; *given* replaces columns."""
@@ -187,9 +189,13 @@ async def opened(
         app = application()
         listener = socket.create_server(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        mount(app, engine, replace(options or Options(files=RULES), base_url=base_url))
+        options = replace(options or Options(files=RULES), base_url=base_url)
+        mount(app, engine, options)
+        addresses = Addresses(
+            engine, base_url=base_url, buckets=options.buckets, link_secret=options.files.link_secret
+        )
         async with served(app, {"apikey": key} if key else {}, listener) as page:
-            yield Scene(engine, store, blobs, drive, page)
+            yield Scene(engine, store, blobs, drive, page, addresses)
 
 
 async def _no_time_passes(_: float) -> None:
