@@ -5,7 +5,7 @@ MakegoodError
 ├── InvalidRequest        the caller's request cannot be served as it stands; nothing was changed
 │   ├── UnknownJobType, UnknownJob, UnknownFile, UnknownKey: there is none, or none that this caller may see
 │   ├── JobTypeRefused    the store knows other rules under the version that this process has
-│   ├── FileNotTaken, FileTooLarge, UploadsExhausted: a file is not brought in; nothing is kept of it
+│   ├── FileNotTaken, FileTooLarge, FileNameTaken, UploadsExhausted: nothing is kept of a file
 │   ├── UnknownEndpoint, EndpointRefused, WebhooksOff: nothing is posted there; nothing was changed
 │   ├── InvalidInput
 │   ├── KeyReused         the same idempotency key with another request
@@ -111,6 +111,17 @@ class FileTooLarge(InvalidRequest):
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
         super().__init__(f"At most {bytes_max:,} bytes are taken of a file. Nothing was kept.")
+
+
+class FileNameTaken(InvalidRequest):
+    """The owner has brought another file under this name, which is not to be replaced."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"There is a file {name!r} already: choose another name, or ask that it be replaced. "
+            "Nothing was kept."
+        )
 
 
 class UploadsExhausted(InvalidRequest):

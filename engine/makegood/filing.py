@@ -7,7 +7,15 @@ from uuid import UUID
 
 from makegood.buckets import check_texts
 from makegood.catalog import Catalog
-from makegood.errors import FileNotTaken, FileTooLarge, InvalidInput, UnknownFile, UploadsExhausted
+from makegood.errors import (
+    FileNameTaken,
+    FileNotTaken,
+    FileTooLarge,
+    InvalidInput,
+    InvalidRequest,
+    UnknownFile,
+    UploadsExhausted,
+)
 from makegood.intake import missing
 from makegood.job import Job
 from makegood.jobtype import MEGABYTE, sniff
@@ -19,6 +27,8 @@ from makegood.ports import Blobs, Store, Upload
 
 #: What is brought at one time, and by one owner in a day, unless a caller says otherwise.
 UPLOAD_BYTES_MAX, DAY_BYTES_MAX = 30 * MEGABYTE, 1_000 * MEGABYTE
+#: Of a name under which an owner brings a file, in bytes as UTF-8: it is part of an index.
+NAME_BYTES_MAX = 500
 #: What can be a key of ours; of anything else no store is asked.
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -44,15 +54,23 @@ class Filing:
         size: int | None = None,
         bytes_max: int = UPLOAD_BYTES_MAX,
         day_bytes_max: int = DAY_BYTES_MAX,
+        name: str | None = None,
+        replace: bool = False,
     ) -> Upload:
         """Keep a file of the owner, which comes in pieces of which never more than a few are in memory.
 
         *size* is what the sender says, and no more is taken; None if it says nothing. Its kind is told by
-        its first bytes, and has to be one that a job type of the catalog takes. Raises FileTooLarge,
-        FileNotTaken, UploadsExhausted when the owner has brought too much within a day, what *content*
-        raises, and what `blobs` does; nothing is kept then.
+        its first bytes, and has to be one that a job type of the catalog takes. Under its *name*, if it has
+        one, `named` finds it; one that stands for another file is taken over with *replace*, and what was
+        ordered with that file goes on with it. Raises FileTooLarge, FileNotTaken, FileNameTaken,
+        UploadsExhausted when the owner has brought too much within a day, what *content* raises, and what
+        `blobs` does; nothing is kept then.
         """
         check_texts(owner=owner)
+        if name is not None:
+            _check_name(name)
+            if not replace and await self._store.uploads.named(owner, name) is not None:
+                raise FileNameTaken(name)
         bytes_max = min(bytes_max, day_bytes_max)
         if (size or 0) > bytes_max:
             raise FileTooLarge(bytes_max)
@@ -65,7 +83,9 @@ class Filing:
             incoming = _Incoming(content, bytes_max if size is None else size, self._kinds())
             kind = await incoming.begin()
             key = await self.blobs.put(incoming.pieces(), f"upload.{kind}")
-            upload = await store.keep(owner, key, kind, incoming.size, upload_id=upload_id)
+            upload = await store.keep(
+                owner, key, kind, incoming.size, upload_id=upload_id, name=name, replace=replace
+            )
         finally:
             if upload is None:
                 await store.drop(upload_id)
@@ -77,6 +97,10 @@ class Filing:
         return (
             {upload.key: upload for upload in await self._store.uploads.known(owner, asked)} if asked else {}
         )
+
+    async def named(self, owner: str, name: str) -> Upload | None:
+        """Return the file that the owner has brought under this name, None if there is none."""
+        return await self._store.uploads.named(owner, name) if _is_name(name) else None
 
     async def check_files(self, owner: str, job_type: str, input: Mapping[str, Any]) -> None:
         """Raise InvalidInput if the input of a new job names a file that the owner may not use; it is told as
@@ -152,6 +176,18 @@ class _Incoming:
         if self.size > self._bytes_max:
             raise FileTooLarge(self._bytes_max)
         return piece
+
+
+def _is_name(name: str) -> bool:
+    return name.isprintable() and 0 < len(name.encode()) <= NAME_BYTES_MAX
+
+
+def _check_name(name: str) -> None:
+    if not _is_name(name):
+        raise InvalidRequest(
+            f"The name of a file must be 1 to {NAME_BYTES_MAX} bytes of printable characters. "
+            "Nothing was kept."
+        )
 
 
 def _kind(head: bytes, kinds: Collection[str]) -> str:

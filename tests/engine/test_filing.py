@@ -74,7 +74,7 @@ async def test_what_others_have_is_told_as_what_nobody_has(world: World) -> None
 
 
 async def test_what_cannot_be_kept_does_not_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    bounds = {"bytes_max": 100, "day_bytes_max": 100}
+    bounds: dict[str, Any] = {"bytes_max": 100, "day_bytes_max": 100}
 
     async def full(*_: object) -> NoReturn:
         raise OSError("the disk is full")

@@ -37,7 +37,7 @@ def aiohttp_app(
     app = web.Application(middlewares=[contain_errors(_as_problem)])
     if cors is not None:
         cors.install(app)
-    clients = _Clients()
+    clients = Clients()
     for op in ops:
         handle = _handler(op, api, gate, clients, write_seconds)
         path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", op.path)  # its own pattern leaves braces out
@@ -51,7 +51,7 @@ def aiohttp_app(
     return app
 
 
-class _Clients:
+class Clients:
     """Ends the handlers of clients that have left: aiohttp tells a handler only when it writes, and one that
     tells what happens may have nothing to write for long."""
 
@@ -82,20 +82,27 @@ class _Clients:
         self._timer = asyncio.get_running_loop().call_later(_LEFT_SECONDS, self._look)
 
 
-def _handler(op: Op, api: Any, gate: Gate, clients: _Clients, write_seconds: float) -> Any:
+def _handler(op: Op, api: Any, gate: Gate, clients: Clients, write_seconds: float) -> Any:
     async def handle(request: web.Request) -> web.StreamResponse:
-        reply = await call(op, api, gate, _request(request))
-        if isinstance(reply.body, bytes):
-            headers = {"Content-Type": reply.media_type, **reply.headers} if reply.body else reply.headers
-            return web.Response(status=reply.status, body=reply.body, headers=headers)
-        async with aclosing(reply.body) as pieces:  # type: ignore[type-var]  # all of ours can be closed
-            with clients.watched(request):
-                return await _stream(request, reply, pieces, write_seconds)
+        return await answer(request, await call(op, api, gate, request_of(request)), clients, write_seconds)
 
     return handle
 
 
-def _request(request: web.Request) -> Request:
+async def answer(
+    request: web.Request, reply: Reply, clients: Clients, write_seconds: float
+) -> web.StreamResponse:
+    """Answer *request* with *reply*; whoever takes nothing of it for *write_seconds* is cut off."""
+    if isinstance(reply.body, bytes):
+        headers = {"Content-Type": reply.media_type, **reply.headers} if reply.body else reply.headers
+        return web.Response(status=reply.status, body=reply.body, headers=headers)
+    async with aclosing(reply.body) as pieces:  # type: ignore[type-var]  # all of ours can be closed
+        with clients.watched(request):
+            return await _stream(request, reply, pieces, write_seconds)
+
+
+def request_of(request: web.Request) -> Request:
+    """Return aiohttp's request as operations know one."""
     query: dict[str, list[str]] = {}
     for name, text in request.query.items():
         query.setdefault(name, []).append(text)

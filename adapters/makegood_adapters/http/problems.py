@@ -12,6 +12,7 @@ from makegood.errors import (
     ActiveJob,
     Conflict,
     EndpointRefused,
+    FileNameTaken,
     FileNotTaken,
     FileTooLarge,
     GuardFailed,
@@ -147,7 +148,7 @@ def problem_of(error: Exception) -> ApiProblem:
             return ApiProblem("unsupported_media", str(error))
         case UploadsExhausted(again_seconds=seconds):
             return ApiProblem("uploads_exhausted", str(error), retry_after=math.ceil(seconds))
-        case KeyNameTaken():
+        case KeyNameTaken() | FileNameTaken():
             return ApiProblem("name_taken", str(error))
         case UnknownJob() | UnknownJobType() | UnknownFile() | UnknownKey() | UnknownEndpoint():
             return ApiProblem("not_found", str(error))

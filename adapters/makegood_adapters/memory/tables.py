@@ -258,6 +258,7 @@ class Tables:
     shares: dict[tuple[str, str, int], float] = field(default_factory=dict)  # finish tags, by owner and lane
     workers: dict[UUID, Worker] = field(default_factory=dict)
     uploads: dict[tuple[str, str], UploadRow] = field(default_factory=dict)  # by owner and key
+    upload_names: dict[tuple[str, str], str] = field(default_factory=dict)  # by owner and name, the key
     uploading: dict[UUID, tuple[str, int, datetime]] = field(default_factory=dict)  # owner, bytes, since when
     endpoints: dict[UUID, EndpointRow] = field(default_factory=dict)
     deliveries: dict[tuple[UUID, int], DeliveryRow] = field(default_factory=dict)  # by endpoint and seq

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from makegood.errors import FileNameTaken
 from makegood.ports import DAY_SECONDS, Upload
 from makegood_adapters.memory.tables import Tables, UploadRow
 
@@ -30,10 +31,22 @@ class MemoryUploads:
         self._tables.uploading.pop(upload_id, None)
 
     async def keep(
-        self, owner: str, key: str, kind: str, size: int, *, upload_id: UUID | None = None
+        self,
+        owner: str,
+        key: str,
+        kind: str,
+        size: int,
+        *,
+        upload_id: UUID | None = None,
+        name: str | None = None,
+        replace: bool = False,
     ) -> Upload:
-        """Write the row anew."""
+        """Write the row anew, and its name."""
         tables = self._tables
+        if name is not None:
+            if not replace and tables.upload_names.get((owner, name), key) != key:
+                raise FileNameTaken(name)
+            tables.upload_names[owner, name] = key
         before = tables.uploads.get((owner, key))
         counted = max(before.counted if before else 0, size if upload_id else 0)
         upload = Upload(owner=owner, key=key, kind=kind, size=size, brought_at=tables.now())
@@ -47,6 +60,11 @@ class MemoryUploads:
         rows = (self._tables.uploads.get((owner, key)) for key in dict.fromkeys(keys))
         return [row.upload for row in rows if row]
 
+    async def named(self, owner: str, name: str) -> Upload | None:
+        """Return the row."""
+        key = self._tables.upload_names.get((owner, name))
+        return self._tables.uploads[owner, key].upload if key is not None else None
+
     async def forget(self, older_seconds: float, limit: int) -> int:
         """Remove the oldest rows."""
         tables = self._tables
@@ -57,6 +75,9 @@ class MemoryUploads:
             del tables.uploading[upload_id]
         for owner_and_key in old[:limit]:
             del tables.uploads[owner_and_key]
+        for (owner, name), key in [*tables.upload_names.items()]:
+            if (owner, key) not in tables.uploads:
+                del tables.upload_names[owner, name]
         return len(begun[:limit]) + len(old[:limit])
 
 

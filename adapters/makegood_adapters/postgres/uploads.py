@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from makegood.errors import FileNameTaken
 from makegood.ports import DAY_SECONDS, Upload
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
@@ -27,16 +28,37 @@ class PostgresUploads:
         await self._run("drop", upload_id)
 
     async def keep(
-        self, owner: str, key: str, kind: str, size: int, *, upload_id: UUID | None = None
+        self,
+        owner: str,
+        key: str,
+        kind: str,
+        size: int,
+        *,
+        upload_id: UUID | None = None,
+        name: str | None = None,
+        replace: bool = False,
     ) -> Upload:
         """See `Uploads.keep`."""
-        [row] = await self._run("keep", owner, key, kind, size, upload_id)
-        return _to_upload(row)
+
+        async def work(connection: asyncpg.Connection) -> Upload:
+            [row] = await connection.fetch(statement("uploads/keep"), owner, key, kind, size, upload_id)
+            if name is not None and not await connection.fetchval(
+                statement("uploads/name"), owner, name, key, replace
+            ):
+                raise FileNameTaken(name)
+            return _to_upload(row)
+
+        return await self._database.transact(work)
 
     async def known(self, owner: str, keys: Collection[str]) -> list[Upload]:
         """See `Uploads.known`."""
         rows = await self._database.fetch(statement("uploads/known"), owner, list(keys))
         return [_to_upload(row) for row in rows]
+
+    async def named(self, owner: str, name: str) -> Upload | None:
+        """See `Uploads.named`."""
+        rows = await self._database.fetch(statement("uploads/named"), owner, name)
+        return _to_upload(rows[0]) if rows else None
 
     async def forget(self, older_seconds: float, limit: int) -> int:
         """See `Uploads.forget`."""

@@ -1,18 +1,23 @@
-"""Put the queue manager's two address spaces, functions and rows, into an aiohttp application."""
+"""Put the queue manager's address spaces, functions, rows and files, into an aiohttp application."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from makegood.engine import Engine
+from makegood_adapters.http.aiohttp_app import WRITE_SECONDS
 from makegood_adapters.http.application import Shape, contain_errors, error_object
 from makegood_adapters.http.callers import Gate
 from makegood_adapters.http.cors import Cors
+from makegood_adapters.http.v1.links import FileRules
+from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.callers import demand_public_key, know_caller
 from makegood_adapters.queue_manager.functions import function_routes
 from makegood_adapters.queue_manager.reports import FinishQueued, Reports
 from makegood_adapters.queue_manager.rows import Rows, row_error
+from makegood_adapters.queue_manager.storage import Storage, storage_error
 from makegood_adapters.queue_manager.tables import Tables
 
 # What the client library sends to functions, rows and storage from the same page.
@@ -32,6 +37,8 @@ _HEADERS = (
     "x-upsert",
     "cache-control",
 )
+# What a page that saves a file may read of the answer.
+_EXPOSED = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Retry-After")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +50,25 @@ class Options:
     every call must bring, unless a user's token says more; None for no check. With
     `finish_queued="settle"` a client's "failed" ends a job that waits in the queue, credits back;
     where strangers may learn job ids it is "record", and then such a report is only kept. `origins`
-    are the pages that may call; `file_url` makes the address of a result out of its blob key.
+    are the pages that may call.
+
+    `base_url` is the address of this service as its pages have it, by which an input that a page names is
+    known as a file of ours; `buckets` are those into which pages put files, `files` what bounds them and
+    signs the addresses of results. A reader of a file that takes nothing for `write_seconds` is cut off.
     """
 
     gate: Gate | None = None
     public_key: str | None = None
     finish_queued: FinishQueued = "settle"
     origins: Sequence[str] = ("*",)
-    file_url: Callable[[str], str] = str
+    base_url: str | None = None
+    buckets: Sequence[str] = ("artes-cloudinary",)
+    files: FileRules = field(default_factory=FileRules)
+    write_seconds: float = WRITE_SECONDS
 
 
 def mount(app: web.Application, engine: Engine, options: Options | None = None) -> None:
-    """Add `/functions/v1` and `/rest/v1` to *app*.
+    """Add `/functions/v1`, `/rest/v1` and `/storage/v1` to *app*.
 
     The job types on offer are those of the engine's catalog that name a
     `table`.
@@ -62,18 +76,42 @@ def mount(app: web.Application, engine: Engine, options: Options | None = None) 
     options = options or Options()
     tables = Tables(engine)
     reports = Reports(engine, options.finish_queued)
+    addresses = Addresses(
+        engine, base_url=options.base_url, buckets=options.buckets, link_secret=options.files.link_secret
+    )
     functions = _part(options, error_object)
     functions.add_routes(function_routes(engine, tables, reports))
     app.add_subapp("/functions/v1", functions)
     rows = _part(options, row_error)
-    rows.add_routes(Rows(engine, tables, reports, options.file_url).routes())
+    rows.add_routes(Rows(engine, tables, reports, addresses).routes())
     app.add_subapp("/rest/v1", rows)
+    app.add_subapp("/storage/v1", _storage(engine, addresses, options))
 
 
 def _part(options: Options, shape: Shape) -> web.Application:
-    known = demand_public_key(options.public_key)
-    if options.gate is not None:
-        known = know_caller(options.gate, demand_key=options.public_key is not None)
-    app = web.Application(middlewares=[contain_errors(shape), known])
+    app = web.Application(middlewares=[contain_errors(shape), _known(options)])
     Cors(origins=options.origins, headers=_HEADERS).install(app)
     return app
+
+
+def _storage(engine: Engine, addresses: Addresses, options: Options) -> web.Application:
+    storage = Storage(
+        engine,
+        addresses,
+        buckets=options.buckets,
+        rules=options.files,
+        known=_known(options),
+        gate=options.gate,
+        write_seconds=options.write_seconds,
+    )
+    app = web.Application(middlewares=[contain_errors(storage_error)])
+    app.add_routes(storage.routes())
+    methods = ("GET", "HEAD", "POST", "PUT", "OPTIONS")
+    Cors(origins=options.origins, methods=methods, headers=_HEADERS, exposed=_EXPOSED).install(app)
+    return app
+
+
+def _known(options: Options) -> Middleware:
+    if options.gate is None:
+        return demand_public_key(options.public_key)
+    return know_caller(options.gate, demand_key=options.public_key is not None)

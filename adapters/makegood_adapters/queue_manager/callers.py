@@ -32,6 +32,22 @@ def inserting_owner(request: web.Request, row: Mapping[str, Any]) -> str:
     return owner
 
 
+def caller_of(request: web.Request) -> Caller | None:
+    """Return who calls, None where no users are known."""
+    return request.get(_CALLER)
+
+
+def storing_owner(request: web.Request, named: str) -> str:
+    """Return the owner whose file is brought: that of the verified token; *named*, the one of the path, only
+    where no user can be known."""
+    caller: Caller | None = request.get(_CALLER)
+    if caller is None:
+        return named
+    if caller.owner is None:
+        raise Refused(401, "A file is brought by a user: the token of the user is missing.")
+    return caller.owner
+
+
 def may_read(request: web.Request, job: Job) -> bool:
     """Return whether the caller may see the row of *job*: its owner alone, where users are known."""
     caller = request.get(_CALLER)

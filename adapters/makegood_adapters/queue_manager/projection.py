@@ -1,11 +1,12 @@
 """A job as a row of its old table: our facts under the page's column names."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from makegood.engine import Engine
 from makegood.job import Job, JobMoney
 from makegood.lifecycle import BaseJob
+from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.tables import Table
 
 _PUBLIC = frozenset(state.name for state in BaseJob.spec.states)
@@ -16,7 +17,7 @@ _IMAGE = frozenset({"png", "jpg", "jpeg", "webp", "gif"})
 
 
 async def to_row(
-    engine: Engine, table: Table, job: Job, columns: Sequence[str], file_url: Callable[[str], str]
+    engine: Engine, table: Table, job: Job, columns: Sequence[str], addresses: Addresses
 ) -> dict[str, Any]:
     """Return the *columns* of the job's row; what we do not keep or do not show is null.
 
@@ -34,7 +35,7 @@ async def to_row(
         "position": await engine.position(job.id) if waits else 0,
         "created_at": job.created_at.isoformat(),
         "completed_at": job.finished_at.isoformat() if job.finished_at else None,
-        "output_url": _output_url(job, file_url),
+        "output_url": _output_url(job, addresses),
         "error_message": _error_message(job),
         "user_credit_cost": job.price,
         "credits_charged": money != JobMoney(),
@@ -55,13 +56,13 @@ def status(job: Job) -> str:
     return BaseJob.failed.name if job.output is None else BaseJob.completed.name
 
 
-def _output_url(job: Job, file_url: Callable[[str], str]) -> str | None:
+def _output_url(job: Job, addresses: Addresses) -> str | None:
     files: Sequence[Mapping[str, Any]] = (job.output or {}).get("files", ())
     for kinds in (_VIDEO, _IMAGE):
-        for file in files:
+        for number, file in enumerate(files):
             if file.get("kind") in kinds:
-                return file_url(file["key"])
-    return file_url(files[0]["key"]) if files else None
+                return addresses.of_result(job, number)
+    return addresses.of_result(job, 0) if files else None
 
 
 def _error_message(job: Job) -> str | None:

@@ -1,7 +1,7 @@
 """`/rest/v1/{table}`: the part of PostgREST that the existing pages use for their job rows."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -9,6 +9,7 @@ from aiohttp import web
 from makegood.engine import Engine
 from makegood.errors import ActiveJob, InvalidInput, JobTypeClosed
 from makegood_adapters.http.application import Refused, read_json
+from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.callers import inserting_owner, may_read, may_report
 from makegood_adapters.queue_manager.projection import to_row
 from makegood_adapters.queue_manager.reports import Claim, Reports
@@ -47,11 +48,9 @@ class Rows:
     one that is not there.
     """
 
-    def __init__(
-        self, engine: Engine, tables: Tables, reports: Reports, file_url: Callable[[str], str]
-    ) -> None:
+    def __init__(self, engine: Engine, tables: Tables, reports: Reports, addresses: Addresses) -> None:
         self._engine, self._tables, self._reports = engine, tables, reports
-        self._file_url = file_url
+        self._addresses = addresses
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes below `/rest/v1`."""
@@ -81,7 +80,7 @@ class Rows:
             raise Refused(503, str(error)) from None
         if "return=representation" not in request.headers.get("Prefer", ""):
             return web.Response(status=201)
-        made = await to_row(self._engine, table, job, columns, self._file_url)
+        made = await to_row(self._engine, table, job, columns, self._addresses)
         return _rows(request, [made], status=201)
 
     async def patch(self, request: web.Request) -> web.Response:
@@ -111,7 +110,7 @@ class Rows:
         job = await self._tables.find(table.name, job_id)
         found = []
         if job is not None and may_read(request, job):
-            found.append(await to_row(self._engine, table, job, columns, self._file_url))
+            found.append(await to_row(self._engine, table, job, columns, self._addresses))
         return _rows(request, found)
 
     def _table(self, request: web.Request) -> Table:

@@ -34,14 +34,30 @@ class Uploads(Protocol):
         """Forget an upload that has begun and of which nothing is kept."""
 
     async def keep(
-        self, owner: str, key: str, kind: str, size: int, *, upload_id: UUID | None = None
+        self,
+        owner: str,
+        key: str,
+        kind: str,
+        size: int,
+        *,
+        upload_id: UUID | None = None,
+        name: str | None = None,
+        replace: bool = False,
     ) -> Upload:
         """Note that the owner may use the file from now on, in place of the upload that has begun. Without
-        one its bytes do not count: they are ours already."""
+        one its bytes do not count: they are ours already.
+
+        With a *name* the owner finds it under that too. A name that stands for another file of the owner's
+        then stands for this one with *replace*; else FileNameTaken is raised, and nothing is noted. The other
+        file stays what its key stands for.
+        """
 
     async def known(self, owner: str, keys: Collection[str]) -> list[Upload]:
         """Return those of these files that the owner may use."""
 
+    async def named(self, owner: str, name: str) -> Upload | None:
+        """Return the file that stands under this name of the owner's, None if there is none."""
+
     async def forget(self, older_seconds: float, limit: int) -> int:
-        """Forget at most *limit* files that were brought last more than *older_seconds* ago, and uploads that
-        have begun more than DAY_SECONDS ago; return how many. No file is deleted."""
+        """Forget at most *limit* files that were brought last more than *older_seconds* ago, and their names,
+        and uploads that have begun more than DAY_SECONDS ago; return how many. No file is deleted."""

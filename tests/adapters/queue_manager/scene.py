@@ -1,9 +1,11 @@
 """A page, a queue manager over a real engine and database, and a hand that moves jobs as the loops do."""
 
+import hashlib
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,8 +19,10 @@ from makegood.job import Job, JobMoney, ProviderAccount, Verdict
 from makegood.testing.drive import Drive, accounts
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, runner
+from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.queue_manager import Options, mount
+from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 FUNCTIONS = "/functions/v1/runninghub-queue-manager"
@@ -26,6 +30,14 @@ POOL = "runninghub"
 OWNER = "ada"
 CREDITS = 1_000
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+#: Small, so that tests meet them.
+RULES = FileRules(
+    upload_bytes_max=200_000,
+    day_bytes_max=500_000,
+    stall_bytes=1_024,
+    stall_seconds=0.5,
+    link_secret=hashlib.sha256(b"a secret of the tests").digest(),
+)
 #: Every place in a job's life that section 2.1 of the wire tells apart.
 PLACES = (
     "pending",
@@ -89,6 +101,7 @@ class Scene:
     blobs: FolderBlobs
     drive: Drive
     page: Page
+    addresses: Addresses
 
     async def row(self, table: str, **given: Any) -> dict[str, Any]:
         """Return a complete row for *table*, its files stored; *given* replaces columns."""
@@ -141,13 +154,14 @@ class Scene:
 
 
 @asynccontextmanager
-async def served(app: web.Application, headers: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
+async def served(
+    app: web.Application, headers: Mapping[str, str] | None = None, listener: socket.socket | None = None
+) -> AsyncIterator[Page]:
     """Serve *app* on a free port of this machine, as the product does, to a page that sends *headers*."""
     serving = runner(app)
     await serving.setup()
     try:
-        site = web.TCPSite(serving, "127.0.0.1", 0)
-        await site.start()
+        await web.SockSite(serving, listener or socket.create_server(("127.0.0.1", 0))).start()
         async with aiohttp.ClientSession(headers=headers) as session:
             yield Page(session, f"http://127.0.0.1:{serving.addresses[0][1]}")
     finally:
@@ -173,9 +187,15 @@ async def opened(
         await store.attempts.register(ProviderAccount(name=name, pool=POOL, capacity=50))
         await engine.grant(OWNER, CREDITS, source_ref=f"order-{uuid4()}")
         app = application()
+        listener = socket.create_server(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        options = replace(options or Options(files=RULES), base_url=base_url)
         mount(app, engine, options)
-        async with served(app, {"apikey": key} if key else {}) as page:
-            yield Scene(engine, store, blobs, drive, page)
+        addresses = Addresses(
+            engine, base_url=base_url, buckets=options.buckets, link_secret=options.files.link_secret
+        )
+        async with served(app, {"apikey": key} if key else {}, listener) as page:
+            yield Scene(engine, store, blobs, drive, page, addresses)
 
 
 async def _no_time_passes(_: float) -> None:

@@ -215,7 +215,10 @@ async def test_a_result_is_shown_with_its_address(scene: Scene) -> None:
     assert attempt.task_id
     done = await scene.event(job, "complete", Verdict.SUCCEEDED, output={"files": files})
     reply = await scene.page.select("upscaler_jobs", done.id, "status,output_url")
-    assert reply.body == [{"status": "completed", "output_url": "a.png"}]
+    [row] = reply.body
+    base, _, name = row["output_url"].rpartition("/")
+    assert (row["status"], base) == ("completed", f"{scene.page.base}/storage/v1/object/results")
+    assert name.endswith(".png")
     assert attempt.task_id not in str((await scene.page.select("upscaler_jobs", done.id, "*")).body)
 
 

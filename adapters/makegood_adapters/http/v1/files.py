@@ -1,6 +1,5 @@
 """Files of an owner: what is brought for a job, and what a job has delivered."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -11,11 +10,12 @@ from pydantic import Field
 from makegood.errors import UnknownFile, UnknownJob
 from makegood.job import Job
 from makegood_adapters.http.operation import Access, Call, Op, Reply, Sends
+from makegood_adapters.http.pace import steady
 from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.asked import Asked
 from makegood_adapters.http.v1.delivery import deliver
-from makegood_adapters.http.v1.links import FileRules, read, sign
+from makegood_adapters.http.v1.links import read, sign
 from makegood_adapters.http.v1.views import View
 
 _LINK_SECONDS, _LINK_SECONDS_MAX = 3_600, 7 * 86_400
@@ -65,7 +65,9 @@ async def bring_file(api: Api, call: Call) -> BroughtView:
     digest = hashlib.sha256()
     upload = await api.engine.bring(
         call.for_owner,
-        _hashed(_steady(call.request.chunks, rules), digest),
+        _hashed(
+            steady(call.request.chunks, bytes_min=rules.stall_bytes, seconds=rules.stall_seconds), digest
+        ),
         size=int(length) if length else None,
         bytes_max=rules.upload_bytes_max,
         day_bytes_max=rules.day_bytes_max,
@@ -131,28 +133,6 @@ async def _result(api: Api, call: Call, job: Job, number: int) -> Reply:
     tag, name = file.get("sha256") or file["key"], f"{job.id}-{number}"
     kind = str(file.get("kind", ""))
     return await deliver(api.engine.blobs, call.request, key=file["key"], kind=kind, name=name, tag=tag)
-
-
-async def _steady(chunks: AsyncIterator[bytes], rules: FileRules) -> AsyncIterator[bytes]:
-    """Yield what comes, as long as enough of it comes; only the time in which we wait for it counts."""
-    clock = asyncio.get_running_loop().time
-    left, came = rules.stall_seconds, 0
-    while True:
-        began = clock()
-        try:
-            async with asyncio.timeout(max(left, 0)):
-                piece = await anext(chunks, None)
-        except TimeoutError:
-            raise ApiProblem(
-                "body_too_slow",
-                f"At least {rules.stall_bytes:,} bytes have to come in {rules.stall_seconds:g} seconds.",
-            ) from None
-        if piece is None:
-            return
-        left, came = left - (clock() - began), came + len(piece)
-        if came >= rules.stall_bytes:
-            left, came = rules.stall_seconds, 0
-        yield piece
 
 
 async def _hashed(pieces: AsyncIterator[bytes], digest: "hashlib._Hash") -> AsyncIterator[bytes]:

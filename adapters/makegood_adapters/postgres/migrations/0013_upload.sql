@@ -12,6 +12,16 @@ create table makegood.upload (
 create index upload_day on makegood.upload (owner_id, brought_at) include (counted);
 create index upload_age on makegood.upload (brought_at);
 
+create table makegood.upload_name (  -- the file that stands under a name of the owner's
+  owner_id text not null,
+  name     text not null check (name <> ''),
+  key      text not null,
+  named_at timestamptz not null default makegood.now(),
+  primary key (owner_id, name),
+  foreign key (owner_id, key) references makegood.upload on delete cascade
+);
+create index upload_name_key on makegood.upload_name (owner_id, key);
+
 create table makegood.uploading (  -- files that are about to come; a process that dies leaves its rows for a day
   id       uuid primary key,
   owner_id text not null check (owner_id <> ''),
@@ -66,8 +76,21 @@ language sql set search_path = pg_catalog, pg_temp as $$
   returning u
 $$;
 
--- Forget at most p_limit files that were brought last so long ago, and uploads that have begun a day ago; return how
--- many. Called by Uploads.forget.
+-- Let the name stand for the file; return whether it does. One that stands for another file is only taken over with
+-- p_replace. Called by Uploads.keep.
+create function makegood.name_upload(p_owner text, p_name text, p_key text, p_replace boolean) returns boolean
+language sql set search_path = pg_catalog, pg_temp as $$
+  with named as (
+    insert into makegood.upload_name as n (owner_id, name, key) values (p_owner, p_name, p_key)
+    on conflict (owner_id, name) do update set key = excluded.key, named_at = makegood.now()
+      where p_replace or n.key = excluded.key
+    returning 1
+  )
+  select exists (select from named)
+$$;
+
+-- Forget at most p_limit files that were brought last so long ago, with their names, and uploads that have begun a day
+-- ago; return how many. Called by Uploads.forget.
 create function makegood.forget_uploads(
   p_older_seconds double precision, p_day_seconds double precision, p_limit integer
 ) returns bigint

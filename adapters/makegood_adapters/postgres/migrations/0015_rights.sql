@@ -21,7 +21,7 @@ select kind, privilege, object from (values
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
     'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
     'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '
-    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.uploading, makegood.delivery, '
+    'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.upload_name, makegood.uploading, makegood.delivery, '
     'makegood.delivery_try, makegood.fan_out'),
   (array['worker', 'api'], 'select, update (last_used_at)', 'table makegood.service_key'),
   (array['worker'], 'insert (key_id, key_hash, name, scopes, created_by, expires_at), '
@@ -88,7 +88,7 @@ select kind, privilege, object from (values
 
   (array['worker', 'api'], 'execute', 'function makegood.insert_jobs, makegood.move_jobs, '
     'makegood.receive_hints, makegood.hear_of_task, makegood.begin_upload, makegood.drop_upload, '
-    'makegood.keep_upload'),
+    'makegood.keep_upload, makegood.name_upload'),
   (array['worker'], 'execute', 'function makegood.keep_evidence, makegood.record_facts, makegood.intend_attempts, '
     'makegood.grant_credits, makegood.grant_unlimited, makegood.start_cycle, makegood.charge_back, '
     'makegood.expire_credits, makegood.place_history, makegood.adopt_hints, makegood.sweep_hints, '
@@ -154,6 +154,7 @@ alter function makegood.forget_workers security definer;
 alter function makegood.begin_upload security definer;
 alter function makegood.drop_upload security definer;
 alter function makegood.keep_upload security definer;
+alter function makegood.name_upload security definer;
 alter function makegood.forget_uploads security definer;
 
 -- Functions belong to nobody but the owner: by default every role might call them.

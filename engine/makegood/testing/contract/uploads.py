@@ -5,6 +5,9 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
+
+from makegood.errors import FileNameTaken
 from makegood.ports import DAY_SECONDS
 from makegood.testing.drive import Drive
 
@@ -90,3 +93,50 @@ class UploadsContract:
         assert (second.brought_at - first.brought_at).total_seconds() >= 100
         assert await uploads.forget(100, 5) == 0
         assert await uploads.known(ADA, [KEY]) == [second]
+
+    async def test_a_name_stands_for_one_file_of_its_owner(self, drive: Drive) -> None:
+        uploads, name = drive.store.uploads, "inputs/photo.png"
+        first = await uploads.keep(ADA, KEY, "png", 300, name=name)
+        other = await uploads.keep(BOB, OTHER, "png", 200, name=name)
+        assert await uploads.named(ADA, name) == first
+        assert await uploads.named(BOB, name) == other
+        assert await uploads.named(ADA, "inputs/other.png") is None
+        await uploads.keep(ADA, KEY, "png", 300, name="inputs/again.png")
+        assert await uploads.named(ADA, "inputs/again.png") == await uploads.named(ADA, name)
+
+    async def test_a_name_is_taken_over_only_by_who_says_so(self, drive: Drive) -> None:
+        uploads, name, upload_id = drive.store.uploads, "inputs/photo.png", uuid4()
+        await uploads.keep(ADA, KEY, "png", 300, name=name)
+        await uploads.keep(ADA, KEY, "png", 300, name=name)  # the same again
+        assert await uploads.begin(upload_id, ADA, 200, 1_000) is None
+        with pytest.raises(FileNameTaken):
+            await uploads.keep(ADA, OTHER, "png", 200, upload_id=upload_id, name=name)
+        assert await uploads.known(ADA, [OTHER]) == [], "nothing is noted"
+        assert await uploads.begin(uuid4(), ADA, 801, 1_000) is not None, "and it is still under way"
+        later = await uploads.keep(ADA, OTHER, "png", 200, upload_id=upload_id, name=name, replace=True)
+        assert await uploads.named(ADA, name) == later
+        assert len(await uploads.known(ADA, [KEY, OTHER])) == 2, "the first is still the owner's to use"
+
+    async def test_of_many_that_take_a_name_at_once_one_has_it(self, drive: Drive) -> None:
+        uploads, keys = drive.store.uploads, [f"{number}" * 64 + ".png" for number in range(8)]
+
+        async def take(key: str) -> bool:
+            try:
+                await uploads.keep(ADA, key, "png", 300, name="inputs/photo.png")
+            except FileNameTaken:
+                return False
+            return True
+
+        assert (await asyncio.gather(*map(take, keys))).count(True) == 1
+        found = await uploads.named(ADA, "inputs/photo.png")
+        assert await uploads.known(ADA, keys) == [found]
+
+    async def test_a_name_is_forgotten_with_its_file(self, drive: Drive) -> None:
+        uploads = drive.store.uploads
+        await uploads.keep(ADA, KEY, "png", 300, name="old.png")
+        await uploads.keep(ADA, KEY, "png", 300, name="taken over.png")
+        await drive.advance(100)
+        kept = await uploads.keep(ADA, OTHER, "png", 200, name="taken over.png", replace=True)
+        assert await uploads.forget(100, 5) == 1
+        assert await uploads.named(ADA, "old.png") is None
+        assert await uploads.named(ADA, "taken over.png") == kept
