@@ -25,6 +25,9 @@ def inserting_owner(request: web.Request, row: Mapping[str, Any]) -> str:
     if caller is not None:
         if caller.owner is None:
             raise Refused(401, "A row is inserted by a user: the token of the user is missing.")
+        if row.get("user_id") not in (None, caller.owner):
+            told = "new row violates row-level security policy: user_id is not the user of the token"
+            raise Refused(403, told, code="42501")
         return caller.owner
     owner = row.get("user_id")
     if not isinstance(owner, str) or not owner.isprintable() or not 0 < len(owner) <= _OWNER_LENGTH_MAX:
@@ -35,6 +38,12 @@ def inserting_owner(request: web.Request, row: Mapping[str, Any]) -> str:
 def caller_of(request: web.Request) -> Caller | None:
     """Return who calls, None where no users are known."""
     return request.get(_CALLER)
+
+
+def owner_of(request: web.Request) -> str | None:
+    """Return the user of the verified token, None for a caller without one and where no users are known."""
+    caller: Caller | None = request.get(_CALLER)
+    return caller.owner if caller else None
 
 
 def storing_owner(request: web.Request, named: str) -> str:

@@ -1,16 +1,21 @@
 """A job as a row of its old table: our facts under the page's column names."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from makegood.engine import Engine
-from makegood.job import Job, JobMoney
+from makegood.job import Job, JobMoney, Transition
 from makegood.lifecycle import BaseJob
 from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.tables import Table
+from makegood_adapters.queue_manager.wording import told
 
 _PUBLIC = frozenset(state.name for state in BaseJob.spec.states)
-_MONEY = frozenset({"credits_charged", "credits_refunded"})
+_MONEY = frozenset({"credits_charged", "credits_refunded", "error_message"})
+_HISTORY = frozenset(
+    {"started_at", "waited_in_queue", "queue_wait_seconds", "step_history", "failed_at_step"}
+)
 # The page shows one result: the first video, else the first image, else the first file.
 _VIDEO = frozenset({"mp4", "webm", "mov"})
 _IMAGE = frozenset({"png", "jpg", "jpeg", "webp", "gif"})
@@ -21,28 +26,32 @@ async def to_row(
 ) -> dict[str, Any]:
     """Return the *columns* of the job's row; what we do not keep or do not show is null.
 
-    The provider's names of task and account are not shown. `task_id` is our own reference once the
-    job has left `pending`: the page only looks whether there is one, and then leaves the job alone.
+    The provider's names of task and account, its bodies and its costs are not shown. `task_id` is our own
+    reference once the job has left `pending`: the page only looks whether there is one, and then leaves the
+    job alone.
     """
-    state = status(job)
-    money = await engine.money(job.id) if _MONEY & set(columns) else JobMoney()
-    waits = "position" in columns and state == BaseJob.queued.name
+    state, wanted = status(job), set(columns)
+    money = await engine.money(job.id) if _MONEY & wanted else JobMoney()
+    steps = await engine.history(job.id) if _HISTORY & wanted else []
+    waits = "position" in wanted and state == BaseJob.queued.name
     row: dict[str, Any] = {
+        **_own(table, job),
         "id": str(job.id),
         "user_id": job.owner,
+        "session_id": job.session,
         "status": state,
         "task_id": None if state == BaseJob.pending.name else str(job.id),
         "position": await engine.position(job.id) if waits else 0,
-        "created_at": job.created_at.isoformat(),
-        "completed_at": job.finished_at.isoformat() if job.finished_at else None,
+        "created_at": _time(job.created_at),
+        "completed_at": _time(job.finished_at),
         "output_url": _output_url(job, addresses),
-        "error_message": _error_message(job),
-        "user_credit_cost": job.price,
+        "error_message": told(job, money),
+        "user_credit_cost": None if job.draft else job.price,
         "credits_charged": money != JobMoney(),
         "credits_refunded": money.released > 0,
-        "current_step": job.state,
-        "step_history": [],
-        **{column: job.input.get(name) for column, name in table.columns.items()},
+        "job_payload": None if job.draft else dict(job.input),
+        "current_step": state,
+        **_way(job, steps),
     }
     return {column: row.get(column) for column in columns}
 
@@ -56,22 +65,46 @@ def status(job: Job) -> str:
     return BaseJob.failed.name if job.output is None else BaseJob.completed.name
 
 
+def _own(table: Table, job: Job) -> dict[str, Any]:
+    """Return what stands in the columns of this tool: as the page has written it, else as the job has it."""
+    tool = table.tool(job.type)
+    if tool is None:
+        return dict(job.metadata)
+    asked = {column: job.input.get(name) for column, name in tool.columns.items()}
+    return {**tool.fixed, **asked, **job.metadata}
+
+
+def _way(job: Job, steps: Sequence[Transition]) -> dict[str, Any]:
+    """Return what the job's history says in the page's words. A job that is only there has made no step."""
+    began = next((step.at for step in steps if step.to_state == BaseJob.starting.name), None)
+    came = next((step.at for step in steps if step.to_state == BaseJob.queued.name), None)
+    waited = int(((began or job.finished_at or came) - came).total_seconds()) if came and steps else None
+    failed = steps[-1] if steps and status(job) == BaseJob.failed.name else None
+    return {
+        "started_at": _time(began),
+        "waited_in_queue": bool(waited),
+        "queue_wait_seconds": waited,
+        "step_history": [_step(step) for step in steps if step.from_state is not None],
+        "failed_at_step": failed.from_state if failed else None,
+    }
+
+
+def _step(step: Transition) -> dict[str, Any]:
+    again = step.to_state == BaseJob.queued.name and step.from_state == BaseJob.running.name
+    return {"step": "auto_retry" if again else step.to_state, "timestamp": _time(step.at)}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
 def _output_url(job: Job, addresses: Addresses) -> str | None:
-    files: Sequence[Mapping[str, Any]] = (job.output or {}).get("files", ())
-    for kinds in (_VIDEO, _IMAGE):
-        for number, file in enumerate(files):
-            if file.get("kind") in kinds:
-                return addresses.of_result(job, number)
-    return addresses.of_result(job, 0) if files else None
-
-
-def _error_message(job: Job) -> str | None:
-    """Return the reason of a failure; what a page wrote about it is kept, not shown as our word.
-
-    Anybody may send such a text, and the existing pages promise refunds in it.
-    """
-    error = job.error or {}
-    if error.get("category") == "client_report":
-        return "The page reported that the job failed before it was submitted."
-    message = error.get("message")
-    return message if isinstance(message, str) else None
+    if job.finished_at is None:
+        return None
+    output: object = job.output  # of a job that another program has ended it may be any JSON
+    files = output.get("files") if isinstance(output, Mapping) else None
+    if not isinstance(files, (list, tuple)) or not files:
+        return None
+    kinds = [file.get("kind") if isinstance(file, Mapping) else None for file in files]
+    best = next((n for wanted in (_VIDEO, _IMAGE) for n, kind in enumerate(kinds) if kind in wanted), 0)
+    return addresses.of_result(job, best)

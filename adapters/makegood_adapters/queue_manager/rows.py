@@ -1,24 +1,32 @@
 """`/rest/v1/{table}`: the part of PostgREST that the existing pages use for their job rows."""
 
+import contextlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, get_args
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from makegood.engine import Engine
-from makegood.errors import ActiveJob, InvalidInput, JobTypeClosed
+from makegood.errors import ActiveJob, InvalidRequest, JobTypeClosed
 from makegood_adapters.http.application import Refused, read_json
 from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.callers import inserting_owner, may_read, may_report
 from makegood_adapters.queue_manager.projection import to_row
 from makegood_adapters.queue_manager.reports import Claim, Reports
-from makegood_adapters.queue_manager.tables import Table, Tables, to_uuid
+from makegood_adapters.queue_manager.tables import Table, Tables, Tool, to_uuid
 
 OBJECT = "application/vnd.pgrst.object+json"
 _SELECT_LENGTH_MAX = 2_000
 _REPORT = frozenset({"status", "error_message", "completed_at", "output_url"})
 _NAME_LENGTH_MAX = 63
+_SESSION_LENGTH_MAX, _REFERENCE_LENGTH_MAX = 200, 500
+_NUMBER_BELOW = 10**18
+#: The one column that pages change after the insert, of no consequence.
+REFERENCE = "reference_prompt_id"
 _CODES = {
     400: "PGRST102",
     401: "PGRST301",
@@ -43,9 +51,8 @@ def row_error(refused: Refused) -> web.Response:
 class Rows:
     """Insert, read and patch job rows.
 
-    A row must be complete when it is inserted: its file columns hold keys of files that are there
-    already. Rows that wait for their inputs are not taken. Where users are known, the row of another is
-    one that is not there.
+    A row that is inserted is a draft: its inputs may be a part, and addresses of files that nobody looks at
+    before its function is called. Where users are known, the row of another is one that is not there.
     """
 
     def __init__(self, engine: Engine, tables: Tables, reports: Reports, addresses: Addresses) -> None:
@@ -61,39 +68,57 @@ class Rows:
         ]
 
     async def insert(self, request: web.Request) -> web.Response:
-        """Submit a job, which is `pending` and not charged whatever the row says."""
+        """Make a draft, which is `pending` and not charged whatever the row says."""
         table = self._table(request)
         columns = _selected(request, table)
+        refuse_upsert(request)
         row = _one_row(await read_json(request))
         _refuse_unknown(table, row)
         if not _storable(row):
             raise Refused(400, "A text holds a character that cannot be stored.", code="22P05")
-        owner = inserting_owner(request, row)
-        given = {name: row[column] for column, name in table.columns.items() if column in row}
+        owner, session = inserting_owner(request, row), _session(row)
+        tool = table.tool_for(row)
+        if tool is None:
+            raise Refused(403, "Rows of this table are made by the function of their tool.", code="42501")
+        _refuse_misfits(table, self._engine.catalog.get(tool.job_type).Input, tool, row)
+        given = {name: row[column] for column, name in tool.columns.items() if row.get(column) is not None}
+        named = (*tool.own_columns, REFERENCE)
+        kept = {column: row[column] for column in named if row.get(column) is not None}
         try:
-            job = await self._engine.submit(table.job_type, owner, given)
-        except InvalidInput as error:
-            raise _incomplete(table, error) from None
+            job = await self._engine.submit(
+                tool.job_type, owner, given, draft=True, session=session, metadata=kept
+            )
         except ActiveJob as error:
-            raise Refused(409, str(error), code="23505") from None
+            raise _conflict(tool, error) from None
         except JobTypeClosed as error:
             raise Refused(503, str(error)) from None
+        except InvalidRequest as error:
+            raise Refused(400, str(error), code="22001") from None
         if "return=representation" not in request.headers.get("Prefer", ""):
             return web.Response(status=201)
         made = await to_row(self._engine, table, job, columns, self._addresses)
         return _rows(request, [made], status=201)
 
     async def patch(self, request: web.Request) -> web.Response:
-        """Take a change of the status as a client's report; ignore every other column.
+        """Take a change of the status as a client's report, keep `reference_prompt_id` for the owner, and
+        ignore every other column.
 
         The reply is 204 whatever came of it, as the page has no use for another.
         """
         row = await read_json(request)
         if not isinstance(row, dict):
             raise Refused(400, "The body is no JSON object.", code="PGRST102")
-        operator, _, job_id = request.query.get("id", "").partition(".")
-        job = await self._tables.find(request.match_info["table"], job_id) if operator == "eq" else None
-        if job is not None and may_report(request, job) and _REPORT & row.keys():
+        job = None
+        if set(request.query) <= {"id", "select", "columns"}:
+            operator, _, job_id = request.query.get("id", "").partition(".")
+            job = await self._tables.find(request.match_info["table"], job_id) if operator == "eq" else None
+        if job is None or not may_report(request, job):
+            return web.Response(status=204)
+        reference = row.get(REFERENCE)
+        if isinstance(reference, str) and may_read(request, job):
+            with contextlib.suppress(InvalidRequest):  # too long, or what no database holds
+                await self._engine.annotate(job.id, {REFERENCE: reference[:_REFERENCE_LENGTH_MAX]})
+        if _REPORT & row.keys():
             await self._reports.take(job, Claim.read(row, "error_message", "output_url"))
         return web.Response(status=204)
 
@@ -169,13 +194,63 @@ def _rows(request: web.Request, rows: Sequence[Mapping[str, Any]], status: int =
     return web.json_response(rows[0], status=status, content_type=OBJECT)
 
 
-def _incomplete(table: Table, error: InvalidInput) -> Refused:
-    problems = "; ".join(f"{table.column_of(name)}: {text}" for name, text in error.problems)
+def refuse_upsert(request: web.Request) -> None:
+    """Raise Refused for an insert that would change a row that is there."""
+    if "resolution=" in request.headers.get("Prefer", "") or "on_conflict" in request.query:
+        raise Refused(400, "A row is inserted, never put in place of another.", code="PGRST100")
+
+
+def _session(row: Mapping[str, Any]) -> str | None:
+    """Return the session of the page, None for what cannot be one."""
+    session = row.get("session_id")
+    fits = isinstance(session, str) and 0 < len(session) <= _SESSION_LENGTH_MAX and session.isprintable()
+    return session if fits else None
+
+
+def _refuse_misfits(table: Table, input: type[BaseModel], tool: Tool, row: Mapping[str, Any]) -> None:
+    """Raise Refused for a value that a column of numbers does not take, as a database would."""
+    numbers = _number_columns(input)
+    for column, name in tool.columns.items():
+        value = row.get(column)
+        if name in numbers and not _is_number(value, whole=numbers[name]):
+            kind = "integer" if numbers[name] else "numeric"
+            shown = str(value)[:_NAME_LENGTH_MAX]
+            message = f'invalid input syntax for type {kind}: "{shown}"'
+            raise Refused(400, message, code="22P02", details=f"Column {column} of {table.name}.")
+
+
+@cache
+def _number_columns(input: type[BaseModel]) -> dict[str, bool]:
+    """Return the inputs that are numbers, and whether they are whole ones."""
+    found = {}
+    for name, info in input.model_fields.items():
+        kinds = {info.annotation, *get_args(info.annotation)}
+        if kinds & {int, float}:
+            found[name] = float not in kinds
+    return found
+
+
+def _is_number(value: Any, *, whole: bool) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, str):
+        return (
+            re.fullmatch(r"\s*-?\d{1,18}\s*" if whole else r"\s*-?\d{1,18}(\.\d{1,18})?\s*", value)
+            is not None
+        )
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) < _NUMBER_BELOW and (not whole or value == int(value))
+
+
+def _conflict(tool: Tool, error: ActiveJob) -> Refused:
+    """Return the refusal of a second job: the page looks for the name of the index in the message."""
+    index = tool.conflict or "one_active_job_per_user"
     return Refused(
-        400,
-        f"The row cannot become a job. {problems}. Nothing was stored and nothing charged.",
-        code="23514",
-        details="Every input must be in the row, and every file in our storage, before the insert.",
+        409,
+        f'duplicate key value violates unique constraint "{index}"',
+        code="23505",
+        details=str(error),
     )
 
 

@@ -1,4 +1,4 @@
-"""The existing tables as views on job types: which type a row belongs to, and the columns that a page may name."""
+"""The existing tables as views on job types: whose row a row is, and the columns that pages may name."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,6 @@ SERVER_COLUMNS = (
     "failed_at_step",
     "raw_api_response",
     "raw_webhook_payload",
-    "updated_at",
 )
 #: Columns of every table that a page fills; the second is kept as the session of the job.
 PAGE_COLUMNS = ("user_id", "session_id", "reference_prompt_id")
@@ -47,8 +46,8 @@ class Tool:
     """What a job type is called on the wire.
 
     `columns` maps columns of its rows to inputs, `run` and `content` fields of the body of its function to
-    inputs, those of `content` being files that lie in the body. `kept` are columns that fill no input, `fixed`
-    such that are always the same. With `makes_row` its function makes the row, and no page does.
+    inputs, those of `content` being files that lie in the body. `kept` are columns that fill no input,
+    `fixed` such that are always the same. With `makes_row` its function makes the row, and no page does.
     """
 
     job_type: str
@@ -166,7 +165,7 @@ class Tables:
         return self._tools.get(job_type)
 
     def named(self, name: str) -> list[Table]:
-        """Return the tables that *name* may mean: one of this name, or those whose tools people know by it."""
+        """Return the tables that *name* may mean: that of this name, or those whose tools people call so."""
         if table := self._tables.get(name):
             return [table]
         return [table for table in self._tables.values() if any(tool.label == name for tool in table.tools)]
@@ -190,8 +189,8 @@ class Tables:
 
 
 def chosen(tools: Iterable[Tool], values: Mapping[str, Any]) -> Tool | None:
-    """Return the tool whose `when` holds of the columns of a row or the fields of a body, else the one without
-    one."""
+    """Return the tool whose `when` holds of the columns of a row or the fields of a body, else the one that
+    has none."""
     rest = None
     for tool in tools:
         if not tool.when:
