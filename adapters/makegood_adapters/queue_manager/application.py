@@ -15,8 +15,9 @@ from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.callers import demand_public_key, know_caller
 from makegood_adapters.queue_manager.functions import function_routes
+from makegood_adapters.queue_manager.procedures import Procedures
 from makegood_adapters.queue_manager.reports import FinishQueued, Reports
-from makegood_adapters.queue_manager.rows import Rows, row_error
+from makegood_adapters.queue_manager.rows import Rows, public_schema, row_error
 from makegood_adapters.queue_manager.storage import Storage, storage_error
 from makegood_adapters.queue_manager.tables import Tables
 
@@ -83,6 +84,8 @@ def mount(app: web.Application, engine: Engine, options: Options | None = None) 
     functions.add_routes(function_routes(engine, tables, reports))
     app.add_subapp("/functions/v1", functions)
     rows = _part(options, row_error)
+    rows.middlewares.append(public_schema)
+    rows.add_routes([web.post("/rpc/{name}", Procedures(engine, tables, reports).call)])
     rows.add_routes(Rows(engine, tables, reports, addresses).routes())
     app.add_subapp("/rest/v1", rows)
     app.add_subapp("/storage/v1", _storage(engine, addresses, options))

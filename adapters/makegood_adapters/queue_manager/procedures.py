@@ -16,7 +16,7 @@ from makegood_adapters.queue_manager.cancel_ids import cancel_id
 from makegood_adapters.queue_manager.reports import SOURCE, Claim, Reports
 from makegood_adapters.queue_manager.tables import Tables, to_uuid
 
-#: Of an owner's live jobs so many are looked through for a cancel id; there is one, where tools are exclusive.
+#: Of an owner's live jobs so many are looked through for a cancel id; where tools are exclusive there is one.
 _LIVE_MAX = 200
 _MESSAGE = "p_error_message"
 #: Shown where every price is covered, more than any tool costs.
@@ -49,8 +49,8 @@ class Procedures:
         return web.json_response(await procedure(request, body))
 
     async def cancel(self, request: web.Request, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Cancel the owner's job by its id or its cancel id: at once where it was never submitted, else as the
-        provider answers. `refunded_amount` is what the ledger shows now."""
+        """Cancel the owner's job by its id or its cancel id: at once where it was never submitted, else as
+        the provider answers. `refunded_amount` is what the ledger shows now."""
         owner = owner_of(request)
         if caller_of(request) is not None and owner is None:
             return _cancelled("You must be signed in to cancel a job.")

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, get_args
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
 from makegood.engine import Engine
@@ -25,6 +26,8 @@ _REPORT = frozenset({"status", "error_message", "completed_at", "output_url"})
 _NAME_LENGTH_MAX = 63
 _SESSION_LENGTH_MAX, _REFERENCE_LENGTH_MAX = 200, 500
 _NUMBER_BELOW = 10**18
+_WHOLE, _NUMBER = re.compile(r"-?\d{1,18}"), re.compile(r"-?\d{1,18}(\.\d{1,18})?")
+_PROFILES = ("Accept-Profile", "Content-Profile")
 #: The one column that pages change after the insert, of no consequence.
 REFERENCE = "reference_prompt_id"
 _CODES = {
@@ -147,6 +150,15 @@ class Rows:
         return table
 
 
+@web.middleware
+async def public_schema(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Serve the schema `public` and no other."""
+    for name in _PROFILES:
+        if request.headers.get(name, "public") != "public":
+            raise Refused(406, "The schema must be one of the following: public", code="PGRST106")
+    return await handler(request)
+
+
 def _one_row(body: Any) -> Mapping[str, Any]:
     """Return the row of an insert; the client library sends one row also as a list of one."""
     if isinstance(body, list) and len(body) == 1:
@@ -234,10 +246,7 @@ def _is_number(value: Any, *, whole: bool) -> bool:
     if value is None:
         return True
     if isinstance(value, str):
-        return (
-            re.fullmatch(r"\s*-?\d{1,18}\s*" if whole else r"\s*-?\d{1,18}(\.\d{1,18})?\s*", value)
-            is not None
-        )
+        return (_WHOLE if whole else _NUMBER).fullmatch(value.strip()) is not None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) < _NUMBER_BELOW and (not whole or value == int(value))

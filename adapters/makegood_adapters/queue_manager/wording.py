@@ -1,4 +1,4 @@
-"""What a page reads about the end of a job: a sentence by category, and of credits only what the ledger shows."""
+"""What a page reads about the end of a job: a sentence by category, of credits what the ledger shows."""
 
 import re
 from collections.abc import Mapping
@@ -26,14 +26,10 @@ _OWN_WORDS = frozenset({"refused", "administrator", "external"})
 _BY_REASON: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("content_safety", re.compile(r"safety|nsfw|sensitive|prohibited|content audit|moderation|policy", re.I)),
     ("timeout", re.compile(r"time[d ]?-?out", re.I)),
-    (
-        "infra_transient",
-        re.compile(
-            r"stale file|errno (5|116)|connection (reset|aborted)|broken pipe|out of memory|oom|5\d\d", re.I
-        ),
-    ),
+    ("infra_transient", re.compile(r"stale file|errno (5|116)\b|connection (reset|aborted)", re.I)),
+    ("infra_transient", re.compile(r"broken pipe|out of memory|\b50\d\b", re.I)),
     ("server_busy", re.compile(r"queue|capacity|busy|concurren|rate limit|no machine", re.I)),
-    ("auth", re.compile(r"api.?key|unauthori[sz]ed|forbidden|balance|workflow|node", re.I)),
+    ("auth", re.compile(r"api.?key|unauthori[sz]ed|forbidden|\b80[123]\b|node info", re.I)),
     ("format", re.compile(r"format|decode|unsupported|invalid (image|video|parameter|value)", re.I)),
 )
 
