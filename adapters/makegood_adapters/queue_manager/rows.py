@@ -236,10 +236,17 @@ def _number_columns(input: type[BaseModel]) -> dict[str, bool]:
     """Return the inputs that are numbers, and whether they are whole ones."""
     found = {}
     for name, info in input.model_fields.items():
-        kinds = {info.annotation, *get_args(info.annotation)}
+        kinds = _kinds(info.annotation)
         if kinds & {int, float}:
             found[name] = float not in kinds
     return found
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the plain types in an annotation, of whatever alternatives and bounds it consists."""
+    if isinstance(annotation, type):
+        return {annotation}
+    return {kind for part in get_args(annotation) for kind in _kinds(part)}
 
 
 def _is_number(value: Any, *, whole: bool) -> bool:

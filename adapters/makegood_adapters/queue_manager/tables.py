@@ -57,12 +57,12 @@ class Tool:
     endpoint: str = "run"
     makes_row: bool = False
     conflict: str = ""
-    when: Mapping[str, Sequence[str]] = field(default=_NONE)
-    columns: Mapping[str, str] = field(default=_NONE)
+    when: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
     kept: Sequence[str] = ()
-    fixed: Mapping[str, Any] = field(default=_NONE)
-    run: Mapping[str, str] = field(default=_NONE)
-    content: Mapping[str, str] = field(default=_NONE)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, str] = field(default_factory=dict)
+    content: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, job_type: Any) -> "Tool | None":

@@ -29,6 +29,8 @@ FUNCTIONS = "/functions/v1/runninghub-queue-manager"
 POOL = "runninghub"
 OWNER = "ada"
 CREDITS = 1_000
+#: Of the jobs in this scope an owner has one at a time; most tests want several.
+EXCLUSIVE = "tool"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 #: Small, so that tests meet them.
 RULES = FileRules(
@@ -40,6 +42,7 @@ RULES = FileRules(
 )
 #: Every place in a job's life that section 2.1 of the wire tells apart.
 PLACES = (
+    "draft",
     "pending",
     "queued",
     "queued again",
@@ -50,7 +53,7 @@ PLACES = (
     "failed",
     "cancelled",
 )
-UNTOUCHED = ("pending", "queued")
+UNTOUCHED = ("draft", "pending", "queued")
 SUBMITTED = ("queued again", "starting", "starting with intent", "running")
 OVER = ("completed", "failed", "cancelled")
 #: Table to the columns of a complete row, without its files; the file columns follow.
@@ -120,9 +123,16 @@ class Scene:
         assert reply.status == 201, reply
         return await self.engine.get(UUID(reply.body["id"]))
 
-    async def job_at(self, place: str, table: str = "upscaler_jobs") -> Job:
+    async def ready(self, table: str, owner: str = OWNER, **given: Any) -> Job:
+        """Insert a row and complete its job, as a function does; it is charged when it is accepted."""
+        job = await self.insert(table, user_id=owner, **given)
+        return await self.engine.prepare(job.id, job.input)
+
+    async def job_at(self, place: str, table: str = "upscaler_jobs", owner: str = OWNER) -> Job:
         """Insert a job and bring it to *place*."""
-        job = await self.insert(table)
+        if place == "draft":
+            return await self.insert(table, user_id=owner)
+        job = await self.ready(table, owner)
         if place != "pending":
             job = await self.engine.accept(job.id)
         match place:
@@ -170,13 +180,23 @@ async def served(
 
 @asynccontextmanager
 async def opened(
-    dsn: str, folder: Path, options: Options | None = None, *, key: str | None = None, **given: Any
+    dsn: str,
+    folder: Path,
+    options: Options | None = None,
+    *,
+    key: str | None = None,
+    exclusive: bool = False,
+    **given: Any,
 ) -> AsyncIterator[Scene]:
     """Yield a scene with room for fifty jobs and an owner who can pay.
 
-    The page sends *key* with every call; *given* goes to the engine.
+    The page sends *key* with every call; with *exclusive* an owner has one job at a time, as the tools say;
+    *given* goes to the engine.
     """
-    catalog, blobs = Catalog(load_tools(default_tools_folder())), FolderBlobs(folder)
+    tools = load_tools(default_tools_folder())
+    for tool in tools:
+        tool.exclusive_by = EXCLUSIVE if exclusive else None
+    catalog, blobs = Catalog(tools), FolderBlobs(folder)
     async with (
         PostgresStore.open(dsn) as store,
         Engine(store, catalog, blobs=blobs, run_loops=False, **given) as engine,

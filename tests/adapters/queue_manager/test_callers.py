@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest_asyncio
 
@@ -57,10 +58,13 @@ async def page(database: str, tmp_path: Path) -> AsyncIterator[Page]:
         yield Page(scene)
 
 
-async def test_a_row_belongs_to_the_user_of_the_token_whoever_the_body_names(page: Page) -> None:
-    for named in ("bob", "", None, 7):
+async def test_a_row_belongs_to_the_user_of_the_token_and_names_no_other(page: Page) -> None:
+    for named in (OWNER, None):
         reply = await page.insert(ADA, user_id=named)
         assert (reply.status, reply.body[0]["user_id"]) == (201, OWNER), named
+    for named in ("bob", "", 7, [OWNER]):
+        reply = await page.insert(ADA, user_id=named)
+        assert (reply.status, reply.body["code"]) == (403, "42501"), named
     for token in (PUBLIC, *BAD.values()):
         reply = await page.insert(token)
         assert (reply.status, reply.body["code"]) == (401, "PGRST301")
@@ -90,7 +94,8 @@ async def test_a_report_with_the_key_of_the_page_alone_is_taken_for_what_it_is_w
     """Leaving the page, it has no token at hand; of a job that was submitted it moves nothing."""
     scene = page.scene
     job_id = (await page.insert(ADA)).body[0]["id"]
-    job = await scene.engine.accept(job_id)
+    draft = await scene.engine.get(UUID(job_id))
+    job = await scene.engine.accept((await scene.engine.prepare(draft.id, draft.input)).id)
     job = await scene.drive.submit(await scene.drive.dispatch(job))
     body = {"table": TABLE, "jobId": job_id, "status": "failed"}
     headers = {"Authorization": f"Bearer {PUBLIC}"}

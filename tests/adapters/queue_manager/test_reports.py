@@ -84,7 +84,7 @@ async def test_finish_failed_where_waiting_jobs_are_only_recorded(
         else:
             assert reply.body == {"success": True, "refundedAmount": 0}
         assert await scene.money(before) == money
-        assert after.state == ("failed" if place == "pending" else before.state)
+        assert after.state == ("failed" if place in ("draft", "pending") else before.state)
         assert len(await kept(database)) == (place == "queued" or place in SUBMITTED)
 
 
@@ -151,7 +151,6 @@ async def test_the_seeds_fallback_after_a_finish_that_did_not_answer(scene: Scen
 async def test_a_patch_of_other_columns_changes_nothing(scene: Scene, database: str, place: str) -> None:
     before = await scene.job_at(place)
     patches: tuple[dict[str, Any], ...] = (
-        {"reference_prompt_id": NOBODY},
         {"position": 1, "credits_refunded": True},
         {"x": {}},
         {},
@@ -160,6 +159,11 @@ async def test_a_patch_of_other_columns_changes_nothing(scene: Scene, database: 
         assert (await scene.page.patch("upscaler_jobs", before.id, **patch)).status == 204
     assert await scene.engine.get(before.id) == before
     assert await kept(database) == []
+    assert (
+        await scene.page.patch("upscaler_jobs", before.id, reference_prompt_id=NOBODY, position=2)
+    ).status == 204
+    shown = await scene.page.select("upscaler_jobs", before.id, "reference_prompt_id,status")
+    assert shown.body == [{"reference_prompt_id": NOBODY, "status": before.state}]
 
 
 async def test_a_patch_of_no_row_is_204(scene: Scene) -> None:
@@ -241,6 +245,7 @@ async def test_what_a_page_writes_is_not_shown_as_our_word(scene: Scene) -> None
     assert reply.body == [
         {
             "status": "failed",
-            "error_message": "The page reported that the job failed before it was submitted.",
+            "error_message": "The page reported that the job failed before it was submitted. "
+            "No credits were taken.",
         }
     ]

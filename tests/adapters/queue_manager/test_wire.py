@@ -102,7 +102,7 @@ async def test_unknown_paths_are_404_in_json(scene: Scene) -> None:
         reply = await scene.page.call("POST", path)
         assert (reply.status, list(reply.body)) == (404, ["error"])
     reply = await scene.page.call("POST", "/rest/v1/rpc/consume_credits")
-    assert (reply.status, reply.body["code"]) == (404, "PGRST125")
+    assert (reply.status, reply.body["code"]) == (404, "PGRST202")
 
 
 async def test_preflight_is_answered_on_every_path(database: str, tmp_path: Path) -> None:
