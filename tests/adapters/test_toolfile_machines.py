@@ -129,7 +129,7 @@ class TestExtends:
         engine = Engine(MemoryStore(), Catalog(types), blobs=MemoryBlobs(), run_loops=False)
         table = Tables(engine).get("t")
         assert table is not None
-        assert table.job_type == "portrait"
+        assert [tool.job_type for tool in table.tools] == ["portrait"]
 
     @pytest.mark.parametrize(
         ("files", "sentence"),

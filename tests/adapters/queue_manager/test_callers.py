@@ -59,10 +59,11 @@ async def page(database: str, tmp_path: Path) -> AsyncIterator[Page]:
 
 
 async def test_a_row_belongs_to_the_user_of_the_token_and_names_no_other(page: Page) -> None:
-    for named in (OWNER, None):
-        reply = await page.insert(ADA, user_id=named)
-        assert (reply.status, reply.body[0]["user_id"]) == (201, OWNER), named
-    for named in ("bob", "", 7, [OWNER]):
+    for own in (OWNER, None):
+        reply = await page.insert(ADA, user_id=own)
+        assert (reply.status, reply.body[0]["user_id"]) == (201, OWNER), own
+    foreign: tuple[Any, ...] = ("bob", "", 7, [OWNER])
+    for named in foreign:
         reply = await page.insert(ADA, user_id=named)
         assert (reply.status, reply.body["code"]) == (403, "42501"), named
     for token in (PUBLIC, *BAD.values()):
