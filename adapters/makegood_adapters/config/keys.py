@@ -243,7 +243,7 @@ class ServiceConfig(BaseSettings):
         for name in buckets:
             if not _BUCKET.fullmatch(name) or name in _NO_BUCKETS:
                 raise ValueError(
-                    f"{name!r} is no name of a bucket: 2 to 63 small letters, digits, `.`, `_` and `-`, and none "
+                    f"{name!r} is no name of a bucket: 2 to 63 of a-z, 0-9, `.`, `_`, `-`, and none "
                     f"of {', '.join(sorted(_NO_BUCKETS))}"
                 )
         return buckets
