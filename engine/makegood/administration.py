@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from makegood.buckets import check_texts
 from makegood.errors import GuardFailed, IllegalTransition, InvalidRequest, UnknownFile, UnknownJob
-from makegood.job import Attempt, Evidence, Job, Phase, Verdict
+from makegood.job import Attempt, Evidence, Job, Occupancy, Phase, Verdict
 from makegood.jobtype import JobType
 from makegood.lifecycle import BaseJob, Completion, Failure
 from makegood.machine import Empty, Event, Money
@@ -41,6 +41,10 @@ class Administration:
     _wakeups: Wakeups
     blobs: Blobs
     settings: Settings
+
+    async def occupancy(self) -> list[Occupancy]:
+        """Return use and capacity of every provider account."""
+        return await self._store.attempts.occupancy()
 
     async def attempts(self, job_id: UUID) -> list[Attempt]:
         """Return every attempt of the job, first one first, each with what is `known` of it.

@@ -36,6 +36,8 @@ def decide(
     begun, which is what a cancellation may be charged for.
     """
     edge = permitted(job_type, job, event, payload)
+    if job.draft and edge.dest not in job_type.spec.terminal:
+        raise GuardFailed(event, job.state, ["input"], "Its input is not complete yet: prepare it first.")
     _check_attempt(job_type, job, edge, evidence)
     return Decision(
         edge=edge,

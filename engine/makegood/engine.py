@@ -11,7 +11,8 @@
     get       read; many are listed in `makegood.listing`, history and watch are in
               `makegood.watching`, what those who wait are told in `makegood.waiting`, queues are
               ruled in `makegood.admission`, webhooks received in `makegood.hearing` and sent by
-              `makegood.notifying`, files brought in `makegood.filing`, credits granted and read in
+              `makegood.notifying`, drafts completed in `makegood.drafting`, files brought in
+              `makegood.filing`, credits granted and read in
               `makegood.accounting`, what people decide is in `makegood.administration`, keys of
               calling programs in `makegood.keyring`
 
@@ -35,6 +36,7 @@ from makegood.administration import Administration
 from makegood.admission import Admission
 from makegood.catalog import Catalog
 from makegood.decide import permitted
+from makegood.drafting import Drafting
 from makegood.errors import (
     Conflict,
     DeclarationError,
@@ -50,7 +52,6 @@ from makegood.intake import Order, take_order
 from makegood.job import (
     Evidence,
     Job,
-    Occupancy,
     ProviderAccount,
 )
 from makegood.keyring import Keyring
@@ -88,6 +89,7 @@ class Engine(
     Accounting,
     Administration,
     Admission,
+    Drafting,
     Filing,
     Keyring,
     Listing,
@@ -179,26 +181,33 @@ class Engine(
         priority: int = 0,
         retry_of: UUID | None = None,
         not_before: datetime | None = None,
+        draft: bool = False,
+        session: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         conn: Any = None,
     ) -> Job:
         """Insert a job as `pending`, with its input validated and its price fixed.
 
         *input* fits the type's `Input`; file fields hold keys of `blobs`. The same (owner, *key*)
-        gives the same job. Nothing is charged. It is not dispatched before *not_before*, a time with
-        zone. Raises UnknownJobType, JobTypeRefused, JobTypeClosed, InvalidInput, InvalidRequest, KeyReused,
-        ActiveJob.
+        gives the same job. Nothing is charged. It is not dispatched before *not_before*, a time with zone. A
+        *draft* has a part of its input, which `prepare` completes. *session* is the page, which may
+        take it back; *metadata* is kept beside it. Raises UnknownJobType, JobTypeRefused,
+        JobTypeClosed, InvalidInput, InvalidRequest, KeyReused, ActiveJob.
 
         With *conn*, a connection of the host's own (asyncpg's, to the database of the store), this and the
         other calls that take it become part of the host's transaction: they stand or fall with its commit,
         a refusal leaves it usable, and whoever works on the job finds it at its next turn after the commit.
         """
         name = job_type if isinstance(job_type, str) else job_type.name
-        order = Order(owner, input, key, priority, retry_of, not_before)
+        kept = {} if metadata is None else metadata
+        order = Order(owner, input, key, priority, retry_of, not_before, draft, session, kept)
         try:
             job_type, now = self.catalog.offered(name), self._store.now
             new = await take_order(job_type, order, self.blobs, self._new_id(), now)
         except InvalidRequest:
-            first = await self.submitted_before(name, owner, input, key=key) if key and not conn else None
+            first = None
+            if key and not (conn or draft):
+                first = await self.submitted_before(name, owner, input, key=key)
             if first is None:
                 raise
             return first
@@ -343,10 +352,6 @@ class Engine(
     async def now(self) -> datetime:
         """Return the store's time, the only one that counts."""
         return await self._store.now()
-
-    async def occupancy(self) -> list[Occupancy]:
-        """Return use and capacity of every provider account."""
-        return await self._store.attempts.occupancy()
 
     async def _tell_of_strangers(self) -> None:
         """Say which jobs under way have a type that this process lacks."""

@@ -46,7 +46,9 @@ class NewJob:
     `price` is in whole credits and was computed on the server. `request` is what the provider will
     be asked, `files` maps input names to blob keys; both are frozen here, so that a change of the
     job type's settings never touches a job that waits. Of the jobs that an owner has in one
-    `exclusive_scope`, one at a time is not over; none is dispatched before its `not_before`.
+    `exclusive_scope`, one at a time is not over; none is dispatched before its `not_before`. A `draft` has
+    an input that is not complete, and neither price nor request. `session` is the page that has sent it,
+    `metadata` what a host keeps beside it.
     """
 
     id: UUID
@@ -64,6 +66,9 @@ class NewJob:
     retry_of: UUID | None = None
     exclusive_scope: str | None = None
     not_before: datetime | None = None
+    draft: bool = False
+    session: str | None = None
+    metadata: JSON = field(default_factory=dict)
     actor: str = "engine"
 
 
@@ -75,7 +80,8 @@ class Job:
     before the first; `reruns` counts how often the job waited again after the provider had accepted its
     task. `intent_attempt` equals `attempt` from the moment at which the create call may
     have been made. `settled` is the number of credits captured at the end, None before.
-    `data` is what the present state carries, None where its type declares none.
+    `data` is what the present state carries, None where its type declares none. A `draft` has an input that
+    is not complete, and no price yet; `session` is a weak secret of the page that has sent it.
     """
 
     id: UUID
@@ -107,6 +113,9 @@ class Job:
     retry_of: UUID | None = None
     data: JSON | None = None
     exclusive_scope: str | None = None
+    draft: bool = False
+    session: str | None = field(default=None, repr=False)
+    metadata: JSON = field(default_factory=dict)
 
     @property
     def submitted(self) -> bool:

@@ -11,26 +11,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from makegood.errors import InvalidInput
 from makegood.job import Job
 from makegood.machine import Event, Machine, Problem
-from makegood.media import Family, format_of
+from makegood.media import format_of
 from makegood.outcome import JSON, Trouble
 from makegood.reruns import Rerun, RerunPolicy
 
 MEGABYTE = 1_000_000
 SCOPE = re.compile(r"[a-z][a-z0-9_]*")
 
-_SIGNATURES: tuple[tuple[str, int, bytes], ...] = (
-    ("png", 0, b"\x89PNG\r\n\x1a\n"),
-    ("jpeg", 0, b"\xff\xd8\xff"),
-    ("webp", 8, b"WEBP"),
-    ("mp4", 4, b"ftyp"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Marks an input field that holds the blob key of a file: `Annotated[str, File(("png",))]`.
+    """Marks an input field that holds the blob key of a file, or of several in a list:
+    `Annotated[str, File(("png",))]`, `Annotated[tuple[str, ...], File(("mp4",))]`.
 
-    `formats` are names that `sniff` returns; `size_max` is in bytes and stays below what the
+    `formats` are names that `sniff` returns; `size_max` is in bytes, of each file, and stays below what the
     provider takes (30 MB for an upload by API).
     """
 
@@ -49,15 +43,10 @@ class File:
 
 
 def sniff(data: bytes) -> str | None:
-    """Return the format that the first bytes of a file show, whatever it is called.
-
-    Pictures and sounds that are packed like an mp4, as a telephone makes them, have names of their own.
-    """
-    for name, offset, signature in _SIGNATURES:
-        if data[offset : offset + len(signature)] == signature:
-            found = format_of(data) if name == "mp4" else None
-            return found.kind if found and found.family is not Family.VIDEO else name
-    return None
+    """Return the format that the first bytes of a file show, whatever it is called: a name of
+    `makegood.media.FORMATS`, but `jpeg` for the one that is `jpg` there."""
+    found = format_of(data)
+    return None if found is None else "jpeg" if found.kind == "jpg" else found.kind
 
 
 class JobInput(BaseModel):
@@ -163,8 +152,11 @@ class JobType(Machine):
 
     @classmethod
     def files_of(cls, value: BaseModel) -> Iterator[tuple[str, File, str]]:
-        """Yield (input name, mark, blob key) for each file that *value* names."""
+        """Yield (input name, mark, blob key) for each file that *value* names; those of a list are
+        `name.0`, `name.1` and so on, as in `{"file": "name.0"}` of the request."""
         for name, mark in cls.file_fields().items():
-            key = getattr(value, name)
-            if key is not None:
-                yield name, mark, key
+            found = getattr(value, name)
+            if isinstance(found, (list, tuple)):
+                yield from ((f"{name}.{i}", mark, key) for i, key in enumerate(found))
+            elif found is not None:
+                yield name, mark, found

@@ -42,7 +42,7 @@ MISTAKES = {
     "unknown limit": (
         APPS,
         "limits = 1\n[[apps]]",
-        "inputs.mode.limits: there is no key 'limits' here; there is choices, default, kind, required",
+        "inputs.mode.limits: there is no key 'limits' here; there is choices, default, kind, ",
     ),
     "limit of a final state": (
         APPS,
@@ -75,7 +75,11 @@ MISTAKES = {
         "wire.columns.b: another column fills the input 'image' already",
     ),
     # inputs
-    "no kind": ('kind = "image"', "", "inputs.image.kind: is missing; write one of image, text"),
+    "no kind": (
+        'kind = "image"',
+        "",
+        "inputs.image.kind: is missing; write one of image, video, audio, text",
+    ),
     "unknown kind": (
         'kind = "image"',
         'kind = "imge"',
@@ -84,7 +88,7 @@ MISTAKES = {
     "key of another kind": (
         "min = 1",
         "choices = []\nmin = 1",
-        "inputs.strength.choices: there is no key 'choices' here; there is default, kind, max, min, required",
+        "inputs.strength.choices: there is no key 'choices' here; there is default, kind, max, min, ",
     ),
     "unknown format": (
         'kind = "image"',
@@ -217,12 +221,12 @@ MISTAKES = {
     "node with two sources": (
         NODE_1,
         NODE_1.replace("}", ', constant = "x" }'),
-        "the value comes from exactly one of input, file and constant, here is file and constant",
+        "the value comes from exactly one of input, file, address and constant, here is file and constant",
     ),
     "node without source": (
         NODE_2,
         '{ node = "2", field = "value" }',
-        "the value comes from exactly one of input, file and constant, here is none of them",
+        "the value comes from exactly one of input, file, address and constant, here is none of them",
     ),
     "image as input": (
         NODE_1,
@@ -232,7 +236,7 @@ MISTAKES = {
     "number as file": (
         NODE_2,
         NODE_2.replace("input =", "file ="),
-        "node 2 value: 'strength' is not an image; write input = \"strength\"",
+        "node 2 value: 'strength' is not a file; write input = \"strength\"",
     ),
     "optional input undecided": (
         NODE_2,
@@ -323,7 +327,8 @@ def test_two_files_may_not_share_a_name(tmp_path: Path) -> None:
         load_tools(tmp_path)
     assert [str(problem) for problem in refused.value.problems] == [
         "MG511 a.toml and b.toml have the same name 'background_remover'; give each its own (b.toml)",
-        "MG511 a.toml and b.toml have the same table 't'; give each its own (b.toml)",
+        "MG511 a.toml and b.toml have the same table 't'; give each its own, or tell them apart "
+        "by `when` in [wire] (b.toml)",
     ]
 
 

@@ -107,11 +107,15 @@ def test_such_a_file_is_written_as_it_was_read(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "both": ("workflow =", 'app = "1"\nworkflow =', "apps #1: it is one of app and workflow, here is both"),
+    "both": (
+        "workflow =",
+        'app = "1"\nworkflow =',
+        "apps #1: it is one of app, workflow and model, here is more than one",
+    ),
     "neither": (
         'workflow = "1904136902449209346"\n',
         "",
-        "apps #1: it is one of app and workflow, here is neither",
+        "apps #1: it is one of app, workflow and model, here is none",
     ),
     "number": (
         'workflow = "1904136902449209346"',
@@ -134,7 +138,11 @@ MISTAKES = {
     "always": ("max = 1000", "max = 1000\ndefault = 5", "'seed' is never missing, so that no seed is ever"),
     "no input": (SEED, 'seed = true, input = "sed"', "there is no input 'sed'; did you mean 'seed'?"),
     "not true": (SEED, 'seed = "yes"', "apps #1.nodes #2.seed: must be a valid boolean, not 'yes'"),
-    "without": (SEED, "seed = false", "exactly one of input, file and constant, here is none of them"),
+    "without": (
+        SEED,
+        "seed = false",
+        "exactly one of input, file, address and constant, here is none of them",
+    ),
 }
 
 

@@ -71,6 +71,7 @@ ROWS: Mapping[str, Row] = {
     "submit_job": Row(OWN, 201, "order"),
     "list_jobs": Row(OWN),
     "get_job": Row(OWNERS),
+    "prepare_job": Row(OWNERS, json={"input": {}}),
     "accept_job": Row(OWNERS),
     "cancel_job": Row(OWNERS),
     "report_job": Row(OWNERS, json={"message": "it shows nothing"}),

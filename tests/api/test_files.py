@@ -40,8 +40,8 @@ class TestBringing:
         for body, told in (
             (b"", "is empty"),
             (PAGE, "unknown kind"),
-            (b"GIF89a" + bytes(64), "unknown kind"),
-            (b"PK\x03\x04" + bytes(64), "unknown kind"),
+            (b"GIF89a" + bytes(64), "is gif"),
+            (b"PK\x03\x04" + bytes(64), "is zip"),
             (b"\x00\x00\x00\x18ftypheic" + bytes(64), "is heic"),
         ):
             reply = await scene.client.post("/files", data=body)

@@ -86,12 +86,12 @@ class TestSubmit:
         ("data", "problem"),
         [
             (None, "there is no file"),
-            (b"GIF89a" + bytes(10), "the file is of an unknown format, wanted: png, jpeg"),
+            (b"GIF89a" + bytes(10), "the file is gif, wanted: png, jpeg"),
             (b"\0\0\0\0ftypmp42", "the file is mp4, wanted: png, jpeg"),
             (b"", "the file is of an unknown format"),
             (PNG + bytes(93), "the file has 101 bytes, at most 100 are taken"),
         ],
-        ids=["missing", "unknown", "wrong", "empty", "too big"],
+        ids=["missing", "another image", "wrong", "empty", "too big"],
     )
     async def test_d24_a_file_that_the_type_does_not_take_is_refused_before_the_charge(
         self, data: bytes | None, problem: str

@@ -25,7 +25,8 @@ class MemoryJobs:
         """Insert in the initial state; the same id or (owner, key) returns the first job."""
         _refuse(conn)
         if first := self._first(new):
-            if (first.owner, first.type, first.input) != (new.owner, new.type, new.input):
+            ordered = self._tables.jobs[first.id].ordered
+            if (first.owner, first.type, ordered) != (new.owner, new.type, new.input):
                 raise KeyReused(new.key or str(new.id))
             return first
         spec = self._tables.specs.get((new.type, new.type_version))
@@ -34,7 +35,8 @@ class MemoryJobs:
             raise UnknownJobType(f"{new.type}@{new.type_version}", known)
         if new.exclusive_scope and (active := await self.active(new.owner, new.exclusive_scope)):
             raise ActiveJob(new.owner, new.exclusive_scope, active.id, active.state)
-        row = JobRow(self._begin(new, spec), self._tables.specs, len(self._tables.jobs))
+        job = self._begin(new, spec)
+        row = JobRow(job, self._tables.specs, len(self._tables.jobs), job.input)
         if row.waits:
             row.queued_at, row.queue_deadline_at = row.job.created_at, row.job.deadline_at
             admission.give_place(self._tables, row)
@@ -194,6 +196,9 @@ class MemoryJobs:
             error=None,
             retry_of=new.retry_of,
             exclusive_scope=new.exclusive_scope,
+            draft=new.draft,
+            session=new.session,
+            metadata=deepcopy(new.metadata),
         )
 
     def _only_to_fetch(self, row: JobRow, seen: Job) -> bool:

@@ -8,6 +8,7 @@ from makegood.errors import DeclarationError
 from makegood.machine import Spec
 from makegood_adapters.memory import audit
 from makegood_adapters.memory.attempts import MemoryAttempts
+from makegood_adapters.memory.drafts import MemoryDrafts
 from makegood_adapters.memory.endpoints import MemoryDeliveries, MemoryEndpoints
 from makegood_adapters.memory.jobs import MemoryJobs
 from makegood_adapters.memory.keys import MemoryKeys
@@ -45,6 +46,7 @@ class MemoryStore:
         self.endpoints = MemoryEndpoints(self.tables)
         self.deliveries = MemoryDeliveries(self.tables)
         self.workers = MemoryWorkers(self.tables)
+        self.drafts = MemoryDrafts(self.tables)
         self.uploads = MemoryUploads(self.tables)
         self.keys = MemoryKeys(self.tables)
 

@@ -11,16 +11,19 @@ from makegood.buckets import GRACE_SECONDS
 from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Bucket, Evidence, Job, Phase, ProviderAccount, Transition, Verdict
 from makegood.machine import Spec
+from makegood.outcome import JSON
 from makegood.ports import Endpoint, StoredHint, Try, Upload, Worker
 
 
 @dataclass(slots=True)
 class JobRow:
-    """A job with its place in the queue, which it keeps when it comes back to it."""
+    """A job with its place in the queue, which it keeps when it comes back to it; `ordered` is the input with
+    which it was inserted."""
 
     job: Job
     specs: Mapping[tuple[str, int], Spec]
     place: int
+    ordered: JSON
     queued_at: datetime | None = None
     queue_deadline_at: datetime | None = None
     watched_until: datetime | None = None

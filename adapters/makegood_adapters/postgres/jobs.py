@@ -48,6 +48,9 @@ def _columns(new: NewJob) -> Sequence[object]:
         _digest(new.input),
         new.exclusive_scope,
         new.not_before,
+        new.draft,
+        new.session,
+        as_json(new.metadata),
     )
 
 
@@ -189,13 +192,15 @@ class PostgresJobs:
         """See `Jobs.apply`."""
 
         async def work(connection: asyncpg.Connection) -> Job | None:
+            if change.job.draft and not await connection.fetchval(statement("drafts/lock"), change.job.id):
+                raise _RaceLost  # somebody has completed it: the statement of the many does not look
             return await _move(connection, change, effects)
 
         async def alone(unknown: bool = False) -> Job | None:
             return await self._database.transact(work, conn, foreign=bool(effects), unknown=unknown)
 
         try:
-            if effects or conn is not None:
+            if effects or conn is not None or change.job.draft:
                 return await alone()
             return await self._commits.run(_MOVE, change.job.owner, change, alone)
         except _RaceLost:
@@ -304,6 +309,8 @@ class PostgresJobs:
                 return GuardFailed(event, state, ["evidence"], str(error))
             case "MG003":
                 return GuardFailed(event, state, ["attempt"], str(error))
+            case "MG007":
+                return GuardFailed(event, state, ["input"], str(error))
             case "MG402":
                 told = json.loads(error.detail or "{}")
                 return InsufficientCredits(told["owner"], told["price"], told["available"])

@@ -58,6 +58,9 @@ def to_job(row: Record) -> Job:
         data=_read(row["data"]),
         retry_of=row["retry_of"],
         exclusive_scope=row["exclusive_scope"],
+        draft=row["draft"],
+        session=row["session"],
+        metadata=json.loads(row["metadata"]),
     )
 
 
@@ -93,6 +96,9 @@ def moved_on(job: Job, row: Record) -> Job:
         data=_read(row["data"]),
         retry_of=job.retry_of,
         exclusive_scope=job.exclusive_scope,
+        draft=job.draft,
+        session=job.session,
+        metadata=json.loads(row["metadata"]),
     )
 
 

@@ -15,6 +15,7 @@ from makegood.machine.money import holdings
 from makegood_adapters.postgres.attempts import PostgresAttempts
 from makegood_adapters.postgres.audit import AUDIT_SECONDS, audit
 from makegood_adapters.postgres.commit import GroupCommit
+from makegood_adapters.postgres.drafts import PostgresDrafts
 from makegood_adapters.postgres.endpoints import PostgresDeliveries, PostgresEndpoints
 from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.keys import PostgresKeys
@@ -55,6 +56,7 @@ class PostgresStore:
         self.endpoints = PostgresEndpoints(self._database)
         self.deliveries = PostgresDeliveries(self._database)
         self.workers = PostgresWorkers(self._database)
+        self.drafts = PostgresDrafts(self._database)
         self.uploads = PostgresUploads(self._database)
         self.keys = PostgresKeys(self._database)
         self._auditing = Database(pool, tries_max=3, timeout_seconds=AUDIT_SECONDS)

@@ -47,7 +47,8 @@ class RunningHub:
 
     A request is `{"app": "<webapp id>", "nodes": [{"node": "1", "field": "image", "value":
     {"file": "image"}}, {"node": "548", "field": "value", "value": "2048"}]}`, or the same with
-    `"workflow"`; `{"file": name}` stands for the provider's name of the input file *name*.
+    `"workflow"`; `{"file": name}` stands for the provider's name of the input file *name*,
+    `{"address": name}` for the address that it tells of that upload.
     `request.read_request` lists the options. Numbers are sent as text, which RunningHub accepts for every
     field. *api* is the generation of the create call, *upload_api* that of uploads; either reads tasks
     made by the other. Questions and uploads are repeated with *patience*, a create call never is.
@@ -96,11 +97,11 @@ class RunningHub:
         key = await key_of(name, data)
         stored = self._uploads.find(key)
         if stored is None:
-            stored = await self._upload(name, data, moved)
-            self._uploads.keep(key, stored)
+            stored, address = await self._upload(name, data, moved)
+            self._uploads.keep(key, stored, address)
         return stored
 
-    async def _upload(self, name: str, data: bytes, moved: Moved) -> str:
+    async def _upload(self, name: str, data: bytes, moved: Moved) -> tuple[str, str | None]:
         async def send(api: Api) -> Exchange:
             return await self._patience.ask(
                 lambda: self._client.upload(name, data, api, moved), _UPLOAD_SECONDS
@@ -116,7 +117,8 @@ class RunningHub:
         inner = object_of(exchange.body.get("data"))
         stored = inner.get("fileName") or inner.get("filename")
         if read.meaning is Meaning.SUCCESS and isinstance(stored, str) and stored:
-            return stored
+            address = inner.get("download_url")
+            return stored, address if isinstance(address, str) and address else None
         said = self._wording.refusal(read, message)
         if read.meaning is Meaning.NEVER:
             text = f"The provider does not take the input file of {len(data):,} bytes: {said}"
@@ -132,7 +134,7 @@ class RunningHub:
         A request that RunningHub could not understand is Rejected and not sent.
         """
         try:
-            call = read_request(request, files, webhook, self._api)
+            call = read_request(request, files, webhook, self._api, self._uploads.addresses)
         except ValueError as error:
             text = f"The request for RunningHub is malformed, and was not sent: {error}"
             return Rejected("request", self._client.clean(text), Retry.NEVER)

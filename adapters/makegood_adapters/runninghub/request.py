@@ -25,6 +25,11 @@ _OPTIONS: Final = {
 #: v1 takes these for workflows alone, and would leave them out without a word.
 _WORKFLOW_ONLY: Final = ("use_personal_queue", "retain_seconds", "add_metadata")
 _NODE_KEYS: Final = ("node", "field", "value")
+_FILE_KEYS: Final = ("file", "address")
+
+
+#: Names and addresses at RunningHub by the names of a job's files; an address may not be known.
+_Known = Mapping[str, Mapping[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,14 @@ class Call:
         return "/task/openapi/create", {"workflowId": self.id, **body}
 
 
-def read_request(request: JSON, files: Mapping[str, str], webhook: str | None, api: Api) -> Call:
-    """Return the call that *request* stands for.
+def read_request(
+    request: JSON,
+    files: Mapping[str, str],
+    webhook: str | None,
+    api: Api,
+    addresses: Mapping[str, str] | None = None,
+) -> Call:
+    """Return the call that *request* stands for; *addresses* are those of the uploads, by their names there.
 
     *request* is `{"app": id, "nodes": [...]}` or `{"workflow": id, "nodes": [...]}`, with the options
     `instance_type`, `access_password`, `use_personal_queue`, `retain_seconds`, `add_metadata`. ValueError
@@ -80,7 +91,11 @@ def read_request(request: JSON, files: Mapping[str, str], webhook: str | None, a
             raise ValueError(f"{name} {problem}, not {value!r}")
         if target == "app" and api == "v1" and name in _WORKFLOW_ONLY:
             raise ValueError(f'{name} is for workflows; for an app the account needs api = "v2"')
-    return Call(target, identity, tuple(_node(node, files) for node in nodes), options, webhook)
+    known = {
+        "file": files,
+        "address": {name: (addresses or {}).get(stored) for name, stored in files.items()},
+    }
+    return Call(target, identity, tuple(_node(node, known) for node in nodes), options, webhook)
 
 
 def _problem(name: str, value: object) -> str | None:
@@ -97,19 +112,24 @@ def _problem(name: str, value: object) -> str | None:
             return None if isinstance(value, bool) else "must be true or false"
 
 
-def _node(node: object, files: Mapping[str, str]) -> dict[str, str]:
+def _node(node: object, known: _Known) -> dict[str, str]:
     if not isinstance(node, Mapping):
         raise ValueError(f"a node must be an object of node, field and value, not {node!r}")
-    _known(node, _NODE_KEYS, "a node")
+    _known(node, (*_NODE_KEYS, "data"), "a node")
     for key in _NODE_KEYS:
         if key not in node:
             raise ValueError(f"a node has no {key!r}")
     place = f"node {node['node']} {node['field']}"
-    return {
+    read = {
         "nodeId": _name(node["node"], place),
         "fieldName": _name(node["field"], place),
-        "fieldValue": _text(node["value"], files, place),
+        "fieldValue": _text(node["value"], known, place),
     }
+    if "data" not in node:
+        return read
+    if not isinstance(node["data"], str):
+        raise ValueError(f"{place}: data must be a text, not {node['data']!r}")
+    return {**read, "fieldData": node["data"]}
 
 
 def _name(value: object, place: str) -> str:
@@ -118,15 +138,23 @@ def _name(value: object, place: str) -> str:
     return str(value)
 
 
-def _text(value: object, files: Mapping[str, str], place: str) -> str:
+def _text(value: object, known: _Known, place: str) -> str:
     match value:
         case Mapping():
-            name = value.get("file")
-            if len(value) != 1 or not isinstance(name, str):
-                raise ValueError(f'{place}: a value that is an object must be {{"file": name}}')
-            if name not in files:
+            kind, name = next(iter(value.items()), ("", None))
+            if len(value) != 1 or kind not in _FILE_KEYS or not isinstance(name, str):
+                raise ValueError(
+                    f'{place}: a value that is an object must be {{"file": name}} or {{"address": name}}'
+                )
+            if name not in known[kind]:
                 raise ValueError(f"{place}: the job has no file {name!r}")
-            return files[name]
+            found = known[kind][name]
+            if found is None:
+                raise ValueError(
+                    f"{place}: RunningHub has told no address of the file {name!r}; it tells one of what is "
+                    'uploaded with upload_api = "v2"'
+                )
+            return found
         case bool():
             return "true" if value else "false"
         case float() if not math.isfinite(value):

@@ -23,24 +23,33 @@ async def key_of(name: str, data: bytes) -> Key:
 
 
 class Uploads:
-    """Names at RunningHub by content and extension; *clock* counts seconds."""
+    """Names at RunningHub by content and extension; *clock* counts seconds.
+
+    `addresses` are where the uploads can be read for a day, by their names, as far as RunningHub has told.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._known: OrderedDict[Key, tuple[float, str]] = OrderedDict()
+        self.addresses: OrderedDict[str, str] = OrderedDict()
 
     def find(self, key: Key) -> str | None:
         """Return the name at RunningHub of this file, None if it must be uploaded."""
         at, stored = self._known.get(key, (0.0, None))
         return stored if stored is not None and self._clock() - at < KEPT_SECONDS else None
 
-    def keep(self, key: Key, stored: str) -> None:
+    def keep(self, key: Key, stored: str, address: str | None = None) -> None:
         """Remember what an upload returned; the oldest of many is forgotten."""
         self._known[key] = (self._clock(), stored)
         self._known.move_to_end(key)
-        while len(self._known) > _FILES_MAX:
-            self._known.popitem(last=False)
+        if address is not None:
+            self.addresses[stored] = address
+            self.addresses.move_to_end(stored)
+        for known in (self._known, self.addresses):
+            while len(known) > _FILES_MAX:
+                known.popitem(last=False)
 
     def forget(self) -> None:
         """Upload everything anew, since RunningHub has lost a file."""
+        # The addresses stay: a job that has uploaded its file is about to name it.
         self._known.clear()

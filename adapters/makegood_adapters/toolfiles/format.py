@@ -1,170 +1,25 @@
 """The format of a tool file as strict models: names and values, never an expression."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from makegood.jobtype import MEGABYTE
 from makegood.outcome import JSON, Trouble
 from makegood.reruns import RerunPolicy
-from makegood_adapters.toolfiles.conditions import ALWAYS, Scalar, ScalarField, WhenField, as_text
+from makegood_adapters.toolfiles.apps import SEED_BELOW, App, Given, files_in
 from makegood_adapters.toolfiles.elements import LIMIT_SECONDS_MAX, Drop, EventTable, Name, StateTable, Table
+from makegood_adapters.toolfiles.fields import Input
 from makegood_adapters.toolfiles.prices import CREDITS_MAX, Price
+from makegood_adapters.toolfiles.wires import Wire
 
 ATTEMPTS_MAX = 20
 PAUSE_SECONDS_MAX = 86_400
 VERSION_MAX = 1_000_000
-LENGTH_MAX = 100_000
-# Every node that has a seed takes one below this.
-SEED_BELOW = 2**32
-# Beyond this JSON numbers lose digits.
-NUMBER_MAX = 2**53
-
 
 _Credits = Annotated[int, Field(ge=0, le=CREDITS_MAX)]
 _Text = Annotated[str, Field(min_length=1)]
-
-
-class InputTable(Table):
-    """What every kind of input has."""
-
-    kind: str
-    required: bool = False
-
-    @property
-    def fallback(self) -> Scalar | None:
-        """The default; None also for the kinds that cannot have one."""
-        found: Scalar | None = getattr(self, "default", None)
-        return found
-
-    @property
-    def may_be_missing(self) -> bool:
-        """Whether a job may have no value here."""
-        return not self.required and self.fallback is None
-
-
-class ImageInput(InputTable):
-    """A picture, uploaded to the provider before the call."""
-
-    kind: Literal["image"]
-    formats: Annotated[tuple[Literal["png", "jpeg", "webp"], ...], Field(strict=False, min_length=1)] = (
-        "png",
-        "jpeg",
-        "webp",
-    )
-    size_max_bytes: int = Field(default=30 * MEGABYTE, gt=0, le=30 * MEGABYTE)
-
-
-class TextInput(InputTable):
-    """A text; blank counts as missing, because providers take an empty text for a value."""
-
-    kind: Literal["text"]
-    default: str | None = None
-    length_max: int = Field(default=2000, gt=0, le=LENGTH_MAX)
-
-
-class IntegerInput(InputTable):
-    """A whole number, `min` to `max`, both included."""
-
-    kind: Literal["integer"]
-    default: int | None = None
-    min: int = Field(ge=-NUMBER_MAX)
-    max: int = Field(le=NUMBER_MAX)
-
-
-class NumberInput(InputTable):
-    """A number, `min` to `max`, both included."""
-
-    kind: Literal["number"]
-    default: float | None = Field(default=None, allow_inf_nan=False)
-    min: float = Field(ge=-NUMBER_MAX)
-    max: float = Field(le=NUMBER_MAX)
-
-
-class ChoiceInput(InputTable):
-    """One text out of a fixed list."""
-
-    kind: Literal["choice"]
-    default: str | None = None
-    choices: Annotated[tuple[_Text, ...], Field(strict=False, min_length=1)]
-
-
-Input = ImageInput | TextInput | IntegerInput | NumberInput | ChoiceInput
-KINDS: dict[str, type[Input]] = {
-    "image": ImageInput,
-    "text": TextInput,
-    "integer": IntegerInput,
-    "number": NumberInput,
-    "choice": ChoiceInput,
-}
-
-
-class Node(Table):
-    """One field of the provider's app and where its value comes from."""
-
-    node: _Text
-    field: _Text
-    input: str | None = None
-    file: str | None = None
-    constant: ScalarField | None = None
-    seed: bool = False
-    default: ScalarField | None = None
-    if_given: bool = False
-    at_most: float | None = Field(default=None, allow_inf_nan=False)
-    when: WhenField = ALWAYS
-
-    @property
-    def source(self) -> str | None:
-        """The input that is read, None for a constant."""
-        return self.input if self.input is not None else self.file
-
-    def render(self, given: Mapping[str, object], seed: int) -> JSON | None:
-        """Return the node for the inputs *given*, None where it is left out; *seed* is the job's own."""
-        value: object
-        if not self.when.holds(given):
-            return None
-        if self.seed and self.source not in given:
-            value = as_text(seed)
-        elif self.source is None:
-            value = as_text(self.constant)
-        elif self.source not in given:
-            if self.default is None:
-                return None
-            value = as_text(self.default)
-        elif self.file is not None:
-            value = {"file": self.file}
-        else:
-            value = as_text(self._cut(given[self.source]))
-        return {"node": self.node, "field": self.field, "value": value}
-
-    def _cut(self, value: object) -> object:
-        if self.at_most is not None and isinstance(value, (int, float)):
-            return min(value, self.at_most)
-        return value
-
-
-class App(Table):
-    """An app or a workflow of the provider, with the condition under which it runs the job."""
-
-    app: _Text | None = None
-    workflow: _Text | None = None
-    instance_type: Literal["default", "plus", "ultra"] | None = None
-    when: WhenField = ALWAYS
-    nodes: Annotated[tuple[Node, ...], Field(strict=False, min_length=1)]
-
-    @property
-    def target(self) -> dict[str, str]:
-        """The app or workflow, as the provider is asked for it; the checks have proved that it is one."""
-        named = {"app": self.app, "workflow": self.workflow}
-        return {kind: identity for kind, identity in named.items() if identity is not None}
-
-    def asked(self, given: Mapping[str, object], seed: int) -> JSON:
-        """Return what the provider is asked for the inputs *given*."""
-        nodes = [node.render(given, seed) for node in self.nodes]
-        machine = {"instance_type": self.instance_type} if self.instance_type else {}
-        return {**self.target, "nodes": [node for node in nodes if node is not None], **machine}
 
 
 class Limits(Table):
@@ -192,9 +47,9 @@ class RerunTable(Table):
     seconds_max: float = Field(default=300, ge=0, le=PAUSE_SECONDS_MAX)
     larger_instance: bool = True
 
-    def policy(self, request: str) -> RerunPolicy:
-        """Return what the engine goes by; only where apps are asked for is there a larger machine."""
-        larger = {"instance_type": "plus"} if self.larger_instance and request == "apps" else {}
+    def policy(self, *, on_machines: bool) -> RerunPolicy:
+        """Return what the engine goes by; only where apps or workflows run is there a larger machine."""
+        larger = {"instance_type": "plus"} if self.larger_instance and on_machines else {}
         return RerunPolicy(
             troubles=frozenset(Trouble(trouble) for trouble in self.troubles),
             first_seconds=self.first_seconds,
@@ -202,14 +57,6 @@ class RerunTable(Table):
             seconds_max=self.seconds_max,
             larger=larger,
         )
-
-
-class Wire(Table):
-    """The tool's names towards the existing front-end."""
-
-    table: _Text
-    function: _Text
-    columns: dict[str, str] = Field(default_factory=dict)
 
 
 class Tool(Table):
@@ -236,16 +83,30 @@ class Tool(Table):
     wire: Wire | None = None
     inputs: dict[str, Annotated[Input, Field(discriminator="kind")]]
     apps: Annotated[tuple[App, ...], Field(strict=False, min_length=1)] = ()
+    fallbacks: Annotated[tuple[App, ...], Field(strict=False, min_length=1)] = ()
 
     @property
     def class_name(self) -> str:
         """The name as that of a class."""
         return "".join(part.capitalize() for part in self.name.split("_"))
 
+    @property
+    def every_app(self) -> tuple[App, ...]:
+        """The apps, and those for a second try."""
+        return (*self.apps, *self.fallbacks)
+
+    @property
+    def on_machines(self) -> bool:
+        """Whether apps or workflows run the job, whose machine can be chosen."""
+        return any(app.nodes for app in self.apps)
+
     def given(self, value: BaseModel) -> dict[str, object]:
         """Return the inputs that *value* has."""
-        values = {name: getattr(value, name) for name in self.inputs}
-        return {name: found for name, found in values.items() if found is not None}
+        return self.has({name: getattr(value, name) for name in self.inputs})
+
+    def has(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Return the inputs among *values* that are not missing."""
+        return {name: values[name] for name in self.inputs if values.get(name) is not None}
 
     def asked(self, value: BaseModel) -> JSON:
         """Return the app that runs the job and what is set in it, or the inputs where no app is named.
@@ -254,8 +115,22 @@ class Tool(Table):
         """
         given = self.given(value)
         if self.request == "inputs":
-            files = {name: {"file": name} for name, i in self.inputs.items() if isinstance(i, ImageInput)}
-            return {"input": {name: files.get(name, found) for name, found in given.items()}}
+            return {"input": {**given, **files_in(self.inputs, given)}}
+        return self._app(given).asked(given, secrets.randbelow(SEED_BELOW), self.inputs)
+
+    def second_try(self, given: Given, seed: int) -> JSON | None:
+        """Return what is asked once the first app has failed on the inputs *given*; None: nothing else."""
+        app = next((app for app in self.fallbacks if app.when.holds(given)), None)
+        return app.asked(given, seed, self.inputs) if app else None
+
+    def lacking(self, given: Given) -> Iterator[tuple[str, str]]:
+        """Yield (input, what is wrong) for what only several inputs together show."""
+        for name, spec in self.inputs.items():
+            if name not in given and spec.needed_when is not None and spec.needed_when.holds(given):
+                yield name, "Field required"
+        for name, most in self._app(given).too_many(given) if self.apps else ():
+            yield name, f"Tuple should have at most {most} items with these other inputs"
+
+    def _app(self, given: Given) -> App:
         # The checks have proved that every accepted input has an app.
-        app = next(app for app in self.apps if app.when.holds(given))
-        return app.asked(given, secrets.randbelow(SEED_BELOW))
+        return next(app for app in self.apps if app.when.holds(given))

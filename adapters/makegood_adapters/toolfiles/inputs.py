@@ -4,17 +4,21 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Annotated, Any, Literal, assert_never
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from makegood.jobtype import File
 from makegood_adapters.toolfiles.conditions import Scalar, as_text
-from makegood_adapters.toolfiles.format import (
+from makegood_adapters.toolfiles.fields import (
+    AudioInput,
+    BooleanInput,
     ChoiceInput,
+    FileTable,
     ImageInput,
     Input,
     IntegerInput,
     NumberInput,
     TextInput,
+    VideoInput,
 )
 
 
@@ -28,8 +32,10 @@ class Sample(Enum):
 def problem_of(spec: Input, value: Scalar) -> str | None:
     """Return why *value* can never be the value of the input, None if it can."""
     match spec:
-        case ImageInput():
-            return "an image is not compared; ask { present = true } or { present = false }"
+        case ImageInput() | VideoInput() | AudioInput():
+            return f"{a(spec)} is not compared; ask {{ present = true }} or {{ present = false }}"
+        case BooleanInput():
+            return None if isinstance(value, bool) else "the input is true or false; write it without quotes"
         case TextInput():
             return _text_problem(spec, value)
         case IntegerInput() | NumberInput():
@@ -66,11 +72,10 @@ def annotation(spec: Input) -> Any:
     """Return the annotation of the input's field in the job type's input model."""
     kind: Any
     match spec:
-        case ImageInput():
-            key = Annotated[str, Field(min_length=1)]
-            mark = File(spec.formats, size_max=spec.size_max_bytes)
-            # The mark must stay outermost: it is looked for in the field's own metadata.
-            return Annotated[key | None, mark] if spec.may_be_missing else Annotated[key, mark]
+        case ImageInput() | VideoInput() | AudioInput():
+            return _file(spec)
+        case BooleanInput():
+            kind = StrictBool
         case TextInput():
             limits = StringConstraints(strip_whitespace=True, min_length=1, max_length=spec.length_max)
             kind = Annotated[str, limits]
@@ -85,13 +90,30 @@ def annotation(spec: Input) -> Any:
     return kind | None if spec.may_be_missing else kind
 
 
+def _file(spec: FileTable) -> Any:
+    kind: Any = Annotated[str, Field(min_length=1)]
+    if spec.is_list:
+        counts = Field(min_length=spec.count_min, max_length=spec.count_max)
+        kind = Annotated[tuple[kind, ...], counts]
+    # The mark must stay outermost: it is looked for in the field's own metadata.
+    mark = File(spec.formats, size_max=spec.size_max_bytes)
+    return Annotated[kind | None, mark] if spec.may_be_missing else Annotated[kind, mark]
+
+
+def a(spec: Input) -> str:
+    """Return the kind of an input with its article."""
+    return f"{'an' if spec.kind[0] in 'aei' else 'a'} {spec.kind}"
+
+
 def samples(spec: Input, values: Iterable[Scalar]) -> list[object]:
     """Return one value for each situation that conditions on *values* can tell apart."""
     found: list[object]
     match spec:
         case ChoiceInput():
             found = [*spec.choices]
-        case IntegerInput() | NumberInput() | TextInput() | ImageInput():
+        case BooleanInput():
+            found = [True, False]
+        case IntegerInput() | NumberInput() | TextInput() | ImageInput() | VideoInput() | AudioInput():
             found = [*dict.fromkeys(values)]
             if not _is_all(spec, len(found)):
                 found.append(Sample.OTHER)

@@ -1,27 +1,31 @@
 """Make job types of tool files; every mistake is a sentence that names file, key and remedy."""
 
+import itertools
 import tomllib
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from makegood.errors import DeclarationError
+from makegood.errors import DeclarationError, InvalidInput
 from makegood.job import Job
 from makegood.jobtype import JobInput
 from makegood.lifecycle import BaseJob
 from makegood.machine import Problem
 from makegood.outcome import JSON, Trouble
 from makegood.reruns import Rerun
-from makegood_adapters.toolfiles.checks import check, nearest
+from makegood_adapters.toolfiles.apps import SEED_BELOW
+from makegood_adapters.toolfiles.checks import check
+from makegood_adapters.toolfiles.fields import ChoiceInput
 from makegood_adapters.toolfiles.format import Tool
 from makegood_adapters.toolfiles.inputs import annotation
 from makegood_adapters.toolfiles.lines import Lines
 from makegood_adapters.toolfiles.machines import Guards, extend
 from makegood_adapters.toolfiles.sentences import sentences, syntax
+from makegood_adapters.toolfiles.wires import Wire
+from makegood_adapters.toolfiles.words import nearest
 
 _PACKAGE = Path(__file__).parent.parent
 _BASE = "base@1"
@@ -32,20 +36,34 @@ _NO_GUARDS: Guards = MappingProxyType({})
 class ToolJob(BaseJob):
     """Base of the job types that are read from files.
 
-    `table`, `function` and `columns` (column of an inserted row to the input it fills) are the
-    names on the existing front-end's wire; they are empty for a tool that is not offered there.
+    `wire` has the names on the existing front-end's wire; None for a tool that is not offered there. Its
+    table, function and columns (column of an inserted row to the input it fills) stand here again, and are
+    empty then.
     """
 
     tool: ClassVar[Tool]
+    wire: ClassVar[Wire | None] = None
     table: ClassVar[str] = ""
     function: ClassVar[str] = ""
     columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> BaseModel:
-        """Validate *raw*; a known input that is null or blank text, as forms send it, is missing."""
+        """Validate *raw*; a known input that is null, an empty list or blank text, as forms send it, is
+        missing, and a choice that is none becomes what the file says."""
         known = cls.Input.model_fields
-        return super().parse({k: v for k, v in raw.items() if not (k in known and _blank(v))})
+        said = {k: v for k, v in raw.items() if not (k in known and _blank(v))}
+        for name, spec in cls.tool.inputs.items():
+            if (
+                isinstance(spec, ChoiceInput)
+                and spec.otherwise is not None
+                and _is_other(spec, said.get(name))
+            ):
+                said[name] = spec.otherwise
+        value = super().parse(said)
+        if problems := [*cls.tool.lacking(cls.tool.given(value))]:
+            raise InvalidInput(cls.name, problems)
+        return value
 
     @classmethod
     def price_of(cls, value: BaseModel) -> int:
@@ -55,16 +73,25 @@ class ToolJob(BaseJob):
     @classmethod
     def request(cls, value: BaseModel) -> JSON:
         """Return `{"app": ..., "nodes": [{"node", "field", "value"}]}`, values as text or file, or the same
-        with `workflow`; or `{"input": ...}` where the file says so."""
+        with `workflow`; for a model `{"model": ..., "input": {...}}`; or `{"input": ...}` where the file says
+        so."""
         return cls.tool.asked(value)
 
     @classmethod
     def rerun_after(cls, job: Job, trouble: Trouble, request: JSON) -> Rerun | None:
-        """Run again by the file's rules; what ran out of memory on an `ultra` machine has no larger one."""
+        """Run again by the file's rules; what ran out of memory on an `ultra` machine has no larger one.
+
+        What would not run again, or has one try left, runs once on the file's second app where it has one.
+        """
         largest = cls.tool.rerun.larger_instance and request.get("instance_type") == "ultra"
-        if trouble is Trouble.MEMORY and largest:
-            return None
-        return super().rerun_after(job, trouble, request)
+        out_of_reach = trouble is Trouble.MEMORY and largest
+        again = None if out_of_reach else super().rerun_after(job, trouble, request)
+        second = cls.tool.second_try(cls.tool.has(job.input), job.id.int % SEED_BELOW)
+        if second is None or second.items() <= request.items():
+            return again
+        if again is not None and job.reruns + 2 < job.attempts_max:
+            return again
+        return Rerun(again.after_seconds if again else cls.tool.rerun.first_seconds, second)
 
 
 def load_tools(folder: Path, guards: Guards = _NO_GUARDS) -> list[type[BaseJob]]:
@@ -209,9 +236,10 @@ def _members(tool: Tool, path: Path) -> dict[str, Any]:
         "price": tool.price.default or 0,
         "attempts_max": tool.limits.attempts_max,
         "exclusive_by": tool.exclusive_by,
-        "rerun_policy": tool.rerun.policy(tool.request),
+        "rerun_policy": tool.rerun.policy(on_machines=tool.on_machines),
         "tool": tool,
         # What is extended is a machine; names on the wire belong to one tool.
+        "wire": tool.wire,
         "table": tool.wire.table if tool.wire else "",
         "function": tool.wire.function if tool.wire else "",
         "columns": MappingProxyType(tool.wire.columns if tool.wire else {}),
@@ -220,21 +248,39 @@ def _members(tool: Tool, path: Path) -> dict[str, Any]:
 
 
 def _blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def _is_other(spec: ChoiceInput, value: object) -> bool:
+    """Whether *value* is a text or a number that is none of the choices."""
+    return isinstance(value, (str, int, float)) and value not in spec.choices
 
 
 def _taken_twice(types: Mapping[str, type[ToolJob]]) -> list[Problem]:
     """Return the names that two files share; versions of one tool share all of them but the version."""
-    problems = []
-    for key in ("name", "table", "function"):
-        counted = Counter(getattr(t, key) for t in types.values())
-        for value in (v for v, n in counted.items() if v and n > 1):
-            named = {f: t for f, t in types.items() if getattr(t, key) == value}
-            tools, versions = {t.name for t in named.values()}, {t.version for t in named.values()}
-            if len(tools) > 1 or len(versions) < len(named):
-                told = f"{' and '.join(named)} have the same {key} {value!r}; give each its own"
-                problems.append(Problem("MG511", told, where=[*named.values()][-1].declared_at))
-    return problems
+    problems: dict[str, Problem] = {}
+    for (file, one), (later, other) in itertools.combinations(types.items(), 2):
+        if one.name == other.name and one.version != other.version:
+            continue
+        for key in _shared(one, other):
+            told = f"{file} and {later} have the same {key} {getattr(other, key)!r}; "
+            way = "give each its own"
+            if key != "name":
+                way += ", or tell them apart by `when` in [wire]"
+            problems.setdefault(f"{later} {key}", Problem("MG511", told + way, where=other.declared_at))
+    return [*problems.values()]
+
+
+def _shared(one: type[ToolJob], other: type[ToolJob]) -> Iterator[str]:
+    if one.name == other.name:
+        yield "name"
+    first, second = one.wire, other.wire
+    # A row that a later call turns into another tool's is inserted as that of the tool which is run.
+    if first is None or second is None or first.endpoint != second.endpoint or first.is_told_from(second):
+        return
+    for key in ("table", "function"):
+        if getattr(first, key) == getattr(second, key):
+            yield key
 
 
 def _read(path: Path) -> tuple[Tool, Lines]:

@@ -12,10 +12,10 @@ from makegood.job import Job
 from makegood.lifecycle import BaseJob, Completion, Failure
 from makegood.machine import Arrow, Empty, Event, Money, Problem, State
 from makegood.machine.kinds import registered
-from makegood_adapters.toolfiles.checks import nearest
 from makegood_adapters.toolfiles.elements import EventTable, StateTable
 from makegood_adapters.toolfiles.format import Tool
 from makegood_adapters.toolfiles.lines import Lines
+from makegood_adapters.toolfiles.words import nearest
 
 Guards = Mapping[str, Callable[[Job, Any], bool]]
 T = TypeVar("T", bound=BaseJob)

@@ -6,10 +6,17 @@ from typing import Any
 from pydantic import create_model
 
 from makegood.jobtype import File, JobInput, JobType
+from makegood_adapters.toolfiles.fields import COUNT_MAX, KINDS, FileTable
 from makegood_adapters.toolfiles.format import Tool
 from makegood_adapters.toolfiles.inputs import annotation
 
 _NOT_COMPARED = ("title", "description")
+#: The formats of each kind of file.
+_FORMATS = {
+    kind: {*table.model_fields["formats"].default}
+    for kind, table in KINDS.items()
+    if issubclass(table, FileTable)
+}
 
 
 def written(job_type: type[JobType]) -> tuple[dict[str, Any], list[str]]:
@@ -42,7 +49,12 @@ def _table(schema: dict[str, Any], mark: File | None) -> dict[str, Any]:
     """Return the nearest table; what it leaves out is found when both are compared."""
     [schema, *_] = [s for s in schema.get("anyOf", [schema]) if s.get("type") != "null"]
     if mark:
-        return {"kind": "image", "formats": [*mark.formats], "size_max_bytes": mark.size_max}
+        family = next((kind for kind, formats in _FORMATS.items() if formats >= {*mark.formats}), "image")
+        table = {"kind": family, "formats": [*mark.formats], "size_max_bytes": mark.size_max}
+        counts = {"count_min": schema.get("minItems", 1), "count_max": schema.get("maxItems", COUNT_MAX)}
+        return {**table, **counts} if schema.get("type") == "array" else table
+    if schema.get("type") == "boolean":
+        return {"kind": "boolean"}
     if choices := schema.get("enum") or ([schema["const"]] if "const" in schema else []):
         return {"kind": "choice", "choices": choices}
     if (kind := schema.get("type")) in ("integer", "number"):

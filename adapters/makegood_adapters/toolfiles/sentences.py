@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from makegood_adapters.toolfiles.checks import nearest
+from makegood_adapters.toolfiles.apps import App, Node, Parameter
 from makegood_adapters.toolfiles.elements import Drop, EdgeTable, EventTable, StateTable, Table
-from makegood_adapters.toolfiles.format import KINDS, App, Limits, Node, Tool, Wire
+from makegood_adapters.toolfiles.fields import KINDS
+from makegood_adapters.toolfiles.format import Limits, Tool
 from makegood_adapters.toolfiles.prices import PerUnit, Price, PriceRule, RateRule
+from makegood_adapters.toolfiles.wires import Wire
+from makegood_adapters.toolfiles.words import nearest
 
 _SINGLE: dict[str, type[Table]] = {"limits": Limits, "wire": Wire, "price": Price}
 _NAMED: dict[str, type[Table]] = {"states": StateTable, "events": EventTable, "drop": Drop}
@@ -84,9 +87,11 @@ def _table_at(place: tuple[int | str, ...]) -> type[Table]:
     match place:
         case ("inputs", _, kind):
             return KINDS[str(kind)]
-        case ("apps", _, "nodes", _):
+        case ("apps" | "fallbacks", _, "nodes", _):
             return Node
-        case ("apps", _):
+        case ("apps" | "fallbacks", _, "parameters", _):
+            return Parameter
+        case ("apps" | "fallbacks", _):
             return App
         case ("events", _, "edges", _):
             return EdgeTable

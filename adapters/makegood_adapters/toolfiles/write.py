@@ -19,8 +19,10 @@ from makegood_adapters.toolfiles.models import written
 
 _ORDER = (
     *("name", "version", "label", "extends", "pool", "price", "exclusive_by", "request", "drop"),
-    *("limits", "rerun", "states", "events", "wire", "inputs", "apps"),
+    *("limits", "rerun", "states", "events", "wire", "inputs", "apps", "fallbacks"),
 )
+#: What is written as the file of a tool says it.
+_KEPT = ("request", "rerun", "wire", "apps", "fallbacks")
 #: All that a class may decide in Python; whatever is added to job types is among them.
 _METHODS = (
     *(name for name, member in vars(JobType).items() if isinstance(member, classmethod)),
@@ -117,7 +119,7 @@ def _sold(job_type: type[BaseJob]) -> dict[str, Any]:
         return {**found, "limits": limits, **wire}
     said = job_type.tool.model_dump(mode="json", exclude_defaults=True)
     found["price"] = said["price"]["default"] if [*said["price"]] == ["default"] else said["price"]
-    kept: dict[str, Any] = {key: said[key] for key in said if key in ("request", "rerun", "wire", "apps")}
+    kept: dict[str, Any] = {key: said[key] for key in said if key in _KEPT}
     return {**found, **kept, "limits": limits}
 
 
@@ -234,8 +236,8 @@ def _text(tool: Mapping[str, Any]) -> str:
     plain, tables = [], []
     for key in sorted(tool, key=_ORDER.index):
         value = tool[key]
-        if key == "apps":
-            tables += ["\n".join(["[[apps]]", *_lines(app)]) for app in value]
+        if key in ("apps", "fallbacks"):
+            tables += ["\n".join([f"[[{key}]]", *_lines(app)]) for app in value]
         elif not isinstance(value, dict) or (key == "inputs" and not value):
             plain.append(f"{key} = {_value(value, in_lines=True)}")
         elif key in ("inputs", "states", "events"):

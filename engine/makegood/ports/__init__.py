@@ -2,6 +2,7 @@
 
 from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import PIECE_BYTES, Blobs
+from makegood.ports.drafts import METADATA_BYTES_MAX, SESSION_JOBS_MAX, Drafts, Prepared
 from makegood.ports.endpoints import (
     ENDPOINTS_MAX,
     ENDPOINTS_OF_OWNER_MAX,
@@ -61,6 +62,7 @@ __all__ = [
     "FOREIGN_SECONDS",
     "GROW_SECONDS",
     "HINTS_MAX",
+    "METADATA_BYTES_MAX",
     "ORPHAN_SECONDS",
     "PARKED_MAX",
     "PARKED_OF_SOURCE_MAX",
@@ -70,6 +72,7 @@ __all__ = [
     "PROLONGED_TIMES",
     "REPORTS_MAX",
     "RESULT_SECONDS",
+    "SESSION_JOBS_MAX",
     "TRIES_KEPT",
     "Accounts",
     "Attempts",
@@ -80,6 +83,7 @@ __all__ = [
     "Deliveries",
     "Delivery",
     "DeliveryState",
+    "Drafts",
     "Effect",
     "Endpoint",
     "Endpoints",
@@ -95,6 +99,7 @@ __all__ = [
     "Outbox",
     "Parcel",
     "Posted",
+    "Prepared",
     "Provider",
     "Queue",
     "Reading",

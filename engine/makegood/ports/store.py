@@ -23,6 +23,7 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.drafts import Drafts
 from makegood.ports.endpoints import Deliveries, Endpoints
 from makegood.ports.hints import Hints
 from makegood.ports.keys import Keys
@@ -42,7 +43,7 @@ PROLONGED_TIMES = 6
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One transition to be made if the job is still as *job* says in all that a decision may rest on:
-    state, version, submission intent, and whether it shall be cancelled.
+    state, version, submission intent, whether it shall be cancelled, and whether it is a draft.
 
     `settle` is what is captured when the edge settles; `evidence` is recorded in the same commit;
     `defer_seconds` keeps a job that goes back to waiting from being dispatched at once.
@@ -67,7 +68,7 @@ class Change:
 
 
 def _decided_upon(job: Job) -> tuple[object, ...]:
-    return (job.state, job.version, job.intent_attempt, job.cancel_requested_at is not None)
+    return (job.state, job.version, job.intent_attempt, job.cancel_requested_at is not None, job.draft)
 
 
 #: What a job type adds to a transaction: gets the store's transaction and the moved job.
@@ -294,6 +295,10 @@ class Store(Protocol):
     @property
     def workers(self) -> Workers:
         """Processes."""
+
+    @property
+    def drafts(self) -> Drafts:
+        """What is ordered piece by piece."""
 
     @property
     def uploads(self) -> Uploads:

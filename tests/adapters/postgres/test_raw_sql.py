@@ -29,6 +29,8 @@ FROZEN = {
     "created_at": "now() - interval '1 day'",
     "retry_of": "job_id",
     "exclusive_scope": "'images'",
+    "draft": "true",
+    "session": "'another'",
 }
 WITH_THE_STATE = {
     "attempt": "attempt + 1",

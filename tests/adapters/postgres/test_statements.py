@@ -163,5 +163,6 @@ async def test_what_a_move_changes_is_read_again(plain: asyncpg.Connection) -> N
     fixed = {f.name for f in dataclasses.fields(Job)} - columns_read(rows.moved_on) - {"id", "owner"}
     assert fixed == {
         *("type", "type_version", "pool", "price", "input", "request", "files", "key"),
-        *("attempts_max", "created_at", "retry_of", "exclusive_scope"),
+        *("attempts_max", "created_at", "retry_of", "exclusive_scope", "session"),
+        "draft",  # and with it price, input, request, files: `Jobs.apply` sees to it that it is still one
     }

@@ -40,6 +40,16 @@ class NewJob(Asked):
     accept: bool = Field(True, description="False leaves the job pending, with nothing held, until accepted.")
     retry_of: UUID | None = Field(None, description="Your job in whose place this one is.")
     not_before: Moment | None = Field(None, description="The job waits at least until then.")
+    draft: bool = Field(False, description="Its `input` is a part, to be completed by `PUT`.")
+    session: Name | None = Field(None, description="The page: whoever knows it may take the job back.")
+    metadata: JsonObject = Field({}, description="Kept beside the job, and shown; it decides nothing.")
+
+
+class Complete(Asked):
+    """The whole input of a draft."""
+
+    input: JsonObject = Field(description="What the job type's `input` says; a file is named by its key.")
+    accept: bool = Field(True, description="False leaves the job pending, with nothing held, until accepted.")
 
 
 class Wish(Asked):
@@ -115,10 +125,23 @@ async def submit_job(api: Api, call: Call, body: NewJob) -> Reply:
     job = await _ordered(api, owner, body, key)
     if key is not None and job.retry_of != body.retry_of:
         raise KeyReused(key)
-    if body.accept:
+    if body.accept and not body.draft:
         job = await _accepted(api, job, call.caller.actor)
     shown = await view(api, job)
     return Reply(201, body=shown.model_dump_json().encode(), headers={"Location": f"jobs/{job.id}"})
+
+
+async def prepare_job(api: Api, call: Call, job_id: UUID, body: Complete) -> JobView:
+    """The price is fixed and held, and the job waits for its turn. The first input that is complete stays:
+    another one changes nothing, and the job is shown as it is."""
+    engine, owner = api.engine, call.for_owner
+    job = await api.job_of(owner, job_id)
+    if job.draft and job.finished_at is None:
+        await engine.check_files(owner, job.type, body.input)
+        job = await engine.prepare(job_id, body.input, owner=owner)
+    if body.accept:
+        job = await _accepted(api, job, call.caller.actor)
+    return await view(api, job)
 
 
 async def accept_job(api: Api, call: Call, job_id: UUID) -> JobView:
@@ -187,14 +210,23 @@ async def _ordered(api: Api, owner: str, body: NewJob, key: str | None) -> Job:
     """Return the job that is submitted, or was before with this key, though its file may be gone since."""
     engine = api.engine
     try:
-        await engine.check_files(owner, body.type, body.input)
+        if not body.draft:
+            await engine.check_files(owner, body.type, body.input)
     except InvalidRequest:
         first = key and await engine.submitted_before(body.type, owner, body.input, key=key)
         if not first:
             raise
         return first
     return await engine.submit(
-        body.type, owner, body.input, key=key, retry_of=body.retry_of, not_before=body.not_before
+        body.type,
+        owner,
+        body.input,
+        key=key,
+        retry_of=body.retry_of,
+        not_before=body.not_before,
+        draft=body.draft,
+        session=body.session,
+        metadata=body.metadata,
     )
 
 
@@ -297,6 +329,18 @@ OPERATIONS = (
         run=get_job,
         out=JobView,
         codes=("conflict",),
+    ),
+    Op(
+        method="PUT",
+        path="/jobs/{job_id}/input",
+        name="prepare_job",
+        summary="Complete a draft: its price is held, or nothing is charged",
+        run=prepare_job,
+        body=Complete,
+        out=JobView,
+        cost="submits",
+        codes=("insufficient_credits", "held_back", "conflict", *_UNPRICED),
+        example={"input": _ORDER["input"]},
     ),
     Op(
         method="POST",

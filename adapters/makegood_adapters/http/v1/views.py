@@ -136,7 +136,7 @@ class PlaceView(View):
 
 class JobSummary(View):
     """A job as lists show it. `status` is what the outside sees of `state`; `price` is fixed from the first.
-    Its deadline is that of the present state."""
+    Its deadline is that of the present state. A `draft` has neither a whole input nor a price yet."""
 
     id: UUID
     owner: str
@@ -156,6 +156,8 @@ class JobSummary(View):
     retry_of: UUID | None
     error: FailureView | None
     files: list[FileView]
+    draft: bool
+    metadata: dict[str, Any]
 
     @classmethod
     def fields_of(cls, job: Job, status: str) -> dict[str, Any]:
@@ -179,6 +181,8 @@ class JobSummary(View):
             "retry_of": job.retry_of,
             "error": FailureView.of(job.error),
             "files": FileView.all_of(job.output),
+            "draft": job.draft,
+            "metadata": dict(job.metadata),
         }
 
 

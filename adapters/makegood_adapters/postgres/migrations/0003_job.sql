@@ -79,13 +79,18 @@ create table makegood.job (
   data                jsonb,                       -- what the present state carries
   retry_of            uuid references makegood.job,
   exclusive_scope     text check (exclusive_scope <> ''),  -- its owner has one such job at a time
+  draft               boolean not null default false,  -- its input is not complete: it can be neither priced nor queued
+  session             text check (session <> ''),      -- the page that has sent it, which may take it back
+  metadata            jsonb not null default '{}',     -- what a host keeps beside it; it decides nothing
   unique (owner_id, key),
-  check (intent_attempt <= attempt)
+  check (intent_attempt <= attempt),
+  check (not (draft and (waiting or slot)))
 ) with (fillfactor = 70);
 create index job_waiting on makegood.job (pool, parked, priority desc, start_tag, queued_at, job_id) where waiting;
 create index job_to_cancel on makegood.job (job_id) where waiting and cancel_requested_at is not null;
 create unique index job_exclusive on makegood.job (owner_id, exclusive_scope)
   where exclusive_scope is not null and finished_at is null;
+create index job_session on makegood.job (session) where session is not null and finished_at is null;
 create index job_owner on makegood.job (owner_id, created_at, job_id);
 create index job_created on makegood.job (created_at, job_id);
 create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;

@@ -25,15 +25,19 @@ end $$;
 create trigger job_begins before insert on makegood.job
   for each row execute function makegood.job_begins();
 
--- What a job was ordered as, stays. Its columns are compared only when a statement names them.
+-- What a job was ordered as, stays, but for a draft, which becomes complete once, before anything else. Its columns
+-- are compared only when a statement names them.
 create function makegood.job_fixed() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  if (new.job_id, new.owner_id, new.type, new.type_version, new.pool, new.price, new.input, new.input_digest,
-      new.request, new.files, new.key, new.attempts_max, new.created_at, new.retry_of, new.exclusive_scope)
+  if (new.job_id, new.owner_id, new.type, new.type_version, new.pool, new.input_digest, new.key, new.attempts_max,
+      new.created_at, new.retry_of, new.exclusive_scope, new.session)
      is distinct from
-     (old.job_id, old.owner_id, old.type, old.type_version, old.pool, old.price, old.input, old.input_digest,
-      old.request, old.files, old.key, old.attempts_max, old.created_at, old.retry_of, old.exclusive_scope)
+     (old.job_id, old.owner_id, old.type, old.type_version, old.pool, old.input_digest, old.key, old.attempts_max,
+      old.created_at, old.retry_of, old.exclusive_scope, old.session)
+     or (new.price, new.input, new.request, new.files, new.draft)
+        is distinct from (old.price, old.input, old.request, old.files, old.draft)
+        and not (old.draft and not new.draft and old.version = 0 and new.state = old.state)
   then
     raise exception 'job %: owner, type, price, input and request never change', old.job_id
       using errcode = 'MG005';
@@ -41,7 +45,8 @@ begin
   return new;
 end $$;
 create trigger job_as_ordered before update of job_id, owner_id, type, type_version, pool, price, input,
-    input_digest, request, files, key, attempts_max, created_at, retry_of, exclusive_scope on makegood.job
+    input_digest, request, files, key, attempts_max, created_at, retry_of, exclusive_scope, draft, session
+    on makegood.job
   for each row execute function makegood.job_fixed();
 
 -- Is the edge legal, is what must be known known, and what follows for the row?
@@ -110,6 +115,9 @@ begin
     raise exception 'job % of type %@% cannot go from % to %',
                     old.job_id, old.type, old.type_version, old.state, new.state
       using errcode = 'MG001';
+  end if;
+  if old.draft and not edge.is_terminal then
+    raise exception 'job %: its input is not complete; nothing was charged', old.job_id using errcode = 'MG007';
   end if;
   if edge.opens_attempt or edge.verdicts is not null or new.attempt <> old.attempt then
     perform makegood.check_attempt(old.job_id, new.state, old.attempt, new.attempt, old.intent_attempt,

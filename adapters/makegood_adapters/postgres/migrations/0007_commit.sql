@@ -178,19 +178,22 @@ create function makegood.insert_jobs(
   p_jobs uuid[], p_owners text[], p_types text[], p_versions integer[], p_pools text[], p_prices bigint[],
   p_inputs text[], p_requests text[], p_files text[], p_keys text[], p_priorities integer[],
   p_attempts_max integer[], p_retry_of uuid[], p_actors text[], p_digests text[], p_scopes text[],
-  p_starts timestamptz[]
+  p_starts timestamptz[], p_drafts boolean[], p_sessions text[], p_metadata text[]
 ) returns setof makegood.job
 language sql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
   insert into makegood.job (job_id, owner_id, type, type_version, pool, state, price, input, request, files, key,
-                            priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before)
+                            priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before,
+                            draft, session, metadata)
   select w.job_id, w.owner_id, w.type, w.version, w.pool, s.name, w.price, w.input::jsonb, w.request::jsonb,
-         w.files::jsonb, w.key, w.priority, w.attempts_max, w.retry_of, w.actor, w.digest, w.scope, w.start
+         w.files::jsonb, w.key, w.priority, w.attempts_max, w.retry_of, w.actor, w.digest, w.scope, w.start,
+         w.draft, w.session, w.metadata::jsonb
   from unnest(p_jobs, p_owners, p_types, p_versions, p_pools, p_prices, p_inputs, p_requests, p_files, p_keys,
-              p_priorities, p_attempts_max, p_retry_of, p_actors, p_digests, p_scopes, p_starts)
+              p_priorities, p_attempts_max, p_retry_of, p_actors, p_digests, p_scopes, p_starts, p_drafts,
+              p_sessions, p_metadata)
     as w (job_id, owner_id, type, version, pool, price, input, request, files, key, priority, attempts_max,
-          retry_of, actor, digest, scope, start)
+          retry_of, actor, digest, scope, start, draft, session, metadata)
   join makegood.machine_state s on s.type = w.type and s.version = w.version and s.is_initial
   order by w.owner_id, w.scope, w.key, w.job_id  -- two batches with the same keys meet in the same order
   on conflict do nothing

@@ -43,10 +43,12 @@ select kind, privilege, object from (values
     'created_at, disabled_at, disabled_why, failing_since)', 'table makegood.endpoint'),
 
   (array['worker', 'api'], 'insert (job_id, owner_id, type, type_version, pool, state, price, input, '
-    'request, files, key, priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before)',
+    'request, files, key, priority, attempts_max, retry_of, actor, input_digest, exclusive_scope, not_before, '
+    'draft, session, metadata)',
     'table makegood.job'),
   (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
-    'data, not_before, cancel_requested_at, start_tag)', 'table makegood.job'),
+    'data, not_before, cancel_requested_at, start_tag, price, input, request, files, draft, metadata)',
+    'table makegood.job'),
   (array['worker'], 'update (attempt, intent_attempt, watched_until, progress_at)', 'table makegood.job'),
 
   (array['worker', 'api'], 'insert (job_id, attempt, source, digest, body, task_id), update (copies)',

@@ -296,6 +296,28 @@ export type ChangedEndpoint = {
 };
 
 /**
+ * Complete
+ *
+ * The whole input of a draft.
+ */
+export type Complete = {
+    /**
+     * Input
+     *
+     * What the job type's `input` says; a file is named by its key.
+     */
+    input: {
+        [key: string]: unknown;
+    };
+    /**
+     * Accept
+     *
+     * False leaves the job pending, with nothing held, until accepted.
+     */
+    accept?: boolean;
+};
+
+/**
  * DeliveryPage
  *
  * Messages, the last one first; `next` goes on as `before`, null: there are no more.
@@ -691,6 +713,16 @@ export type JobDossier = {
      */
     files: Array<FileView>;
     /**
+     * Draft
+     */
+    draft: boolean;
+    /**
+     * Metadata
+     */
+    metadata: {
+        [key: string]: unknown;
+    };
+    /**
      * Input
      */
     input: {
@@ -750,7 +782,7 @@ export type JobStatus = 'pending' | 'queued' | 'starting' | 'running' | 'complet
  * JobSummary
  *
  * A job as lists show it. `status` is what the outside sees of `state`; `price` is fixed from the first.
- * Its deadline is that of the present state.
+ * Its deadline is that of the present state. A `draft` has neither a whole input nor a price yet.
  */
 export type JobSummary = {
     /**
@@ -816,6 +848,16 @@ export type JobSummary = {
      * Files
      */
     files: Array<FileView>;
+    /**
+     * Draft
+     */
+    draft: boolean;
+    /**
+     * Metadata
+     */
+    metadata: {
+        [key: string]: unknown;
+    };
 };
 
 /**
@@ -939,6 +981,16 @@ export type JobView = {
      * Files
      */
     files: Array<FileView>;
+    /**
+     * Draft
+     */
+    draft: boolean;
+    /**
+     * Metadata
+     */
+    metadata: {
+        [key: string]: unknown;
+    };
     /**
      * Input
      */
@@ -1191,6 +1243,26 @@ export type NewJob = {
      * The job waits at least until then.
      */
     not_before?: string | null;
+    /**
+     * Draft
+     *
+     * Its `input` is a part, to be completed by `PUT`.
+     */
+    draft?: boolean;
+    /**
+     * Session
+     *
+     * The page: whoever knows it may take the job back.
+     */
+    session?: string | null;
+    /**
+     * Metadata
+     *
+     * Kept beside the job, and shown; it decides nothing.
+     */
+    metadata?: {
+        [key: string]: unknown;
+    };
 };
 
 /**
@@ -2557,6 +2629,87 @@ export type GetJobResponses = {
 };
 
 export type GetJobResponse = GetJobResponses[keyof GetJobResponses];
+
+export type PrepareJobData = {
+    body: Complete;
+    headers?: {
+        /**
+         * The owner for whom a service key acts; without meaning for a user's token.
+         */
+        'Makegood-Owner'?: string;
+    };
+    path: {
+        job_id: string;
+    };
+    query?: never;
+    url: '/jobs/{job_id}/input';
+};
+
+export type PrepareJobErrors = {
+    /**
+     * Problem: body_unreadable, invalid_json, invalid_request, owner_required
+     */
+    400: Problem;
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: insufficient_credits
+     */
+    402: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: body_too_slow
+     */
+    408: Problem;
+    /**
+     * Problem: conflict, held_back
+     */
+    409: Problem;
+    /**
+     * Problem: body_too_large
+     */
+    413: Problem;
+    /**
+     * Problem: unsupported_media
+     */
+    415: Problem;
+    /**
+     * Problem: invalid_body, invalid_input, invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: job_type_closed, unavailable
+     */
+    503: Problem;
+};
+
+export type PrepareJobError = PrepareJobErrors[keyof PrepareJobErrors];
+
+export type PrepareJobResponses = {
+    /**
+     * OK
+     */
+    200: JobView;
+};
+
+export type PrepareJobResponse = PrepareJobResponses[keyof PrepareJobResponses];
 
 export type AcceptJobData = {
     body?: never;

@@ -13,6 +13,7 @@ from makegood.testing.contract.capacities import CapacitiesContract, UnfitContra
 from makegood.testing.contract.closing import ClosingContract
 from makegood.testing.contract.counts import CountsContract
 from makegood.testing.contract.deadlines import DeadlinesContract
+from makegood.testing.contract.drafts import DraftsContract
 from makegood.testing.contract.endpoints import DeliveriesContract, EndpointsContract
 from makegood.testing.contract.ends import EndsContract
 from makegood.testing.contract.evidence import EvidenceContract
@@ -51,6 +52,7 @@ class StoreContract(
     ListsContract,
     ExclusiveContract,
     StartContract,
+    DraftsContract,
     StandingContract,
     EstimateContract,
     ReckoningContract,

@@ -4,7 +4,7 @@ select job_id, owner_id, type, type_version, pool, state, version, price, input:
        request::text as request, files::text as files, key, priority, attempt, attempts_max, reruns,
        intent_attempt, created_at, entered_at, deadline_at, not_before, cancel_requested_at, finished_at,
        settled, output::text as output, error::text as error, data::text as data, retry_of,
-       exclusive_scope
+       exclusive_scope, draft, session, metadata::text as metadata
 from makegood.job
 where deadline_at is not null
   and (created_at, job_id) < (coalesce($6::timestamptz, 'infinity'), coalesce($7::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
