@@ -98,6 +98,9 @@ def test_secrets_are_files_of_their_own_and_stay_out_of_a_repository(tmp_path: P
     ):
         path = tmp_path / "secrets" / name
         assert (path.read_text(), path.stat().st_mode & 0o777) == (content, 0o600)
+    drawn = tmp_path / "secrets" / "link_secret"
+    assert re.fullmatch(r"[0-9a-f]{64}\n", drawn.read_text())
+    assert drawn.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / ".gitignore").read_text() == "/build/\n/secrets/\n/makegood-files/\n"
     shown = makegood(tmp_path, "config", "--changed")

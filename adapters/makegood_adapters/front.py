@@ -114,7 +114,15 @@ class Front:
         app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, self.gate, write_seconds=write_seconds, cors=cors))
         # Where no users are known, the page is believed about its user, and is on this machine alone.
         gate = self.gate if config.auth.knows_users else None
-        options = Options(gate=gate, public_key=_public_key(config), finish_queued=config.finish_queued)
+        options = Options(
+            gate=gate,
+            public_key=_public_key(config),
+            finish_queued=config.finish_queued,
+            base_url=config.address_of_pages,
+            buckets=config.buckets,
+            files=api.files,
+            write_seconds=write_seconds,
+        )
         mount(app, engine, options)
         return app
 

@@ -34,7 +34,7 @@ _JWT = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]*")
 
 def problems_of(config: ServiceConfig) -> list[str]:
     """Return what makes *config* unsafe to serve with, an empty list if nothing does."""
-    found = [*_tokens(config.auth), *_public_key(config)]
+    found = [*_tokens(config.auth), *_public_key(config), *_pages(config)]
     for network in config.limits.trusted_proxies:
         if network.prefixlen == 0:
             found.append(
@@ -76,6 +76,22 @@ def _tokens(auth: AuthConfig) -> Iterator[str]:
         yield (
             "auth: has an issuer or audience and nothing to check a token by. Set auth.jwks_url, or "
             "auth.jwt_secret, or leave [auth] out."
+        )
+
+
+def _pages(config: ServiceConfig) -> Iterator[str]:
+    url = config.public_url
+    if url is None:
+        return
+    if url.startswith("http://") and not _is_loopback(urlsplit(url).hostname or ""):
+        yield (
+            "public_url: begins with http://, so that whoever is between reads the tokens of users and their "
+            "files. Put a proxy with TLS in front, and name its https:// address."
+        )
+    if config.link_secret is None:
+        yield (
+            "link_secret: is missing, and pages that are served under public_url would never see a result: "
+            "nothing signs its address. Make one with `openssl rand -hex 32`."
         )
 
 

@@ -24,6 +24,11 @@ ACCOUNT = f'[[accounts]]\napi_key = "{SECRET}"\n'
         (f'[[accounts]]\nname = "a"\napi_key = ["{SECRET}"]', "accounts.0.api_key: "),
         (f'blobs = "s3://{SECRET}:x@bucket"', "blobs: it is neither a folder nor a bucket"),
         (f'link_secret = "{SECRET}"', "link_secret: it must have 32 random bytes or more"),
+        ('public_url = "https://api.shop.example/"', "public_url: .* must be written like"),
+        ('public_url = "https://user@api.shop.example"', "public_url: .* must be written like"),
+        ('public_url = "https://API.shop.example"', "public_url: .* must be written like"),
+        ('buckets = ["public"]', "buckets: 'public' is no name of a bucket"),
+        ('buckets = ["a/b"]', "buckets: 'a/b' is no name of a bucket"),
         (f'[s3]\nendpoint = "{SECRET}@host"', "s3: endpoint must begin with http:// or https://"),
         ("[engine]\nlease_seconds = inf", "lease_seconds must have an end, not inf"),
         ("[engine]\nask_timeout_seconds = nan", "ask_timeout_seconds must be more than 0, not nan"),
@@ -129,9 +134,37 @@ class TestSecretFiles:
     def test_a_file_that_everybody_can_read_is_a_warning(self, tmp_path: Path) -> None:
         file = self.secret(tmp_path, mode=0o644)
         config = load_config(written(tmp_path, f'public_key_file = "{file}"'))
-        assert config.warnings == [
-            f"public_key_file: every user of this machine can read {file}: chmod 600 it."
-        ]
+        told = f"public_key_file: every user of this machine can read {file}: chmod 600 it."
+        assert config.warnings[0] == told
+
+
+def test_what_a_front_end_will_miss_is_told(tmp_path: Path) -> None:
+    page, secret = 'public_key = "sb_publishable_01"', f'link_secret = "{"0123456789abcdef" * 2}"'
+    for lines, keys in (
+        ([], []),
+        ([page], ["link_secret"]),
+        ([page, secret], []),
+        ([page, secret, 'host = "10.0.0.7"'], ["public_url"]),
+        ([page, secret, 'host = "10.0.0.7"', 'public_url = "https://api.shop.example"'], []),
+    ):
+        warnings = load_config(written(tmp_path, "\n".join(lines))).warnings
+        assert [warning.partition(" ")[0] for warning in warnings] == keys, lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        ("port = 8001", "http://127.0.0.1:8001"),
+        ('host = "::1"', "http://[::1]:8000"),
+        ('host = "0.0.0.0"', None),
+        ("port = 0", None),
+        ('host = "0.0.0.0"\npublic_url = "https://api.shop.example:8443"', "https://api.shop.example:8443"),
+    ],
+)
+def test_pages_reach_the_service_where_it_is_said_or_on_this_machine(
+    tmp_path: Path, lines: str, address: str | None
+) -> None:
+    assert load_config(written(tmp_path, lines)).address_of_pages == address
 
 
 def test_a_variable_that_means_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

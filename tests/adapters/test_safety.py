@@ -17,6 +17,7 @@ from makegood_adapters.safety import problems_of
 from tests.api.issuer import SECRET
 
 HOUSE = Path(__file__).resolve().parents[2]
+LINK = "9f86d081884c7d659a2feaa0c55ad015"
 DATABASE = "postgresql://shop:p4ssw0rd-of-the-database@db/shop"
 AUTH = {"jwt_secret": SECRET, "issuer": "https://issuer.example", "audience": "authenticated"}
 KEYS = {"jwks_url": "https://issuer.example/jwks.json", **{k: AUTH[k] for k in ("issuer", "audience")}}
@@ -44,6 +45,8 @@ SAFE: dict[str, dict[str, Any]] = {
         "http": {"origins": ["https://shop.example", "http://localhost:5173", "http://127.0.0.1:8080"]}
     },
     "every page": {"http": {"origins": ["*"]}},
+    "pages on this machine": {"public_url": "http://localhost:8000", "link_secret": LINK},
+    "pages elsewhere": {"public_url": "https://api.shop.example", "link_secret": LINK},
     "proxies": {"limits": {"trusted_proxies": ["10.0.0.0/8", "192.168.1.4", "fd00::/8"]}},
 }
 
@@ -108,6 +111,11 @@ UNSAFE: dict[str, tuple[dict[str, Any], str]] = {
         "limits.trusted_proxies: 0.0.0.0/0",
     ),
     "everybody of IPv6": ({"limits": {"trusted_proxies": ["::/0"]}}, "limits.trusted_proxies: ::/0"),
+    "pages without TLS": (
+        {"public_url": "http://api.shop.example", "link_secret": LINK},
+        "public_url: begins with http://",
+    ),
+    "pages without results": ({"public_url": "https://api.shop.example"}, "link_secret: is missing"),
     "open without users": ({"host": "0.0.0.0"}, "host: on 0.0.0.0 others can call"),
     "a name without users": ({"host": "shop.example"}, "host: on shop.example others can call"),
 }

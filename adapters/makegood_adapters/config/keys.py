@@ -33,6 +33,11 @@ _CAPACITY_MAX, _DRAINING_SECONDS_MAX = 1_000_000, 30 * 86_400
 WORKERS_MAX = 64
 _LINK_SECRET_BYTES_MIN = 32
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
+#: Words that stand where a bucket does in addresses of the storage API.
+_NO_BUCKETS = frozenset(
+    {"public", "results", "authenticated", "sign", "info", "list", "upload", "move", "copy"}
+)
 _Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 
 
@@ -174,6 +179,8 @@ class ServiceConfig(BaseSettings):
     deadlines: dict[str, float] = Field(default_factory=dict)
     finish_queued: Literal["settle", "record"] = "settle"
     public_key: SecretStr | None = None
+    public_url: str | None = None
+    buckets: list[str] = Field(default=["artes-cloudinary"])
     auth: AuthConfig = AuthConfig()
     limits: LimitsConfig = LimitsConfig()
     webhooks: WebhooksConfig = WebhooksConfig()
@@ -193,6 +200,16 @@ class ServiceConfig(BaseSettings):
         """What is unwise though it works, in sentences."""
         return self._warnings
 
+    @property
+    def address_of_pages(self) -> str | None:
+        """The address under which pages reach this service: `public_url`, or where it listens on this machine
+        alone. None: it is not known."""
+        if self.public_url is not None:
+            return self.public_url
+        if self.host not in ("127.0.0.1", "localhost", "::1") or not self.port:
+            return None
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
     @field_validator("blobs", mode="before")
     @classmethod
     def is_a_place(cls, blobs: object) -> object:
@@ -207,6 +224,29 @@ class ServiceConfig(BaseSettings):
         if text == "":
             raise ValueError("name a folder or a bucket like s3://bucket/prefix")
         return text
+
+    @field_validator("public_url")
+    @classmethod
+    def is_an_address(cls, url: str | None) -> str | None:
+        """Refuse what could be no beginning of an address, for inputs are compared with it to the letter."""
+        if url is not None and not _is_origin(url):
+            raise ValueError(
+                f"{url!r} must be written like https://api.shop.example: scheme and host in small letters, "
+                "without a path, a slash at the end or the usual port"
+            )
+        return url
+
+    @field_validator("buckets")
+    @classmethod
+    def are_buckets(cls, buckets: list[str]) -> list[str]:
+        """Refuse names that addresses of the storage API cannot have."""
+        for name in buckets:
+            if not _BUCKET.fullmatch(name) or name in _NO_BUCKETS:
+                raise ValueError(
+                    f"{name!r} is no name of a bucket: 2 to 63 of a-z, 0-9, `.`, `_`, `-`, and none "
+                    f"of {', '.join(sorted(_NO_BUCKETS))}"
+                )
+        return buckets
 
     @field_validator("link_secret")
     @classmethod

@@ -70,7 +70,7 @@ def load_config(path: Path) -> ServiceConfig:
             ) from None
         raise ConfigurationError(f"{path} is not valid TOML: {error}.") from None
     config.origins.update(found.origins)
-    config.warnings.extend([*found.warnings, *_unknown_variables()])
+    config.warnings.extend([*found.warnings, *_unknown_variables(), *_unwise(config)])
     return config
 
 
@@ -146,6 +146,23 @@ def _unknown_variables() -> Iterator[str]:
     for variable, words in _variables():
         if words[0] not in keys:
             yield f"The variable {variable} is not used: there is no such key{_nearest(words[0], keys)}."
+
+
+def _unwise(config: ServiceConfig) -> Iterator[str]:
+    """Tell what a front-end will miss; one that is served has a publishable key."""
+    if config.public_key is None:
+        return
+    if config.link_secret is None:
+        yield (
+            "link_secret is not set: results have no address, and output_url is null in every row that the "
+            "front-end reads. Make a secret with `openssl rand -hex 32`."
+        )
+    if config.address_of_pages is None:
+        yield (
+            "public_url is not set: no address is known as that of a file of ours, so that inputs which the "
+            "front-end names are refused, and output_url is null. Set it to the address that the front-end "
+            "is built with."
+        )
 
 
 def _model_at(model: Any, key: str | int) -> Any:

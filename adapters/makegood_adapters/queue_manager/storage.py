@@ -52,6 +52,8 @@ _ERRORS = {
     429: "RateLimited",
     503: "ServiceUnavailable",
 }
+# What pages may look for in a message.
+_WORDS = {409: "The resource already exists.", 413: "The object exceeded the maximum allowed size."}
 
 
 def storage_error(refused: Refused) -> web.Response:
@@ -258,6 +260,7 @@ def _telling(handler: Handler) -> Handler:
             return await handler(request)
         except (ApiProblem, InvalidRequest) as error:
             problem = problem_of(error)
-            raise Refused(problem.status, problem.detail or problem.title, headers=problem.headers) from None
+            words = [_WORDS.get(problem.status), problem.detail or problem.title]
+            raise Refused(problem.status, " ".join(filter(None, words)), headers=problem.headers) from None
 
     return told

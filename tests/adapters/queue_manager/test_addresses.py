@@ -18,6 +18,7 @@ from tests.adapters.queue_manager.scene import OWNER, PNG, RULES, Scene
 
 BASE = "https://ours.example"
 OBJECT = "/storage/v1/object/public/artes-cloudinary"
+ORDER = {"category": "comida", "resolution": 1024}
 NAME = f"artes-cloudinary/upscaler/{OWNER}/a.png"
 OURS = f"{BASE}{OBJECT}/upscaler/{OWNER}/a.png"
 PATH = f"{OBJECT}/upscaler/{OWNER}/a.png"
@@ -81,16 +82,24 @@ FOREIGN = (
 )
 
 
-async def brought(scene: Scene, owner: str = OWNER, name: str = NAME, content: bytes = PNG) -> str:
+async def brought(scene: Scene, owner: str = OWNER, name: str | None = None, content: bytes = PNG) -> str:
     async def whole() -> AsyncIterator[bytes]:
         yield content
 
     return (await scene.engine.bring(owner, whole(), name=name)).key
 
 
+async def running(scene: Scene) -> Job:
+    """Return a job of the owner that the provider has taken."""
+    given = {**ORDER, "image": await brought(scene)}
+    job = await scene.engine.accept((await scene.engine.submit("upscaler", OWNER, given)).id)
+    job = await scene.drive.submit(await scene.drive.dispatch(job))
+    return await scene.event(job, "begin", Verdict.ACCEPTED)
+
+
 async def completed(scene: Scene, content: bytes = PNG + b"result") -> Job:
     """Return a paid job of the owner with a text and a picture as its result."""
-    job = await scene.job_at("running")
+    job = await running(scene)
     files = [
         {"key": await scene.blobs.put(each, f"r.{kind}"), "kind": kind, "node": ""}
         for each, kind in ((b"seen", "txt"), (content, "png"))
@@ -100,7 +109,7 @@ async def completed(scene: Scene, content: bytes = PNG + b"result") -> Job:
 
 async def test_f6_what_is_not_ours_to_the_letter_is_refused_before_any_fetch(scene: Scene) -> None:
     ours = Addresses(scene.engine, base_url=BASE, buckets=["artes-cloudinary"])
-    key = await brought(scene)
+    key = await brought(scene, name=NAME)
     await brought(scene, "bob", "artes-cloudinary/upscaler/bob/a.png", PNG + b"bob")
     assert await ours.key_of(OWNER, OURS) == key
     for url in FOREIGN:
@@ -117,7 +126,7 @@ async def test_f6_nobody_is_asked_what_an_address_is(scene: Scene) -> None:
         asked.set()
         writer.close()
 
-    await brought(scene)
+    await brought(scene, name=NAME)
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
@@ -141,7 +150,7 @@ async def test_a_result_is_read_by_its_address_alone_and_by_its_owner_as_an_inpu
     key = await scene.addresses.key_of(OWNER, url)
     assert await scene.addresses.key_of("bob", url) is None
     assert list(await scene.engine.brought(OWNER, [key or ""])) == [key]
-    given = {"image": key, "category": "comida", "resolution": 1024}
+    given = {**ORDER, "image": key}
     await scene.engine.check_files(OWNER, "upscaler", given)
     await scene.engine.submit("upscaler", OWNER, given)
     text = scene.addresses.of_result(job, 0)
@@ -149,7 +158,7 @@ async def test_a_result_is_read_by_its_address_alone_and_by_its_owner_as_an_inpu
 
 
 async def test_an_address_of_a_result_cannot_be_made_changed_or_prolonged(scene: Scene) -> None:
-    job, running = await completed(scene), await scene.job_at("running")
+    job, unpaid = await completed(scene), await running(scene)
     url, secret = scene.addresses.of_result(job, 1), RULES.link_secret
     assert url
     assert secret
@@ -165,13 +174,13 @@ async def test_an_address_of_a_result_cannot_be_made_changed_or_prolonged(scene:
         f"{base}/{sign(b'x' * 32, job.id, 1, later)}.png",
         f"{base}/{over}.png",
         f"{base}/{sign(secret, job.id, 7, later)}.png",
-        f"{base}/{sign(secret, running.id, 0, later)}.png",
+        f"{base}/{sign(secret, unpaid.id, 0, later)}.png",
         f"{base}/{job.id}.png",
     ):
         reply = await scene.page.call("GET", urlsplit(what).path)
         assert (reply.status, reply.body["error"]) == (404, "not_found"), what
         assert await scene.addresses.key_of(OWNER, what) is None, what
-    assert scene.addresses.of_result(running, 0) is None
+    assert scene.addresses.of_result(unpaid, 0) is None
     assert Addresses(scene.engine, base_url=BASE).of_result(job, 1) is None, "without a secret there is none"
     assert RESULT_SECONDS > 86_400, "the page keeps it for a day"
 

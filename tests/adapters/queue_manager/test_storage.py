@@ -165,7 +165,9 @@ async def test_a_path_that_is_taken_is_refused_unless_it_shall_be_replaced(page:
     assert (await page.bring(**{"x-upsert": "false"})).status == 200
     before = page.kept()
     for body in (PNG, PNG + b"other"):
-        assert (await page.bring(body, **{"x-upsert": "false"})).refused == (409, "Duplicate")
+        reply = await page.bring(body, **{"x-upsert": "false"})
+        assert reply.refused == (409, "Duplicate")
+        assert reply.body["message"].startswith("The resource already exists")
     assert (await page.read()).raw == PNG
     assert page.kept() == before
     reply = await page.call(

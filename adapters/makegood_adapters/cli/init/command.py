@@ -5,6 +5,7 @@ import shutil
 import sys
 from importlib.resources import files
 from pathlib import Path
+from secrets import token_hex
 from string import Template
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from makegood_adapters.toolfiles import default_tools_folder
 
 _CONFIG, _SECRETS, _TOOLS, _SAMPLE = "config/makegood.toml", "secrets", "tools", "upscaler.toml"
 _DATABASE, _KEY = f"{_SECRETS}/database_url", f"{_SECRETS}/runninghub_key"
+_LINK = f"{_SECRETS}/link_secret"
 _NO_DATABASE = "postgresql://USER:PASSWORD@localhost:5432/makegood"
 _IGNORED = ("/secrets/", "/makegood-files/")
 #: Those of `makegood simulate` without more.
@@ -60,7 +62,11 @@ def init(
     base_url = _SIMULATOR if simulator else _SITES[site]
     text = files(__package__).joinpath("makegood.toml").read_text(encoding="utf-8")
     configuration = Template(text).substitute(port=port, account=_account(base_url, given=key is not None))
-    written = {_CONFIG: configuration, _DATABASE: f"{dsn or _NO_DATABASE}\n"}
+    written = {
+        _CONFIG: configuration,
+        _DATABASE: f"{dsn or _NO_DATABASE}\n",
+        _LINK: f"{token_hex(32)}\n",
+    }
     if key is not None:
         written[_KEY] = f"{key}\n"
     samples = [default_tools_folder() / name for name in (_SAMPLE, "schema.json")]
