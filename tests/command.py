@@ -1,7 +1,8 @@
 """The command `makegood`, run as a process of its own that need not load a thousand modules first.
 
-A process that has loaded them waits, and each run is a fork of it with arguments, environment, folder, streams and
-exit status of its own. Tests of signals, of terminals or of several processes start `PROGRAM` itself.
+A process that has loaded them waits, and each run is a fork of it with arguments, environment, folder,
+streams and exit status of its own. Tests of signals, of terminals or of several processes start `PROGRAM`
+itself.
 """
 
 import multiprocessing

@@ -19,7 +19,7 @@ from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, runner
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.queue_manager import Options, mount
-from makegood_adapters.toolfiles import default_tools_folder, load_tools
+from tests.shipped import shipped
 
 FUNCTIONS = "/functions/v1/runninghub-queue-manager"
 POOL = "runninghub"
@@ -162,7 +162,7 @@ async def opened(
 
     The page sends *key* with every call; *given* goes to the engine.
     """
-    catalog, blobs = Catalog(load_tools(default_tools_folder())), FolderBlobs(folder)
+    catalog, blobs = Catalog(shipped()), FolderBlobs(folder)
     async with (
         PostgresStore.open(dsn) as store,
         Engine(store, catalog, blobs=blobs, run_loops=False, **given) as engine,
