@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,9 +23,9 @@ from makegood.testing.drive import PRICE, SPECS, Advance, Drive
 from makegood_adapters.cli.audit.report import report
 from makegood_adapters.cli.audit.watch import Lines, Page, watch
 from makegood_adapters.postgres.store import PostgresStore
+from tests import command
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "audit.md"
-PROGRAM = Path(sys.executable).with_name("makegood")
 WIDTH = 80
 NOTHING = Totals(owner=None, issued=0, remaining=0, held=0, captured=0, expired=0)
 FINE = Audit(
@@ -52,14 +51,8 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def run(tmp_path: Path) -> Run:
     def call(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         surroundings = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
-        return subprocess.run(
-            [PROGRAM, "audit", *words],
-            cwd=tmp_path,
-            env={**surroundings, "COLUMNS": str(WIDTH), **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        surroundings.update({"COLUMNS": str(WIDTH), **environment})
+        return command.run("audit", *words, folder=tmp_path, environment=surroundings)
 
     return call
 
@@ -220,8 +213,9 @@ async def test_watching_writes_a_line_for_each_change_and_ends_with_the_last_sta
 ) -> None:
     await drive.grant()
     watching = await asyncio.create_subprocess_exec(
-        PROGRAM, "audit", "--dsn", database, "--watch", "0.1", stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        command.PROGRAM, "audit", "--dsn", database, "--watch", "0.1",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
     assert watching.stdout is not None
     assert (await watching.stdout.readline()).decode().strip().endswith(FINE_LINE)
     await drive.to("running")  # credits move, and that is no change of the state

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,9 @@ import asyncpg
 import pytest
 from PIL import Image
 
+from tests import command
 from tests.conftest import Administrator
 
-PROGRAM = Path(sys.executable).with_name("makegood")
 CLOSING = re.compile(
     r"(\d+) jobs · (\d+) completed · (\d+) failed · (\d+) cancelled"
     r" · captured (\d+) · refunded (\d+) · held 0 · difference 0"
@@ -61,15 +59,8 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(home: Path, temporary: Path) -> Run:
     def call(*words: str, **environment: str) -> Told:
-        ended = subprocess.run(
-            [PROGRAM, *words],
-            cwd=home,
-            env={**os.environ, "TMPDIR": str(temporary), "COLUMNS": "100", **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        surroundings = {**os.environ, "TMPDIR": str(temporary), "COLUMNS": "100", **environment}
+        ended = command.run(*words, folder=home, environment=surroundings)
         return Told(ended.returncode, ended.stdout, ended.stderr)
 
     return call

@@ -2,16 +2,15 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from makegood.lifecycle import BaseJob
 from makegood.machine.projections import to_json
+from tests import command
 from tests.adapters.toolfile_machines import PORTRAIT
 
-PROGRAM = Path(sys.executable).with_name("makegood")
 MODULE = """\
 from makegood import BaseJob
 
@@ -21,7 +20,7 @@ class Film(BaseJob, drop=[(BaseJob.cancel, BaseJob.running)]):
 
 
 def run(*words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([PROGRAM, "diff", *words], cwd=folder, capture_output=True, text=True, check=False)
+    return command.run("diff", *words, folder=folder)
 
 
 def test_the_same_machine_ends_with_0(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import uuid4
@@ -18,9 +17,9 @@ from makegood.outcome import Failed
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
+from tests import command
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "audit.md"
-PROGRAM = Path(sys.executable).with_name("makegood")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 Run = Callable[..., "asyncio.Future[subprocess.CompletedProcess[str]]"]
@@ -29,13 +28,7 @@ Run = Callable[..., "asyncio.Future[subprocess.CompletedProcess[str]]"]
 @pytest.fixture
 def run(tmp_path: Path, database: str) -> Run:
     def call(*words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [PROGRAM, "audit", "--dsn", database, *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return command.run("audit", "--dsn", database, *words, folder=tmp_path)
 
     return lambda *words: asyncio.ensure_future(asyncio.to_thread(call, *words))
 

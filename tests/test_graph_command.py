@@ -14,15 +14,15 @@ from makegood.errors import DeclarationError, InvalidRequest
 from makegood.lifecycle import BaseJob
 from makegood.machine.projections import event_table, from_json, mermaid, state_table, svg
 from makegood_adapters.cli.graph import Format, find_type, project
+from tests import command
 
 HOUSE = Path(__file__).resolve().parent.parent
 PAGE = HOUSE / "docs" / "reference" / "base-machine.md"
-PROGRAM = Path(sys.executable).with_name("makegood")
 REMAKE = "make it anew with `makegood graph base`, as the page says"
 
 
 def run(*words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([PROGRAM, "graph", *words], cwd=folder, capture_output=True, text=True, check=False)
+    return command.run("graph", *words, folder=folder)
 
 
 MODULE = """\

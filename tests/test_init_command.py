@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import subprocess
-import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -18,18 +17,15 @@ from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub.simulator import Pace, Simulator
 from makegood_adapters.toolfiles import load_tools
+from tests import command
 from tests.test_serve_command import PATIENCE_SECONDS, free_port
 
-PROGRAM = Path(sys.executable).with_name("makegood")
 FAST = Pace(queued_seconds=0, running_seconds=0, cancel_seconds=0, webhook_retry_seconds=0)
 
 
 def makegood(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     clean = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "RUNNINGHUB_API_KEY")}
-    return subprocess.run(
-        [PROGRAM, *words], cwd=folder, env={**clean, **environment}, capture_output=True, text=True,
-        timeout=PATIENCE_SECONDS, check=False,
-    )  # fmt: skip
+    return command.run(*words, folder=folder, environment={**clean, **environment})
 
 
 async def test_from_an_empty_folder_to_a_job_that_is_done(database: str, tmp_path: Path) -> None:
@@ -43,7 +39,7 @@ async def test_from_an_empty_folder_to_a_job_that_is_done(database: str, tmp_pat
         config.write_text(config.read_text().replace("http://127.0.0.1:8188", simulator.url))
         doctor = await asyncio.to_thread(makegood, tmp_path, "doctor")
         assert doctor.returncode == 0, doctor.stdout
-        process = await asyncio.create_subprocess_exec(PROGRAM, "serve", cwd=tmp_path, stderr=-3)
+        process = await asyncio.create_subprocess_exec(command.PROGRAM, "serve", cwd=tmp_path, stderr=-3)
         try:
             await answers(port)
             assert await end_of_a_job(database, tmp_path) == "completed"

@@ -4,30 +4,20 @@ import asyncio
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from tests import command
 from tests.roles import login
 
-PROGRAM = Path(sys.executable).with_name("makegood")
 UP_TO_DATE = "The schema makegood is up to date.\n"
 
 
-async def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return await asyncio.to_thread(
-        subprocess.run,
-        [str(PROGRAM), *words],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "100"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+async def run(folder: Path, *words: str) -> "CompletedProcess[str]":
+    environment = {**os.environ, "COLUMNS": "100"}
+    return await asyncio.to_thread(command.run, *words, folder=folder, environment=environment)
 
 
 async def serve(folder: Path, dsn: str, more: str = "") -> str:

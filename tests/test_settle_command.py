@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from makegood.testing.provider import PNG, ScriptedProvider
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
+from tests import command
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "settle-by-hand.md"
-PROGRAM = Path(sys.executable).with_name("makegood")
 WHO = ("--actor", "bo", "--reason", "the customer called")
 
 Run = Callable[..., "asyncio.Future[subprocess.CompletedProcess[str]]"]
@@ -38,8 +37,7 @@ class Upscaler(BaseJob):
 def run(tmp_path: Path, database: str) -> Run:
     def call(*words: str) -> "subprocess.CompletedProcess[str]":
         where = () if "--config" in words else ("--dsn", database)
-        command = [PROGRAM, "settle", *words, *where]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, input="")
+        return command.run("settle", *words, *where, folder=tmp_path)
 
     return lambda *words: asyncio.ensure_future(asyncio.to_thread(call, *words))
 
@@ -107,7 +105,7 @@ async def test_on_a_terminal_it_asks(
     def call() -> int:
         ours, theirs = pty.openpty()
         with subprocess.Popen(
-            [PROGRAM, "settle", str(job.id), "--cancel", *WHO, "--dsn", database],
+            [command.PROGRAM, "settle", str(job.id), "--cancel", *WHO, "--dsn", database],
             stdin=theirs,
             stdout=subprocess.DEVNULL,
             cwd=tmp_path,

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import sys
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,21 +14,16 @@ from makegood.testing.drive import SPECS, Drive
 from makegood_adapters.postgres.overview import RATE_MOVES_MAX, overview
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
+from tests import command
 from tests.engine.world import DatabaseClock
 from tests.roles import login
-
-PROGRAM = Path(sys.executable).with_name("makegood")
 
 
 async def top(dsn: str, *words: str) -> tuple[int, str, str]:
     """Return exit status, output and errors of the command; the address travels in the environment."""
-    process = await asyncio.create_subprocess_exec(
-        PROGRAM, "top", *words, env={**os.environ, "DATABASE_URL": dsn, "COLUMNS": "80"},
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    environment = {**os.environ, "DATABASE_URL": dsn, "COLUMNS": "80"}
+    told = await asyncio.to_thread(command.run, "top", *words, environment=environment)
+    return told.returncode, told.stdout, told.stderr
 
 
 def a_worker(number: int, **given: Any) -> Worker:

@@ -1,14 +1,13 @@
 """`makegood check`: every mistake of a target in one run, one sentence for a target that cannot be read."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(sys.executable).with_name("makegood")
+from tests.command import run
+
 RIGHT = """
 from makegood import BaseJob
 
@@ -46,7 +45,7 @@ class Told:
 
 
 def check(folder: Path, *words: str) -> Told:
-    ran = subprocess.run([PROGRAM, "check", *words], cwd=folder, capture_output=True, text=True, check=False)
+    ran = run("check", *words, folder=folder)
     return Told(ran.returncode, ran.stdout.splitlines(), ran.stderr)
 
 

@@ -1,8 +1,6 @@
 """The JSON Schema of tool files: committed, current, and of one mind with the reader of the files."""
 
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from tests.adapters.json_schema import complaints
 from tests.adapters.test_toolfile_mistakes import MISTAKES, TOOL
 from tests.adapters.test_toolfile_prices import HEAD, RATES
 from tests.adapters.toolfile_machines import PORTRAIT
+from tests.command import run
 
 SHIPPED = default_tools_folder()
 REMAKE = "make it anew: makegood schema > config/tools/schema.json"
@@ -38,9 +37,8 @@ def test_the_committed_schema_is_the_generated_one() -> None:
 
 
 def test_the_command_prints_it(tmp_path: Path) -> None:
-    program = Path(sys.executable).with_name("makegood")
-    ran = subprocess.run([program, "schema"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert json.loads(ran.stdout) == tool_schema()
+    ran = run("schema", folder=tmp_path)
+    assert (ran.returncode, json.loads(ran.stdout)) == (0, tool_schema())
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.name)

@@ -13,3 +13,9 @@ from tests.api.scene import Scene, opened
 async def scene(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> AsyncIterator[Scene]:
     async with opened(database, tmp_path, asgi=request.param == "asgi") as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def template(stocked_template: str) -> str:
+    """Databases of these tests know the job types that come with makegood."""
+    return stocked_template

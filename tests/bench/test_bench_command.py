@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from tests import command
 from tests.conftest import Administrator
 
-PROGRAM = Path(sys.executable).with_name("makegood")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "benchmark.md"
 TINY = ("--seconds=0.1", "--concurrency=3", "--owners=2", "--jobs=12", "--baseline-clients=2", "--readers=6")
 #: A queue of a dozen is none.
@@ -34,14 +33,7 @@ OWED = {
 
 
 def run(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [PROGRAM, "bench", *words],
-        env={**os.environ, "COLUMNS": "80"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return command.run("bench", *words, environment={**os.environ, "COLUMNS": "80"})
 
 
 def sentence_of(told: "subprocess.CompletedProcess[str]", status: int = 2) -> str:

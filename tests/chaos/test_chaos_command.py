@@ -3,27 +3,22 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import command
 from tests.conftest import Tally
 
-PROGRAM = Path(sys.executable).with_name("makegood")
 JOBS = 60
+LONGEST_SECONDS = 1_800.0
 
 
-def run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "chaos", *words],
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "100", **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(
+    *words: str, cwd: Path, seconds: float = command.SECONDS, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    surroundings = {**os.environ, "COLUMNS": "100", **environment}
+    return command.run("chaos", *words, folder=cwd, environment=surroundings, seconds=seconds)
 
 
 def test_everything_goes_wrong_at_once_and_the_books_agree(tmp_path: Path, postgres_dsn: str) -> None:
@@ -47,14 +42,17 @@ def test_everything_goes_wrong_at_once_and_the_books_agree(tmp_path: Path, postg
 
 
 @pytest.mark.soak(short=1, long=1)
-@pytest.mark.timeout(1_800)  # for what hangs; the long form takes ten minutes where others work too
+@pytest.mark.timeout(LONGEST_SECONDS)  # for what hangs; the long form takes ten minutes where others work too
 def test_engines_are_killed_and_the_server_is_stopped_and_no_job_is_lost(
     tmp_path: Path, part: int, soak: bool, tally: Tally
 ) -> None:
     """The server is its own, with what it says is committed on disk."""
     jobs, struck = (2_000, "--kill-every 2 --stops 3 --workers 4") if soak else (JOBS, "--kills 2 --stops 1")
     seed = str(5 + part)
-    told = run("--jobs", str(jobs), "--seed", seed, *struck.split(), "--json", cwd=tmp_path, DATABASE_URL="")
+    told = run(
+        "--jobs", str(jobs), "--seed", seed, *struck.split(), "--json",
+        cwd=tmp_path, seconds=LONGEST_SECONDS, DATABASE_URL="",
+    )  # fmt: skip
     assert told.returncode == 0, told.stdout + told.stderr
     figures = json.loads(told.stdout)
     assert figures["problems"] == []

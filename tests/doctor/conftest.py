@@ -9,7 +9,8 @@ from aiohttp import web
 
 from makegood_adapters.http import application, runner
 from makegood_adapters.runninghub.simulator import Simulator
-from tests.doctor.scene import FAST, NOWHERE, PROGRAM, SECRET, Doctor, Told
+from tests.command import run
+from tests.doctor.scene import FAST, NOWHERE, SECRET, Doctor, Told
 
 
 @pytest.fixture
@@ -46,18 +47,8 @@ def doctor(tmp_path: Path, simulator: Simulator) -> Doctor:
             f'database_url = "{dsn}"\n{root}\n[[accounts]]\nname = "main"\napi_key = "{key}"\n'
             f'base_url = "{url or simulator.url}"\n{account}\n{engine}'
         )
-        process = await asyncio.create_subprocess_exec(
-            PROGRAM,
-            "doctor",
-            "--config",
-            "makegood.toml",
-            *words,
-            cwd=tmp_path,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        told = Told(process.returncode or 0, out.decode(), err.decode())
+        ended = await asyncio.to_thread(run, "doctor", "--config", "makegood.toml", *words, folder=tmp_path)
+        told = Told(ended.returncode, ended.stdout, ended.stderr)
         assert SECRET not in told.out + told.err
         assert "Traceback" not in told.err
         return told

@@ -1,13 +1,10 @@
 """What the tests of the doctor share: how it ended, and the places it is told of."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from makegood_adapters.runninghub.simulator import Pace
 
-PROGRAM = Path(sys.executable).with_name("makegood")
 SECRET = "a-key-that-nobody-must-see"
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 FAST = Pace(queued_seconds=0, running_seconds=0, cancel_seconds=0, webhook_retry_seconds=0)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from makegood import BaseJob
@@ -59,3 +60,9 @@ async def nobody(database: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.execute("RESET SESSION AUTHORIZATION")
         await connection.execute(f"DROP ROLE {name}")
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+def template(stocked_template: str) -> str:
+    """Databases of these tests know the job types that come with makegood."""
+    return stocked_template

@@ -27,7 +27,7 @@ from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.simulator import Account, Faults, Habits, Match, Pace, Rule, Simulator, Task
-from makegood_adapters.toolfiles import default_tools_folder, load_tools
+from tests.shipped import shipped
 
 KEY = "a-key-of-the-simulator"
 ACCOUNT, POOL = "main", "runninghub"
@@ -307,7 +307,7 @@ async def staged(
         client = RunningHubClient(session, provider_url or simulator.url, key)
         engine = Engine(
             store,
-            Catalog([*load_tools(default_tools_folder()), *types]),
+            Catalog([*shipped(), *types]),
             blobs=blobs,
             providers={account: wrap(RunningHub(client, patience=patience))},
             settings=quick(**{"webhook_base_url": url, **settings}),

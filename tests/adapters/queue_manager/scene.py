@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +17,7 @@ from aiohttp import web
 from makegood.catalog import Catalog
 from makegood.engine import Engine
 from makegood.job import Job, JobMoney, ProviderAccount, Verdict
+from makegood.lifecycle import BaseJob
 from makegood.testing.drive import Drive, accounts
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, runner
@@ -24,13 +26,12 @@ from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.queue_manager import Options, mount
 from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
+from tests.shipped import shipped
 
 FUNCTIONS = "/functions/v1/runninghub-queue-manager"
 POOL = "runninghub"
 OWNER = "ada"
 CREDITS = 1_000
-#: Of the jobs in this scope an owner has one at a time; most tests want several.
-EXCLUSIVE = "tool"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 #: Small, so that tests meet them.
 RULES = FileRules(
@@ -178,6 +179,15 @@ async def served(
         await serving.cleanup()
 
 
+@cache
+def several() -> list[type[BaseJob]]:
+    """Return the tools of config/tools as if a user could have several jobs at once."""
+    tools = load_tools(default_tools_folder())
+    for tool in tools:
+        tool.exclusive_by = None
+    return tools
+
+
 @asynccontextmanager
 async def opened(
     dsn: str,
@@ -193,10 +203,7 @@ async def opened(
     The page sends *key* with every call; with *exclusive* an owner has one job at a time, as the tools say;
     *given* goes to the engine.
     """
-    tools = load_tools(default_tools_folder())
-    for tool in tools:
-        tool.exclusive_by = EXCLUSIVE if exclusive else None
-    catalog, blobs = Catalog(tools), FolderBlobs(folder)
+    catalog, blobs = Catalog(shipped() if exclusive else several()), FolderBlobs(folder)
     async with (
         PostgresStore.open(dsn) as store,
         Engine(store, catalog, blobs=blobs, run_loops=False, **given) as engine,
