@@ -1,5 +1,6 @@
 """The AI apps of the simulator: no AI, but real images in and real images out."""
 
+import hashlib
 import importlib.util
 import io
 from collections.abc import Callable, Mapping
@@ -21,6 +22,29 @@ UPSCALERS = (
     "2017030861371219969",
 )
 POSE_CHANGER = "2018451429635133442"
+#: All other apps of the shipped tool files.
+OTHERS = (
+    "2018755100210106369",
+    "2018810750139109378",
+    "2019877042115842050",
+    "2020943778751713282",
+    "2021009449481150465",
+    "2025656642724962305",
+    "2044904569490120705",
+    "2045273255975591938",
+    "2046326522990043138",
+    "2031815099811368962",
+    "2036803905421582337",
+    "2041980127348789250",
+    "2042246288288260097",
+    "2047032440589393921",
+    "2037260767040380929",
+    "2037277392862973953",
+    "2038686081360596993",
+    "2047044202881617921",
+    "2048069532694093826",
+    "2047822588453326850",
+)
 UPSCALE_WORKFLOW = "1904136902449209346"
 
 
@@ -88,8 +112,9 @@ APP_INPUTS: Mapping[str, tuple[tuple[str, str, str, str, str], ...]] = {
 
 
 def default_apps() -> dict[str, Worker]:
-    """Return the workers of the shipped job types by webapp id: upscalers and the pose changer."""
-    return {**dict.fromkeys(UPSCALERS, upscale), POSE_CHANGER: change_pose}
+    """Return the workers of the shipped job types by webapp id: upscalers, the pose changer, and for all
+    others one that paints."""
+    return {**dict.fromkeys(OTHERS, paint), **dict.fromkeys(UPSCALERS, upscale), POSE_CHANGER: change_pose}
 
 
 def pillow_is_missing() -> bool:
@@ -113,6 +138,16 @@ def change_pose(order: WorkOrder) -> bytes:
     inset.thumbnail((max(1, picture.width // 3), max(1, picture.height // 3)))
     picture.paste(inset, (picture.width - inset.width, picture.height - inset.height))
     return _png(picture)
+
+
+def paint(order: WorkOrder) -> bytes:
+    """Return a small picture whose colour tells the order: the same one for the same values and files."""
+    from PIL import Image
+
+    digest = hashlib.sha256(repr((order.app, sorted(order.values.items()))).encode())
+    for data in order.files.values():
+        digest.update(data)
+    return _png(Image.new("RGB", (64, 64), tuple(digest.digest()[:3])))
 
 
 def _images(order: WorkOrder, count: int) -> list["Image"]:

@@ -23,6 +23,8 @@ from makegood_adapters.runninghub.simulator.request import Api, Kind, Node, Task
 from makegood_adapters.runninghub.simulator.tasks import Result, State, Task
 from makegood_adapters.runninghub.simulator.webhooks import Webhooks
 
+#: What fills a slot for a file that is not used.
+_EXAMPLES = frozenset({"example.png", "None"})
 _FILE_FIELDS = frozenset({"image", "audio", "video"})
 
 
@@ -297,8 +299,8 @@ class Platform:
                 raise Refused("803", f"NODE_INFO_MISMATCH({where})")
 
     def _is_example(self, kind: Kind, app: str, node: Node) -> bool:
-        """Tell whether a node keeps the file that its workflow was saved with."""
+        """Tell whether a node keeps the file that its workflow was saved with, or one that every app has."""
         if kind != "workflow":
-            return False
+            return kind == "app" and node.value in _EXAMPLES
         inputs = self.setting.workflows[app].graph.get(node.node, {}).get("inputs", {})
         return bool(inputs.get(node.field) == node.value)

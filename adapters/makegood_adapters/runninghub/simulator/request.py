@@ -9,11 +9,12 @@ Kind = Literal["app", "workflow", "model"]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One entry of nodeInfoList; the value is always text here."""
+    """One entry of nodeInfoList; the value is always text here. `data` is its fieldData, mostly left out."""
 
     node: str
     field: str
     value: str
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

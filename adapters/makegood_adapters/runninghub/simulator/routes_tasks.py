@@ -162,7 +162,8 @@ def _nodes(value: Any, *, needed: bool) -> list[Node]:
     for item in value:
         if not isinstance(item, dict) or not {"nodeId", "fieldName", "fieldValue"} <= item.keys():
             raise Refused("803")
-        nodes.append(Node(str(item["nodeId"]), str(item["fieldName"]), str(item["fieldValue"])))
+        node, field, value = (str(item[key]) for key in ("nodeId", "fieldName", "fieldValue"))
+        nodes.append(Node(node, field, value, str(item.get("fieldData") or "")))
     return nodes
 
 
