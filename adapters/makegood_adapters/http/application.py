@@ -216,10 +216,13 @@ def route_of(request: web.BaseRequest) -> str:
 class AccessLog(AbstractAccessLogger):
     """One line for each request with the route's pattern in place of the address."""
 
+    @property
+    def enabled(self) -> bool:
+        """Whether lines are written at all; asked once for each connection."""
+        return self.logger.isEnabledFor(logging.INFO)
+
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line; *time* is in seconds."""
-        if not self.logger.isEnabledFor(logging.INFO):
-            return
         self.logger.info(
             "%s %s %s %d %.1f ms",
             request.remote,

@@ -15,6 +15,7 @@ from aiohttp import web
 from makegood import Catalog, Engine, ProviderAccount
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.cli.bench.jobs import BENCHMARK, text_of
+from makegood_adapters.cli.garbage import collect_seldom
 from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
@@ -89,4 +90,5 @@ async def main(name: str) -> None:
 
 
 if __name__ == "__main__":
+    collect_seldom()  # of every way
     asyncio.run(main(sys.argv[1]))
