@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from makegood.errors import AccountElsewhere, InvalidRequest
 from makegood.mover import POLL
 from makegood.outcome import Signature
-from makegood.ports import Receipt, Store, Wakeups
+from makegood.ports import Provider, Receipt, Store, Wakeups
 from makegood.runtime import Context
 
 log = logging.getLogger("makegood.engine")
@@ -19,8 +19,7 @@ BODY_MAX = 10_000
 _SHORT_BYTES_MAX, _READERS_MAX = 8_192, 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     """Which task a message names, as each of these accounts reads it."""
 
     accounts: tuple[str, ...]
@@ -58,7 +57,8 @@ class Hearing:
         if not reading or account not in reading.accounts:
             if account not in self._context.accounts:
                 raise AccountElsewhere(account)
-            await self._store.hints.receive(token_hash, text, self._task_of(account, headers, raw))
+            task_id = _task_of(self._context.provider(account), headers, raw)
+            await self._store.hints.receive(token_hash, text, task_id)
         self._wakeups.wake(POLL)
         return True
 
@@ -70,21 +70,15 @@ class Hearing:
         """
         if len(raw) > _SHORT_BYTES_MAX:
             return None
-        unsigned = [
-            account.name
+        readers = {
+            account.name: provider
             for account, provider in self._context.providers.items()
             if provider.features.signature is Signature.NONE
-        ]
-        if not 0 < len(unsigned) <= _READERS_MAX:
+        }
+        if not 0 < len(readers) <= _READERS_MAX:
             return None
-        tasks = {self._task_of(account, headers, raw) for account in unsigned}
-        return _Reading(tuple(unsigned), tasks.pop()) if len(tasks) == 1 else None
-
-    def _task_of(self, account: str, headers: Mapping[str, str], raw: bytes) -> str | None:
-        try:
-            return self._context.provider(account).parse_webhook(headers, raw).task_id
-        except ValueError:
-            return None
+        tasks = {_task_of(provider, headers, raw) for provider in readers.values()}
+        return _Reading(tuple(readers), tasks.pop()) if len(tasks) == 1 else None
 
     async def receive_hint(self, task_id: str, body: str, *, source: str) -> Receipt:
         """Keep a message that names a provider's task and not our token, and ask the provider soon.
@@ -102,6 +96,14 @@ class Hearing:
         elif receipt is Receipt.FULL:
             log.info("a message of %s about the unknown task %s is not kept: too many wait", source, task_id)
         return receipt
+
+
+def _task_of(provider: Provider, headers: Mapping[str, str], raw: bytes) -> str | None:
+    """Return the task that *provider* reads in a message, None: it is about none. Raises WebhookRefused."""
+    try:
+        return provider.parse_webhook(headers, raw).task_id
+    except ValueError:
+        return None
 
 
 def _check(**texts: tuple[object, int]) -> None:

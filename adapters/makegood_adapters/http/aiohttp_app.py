@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
-from aiohttp import ClientError, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 
-from makegood_adapters.http.application import Refused, contain_errors, log, route_of
+from makegood_adapters.http.application import Refused, chunks_of, contain_errors, log, route_of
 from makegood_adapters.http.callers import Gate, joined
 from makegood_adapters.http.calling import call, refusal
 from makegood_adapters.http.cors import Cors
@@ -111,17 +110,9 @@ def request_of(request: web.Request) -> Request:
         path=dict(request.match_info),
         query=query,
         headers=joined(request.headers.items()),
-        chunks=_chunks(request),
+        chunks=chunks_of(request),
         address=request.remote or "",
     )
-
-
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in request.content.iter_any():
-            yield chunk
-    except (web.RequestPayloadError, HttpProcessingError, ClientError, ConnectionError):
-        raise ApiProblem("body_unreadable") from None
 
 
 async def _stream(

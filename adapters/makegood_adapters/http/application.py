@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from typing import Any, NoReturn
 
 from aiohttp import ClientError, web
@@ -26,6 +26,8 @@ _LINE_BYTES_MAX, _HEADERS_MAX = 8_190, 100
 #: Longer than proxies keep a connection without a request, so that it is they who close it.
 IDLE_SECONDS = 75.0
 RETRY_AFTER_SECONDS = 5
+#: How aiohttp tells that a body cannot be read to its end.
+_BROKEN = (web.RequestPayloadError, HttpProcessingError, ClientError, ConnectionError)
 
 
 class Refused(Exception):
@@ -43,6 +45,14 @@ class Refused(Exception):
         self.status, self.message, self.code, self.details = status, message, code, details
         self.headers = headers or {}
         super().__init__(message)
+
+
+class BodyRefused(Refused):
+    """A body that is not taken; `problem` is its code in the API's table of problems."""
+
+    def __init__(self, status: int, problem: str, message: str) -> None:
+        self.problem = problem
+        super().__init__(status, message)
 
 
 Shape = Callable[[Refused], web.Response]
@@ -90,32 +100,60 @@ def contain_errors(shape: Shape = error_object) -> Middleware:
     return contain
 
 
+async def read_chunks(
+    chunks: AsyncIterator[bytes], *, bytes_max: int = BODY_BYTES_MAX, seconds: float = BODY_SECONDS
+) -> bytes:
+    """Return the whole body; BodyRefused when it is larger, or slower."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
+    except TimeoutError:
+        message = f"The body did not arrive within {seconds:g} seconds."
+        raise BodyRefused(408, "body_too_slow", message) from None
+    return bytes(body)
+
+
+async def chunks_of(request: web.Request) -> AsyncIterator[bytes]:
+    """Yield the body as it comes; BodyRefused when it is broken."""
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except _BROKEN:
+        raise unreadable() from None
+
+
 async def read_body(
     request: web.Request, *, bytes_max: int = BODY_BYTES_MAX, seconds: float = BODY_SECONDS
 ) -> bytes:
-    """Return the whole body; Refused when it is larger, slower or broken.
+    """Return the whole body; BodyRefused when it is larger, slower or broken.
 
     The bound counts what comes out of a compressed body, so that a small one cannot grow large.
     """
+    content = request.content
     if (request.content_length or 0) > bytes_max:
-        raise Refused(413, f"The body is larger than {bytes_max:,} bytes.")
-    body = bytearray()
-    try:
-        if request.content.is_eof():  # it came with its head, as short ones do: nothing to wait for
-            body += request.content.read_nowait()
-        else:
-            async with asyncio.timeout(seconds):
-                async for chunk in request.content.iter_any():
-                    body += chunk
-                    if len(body) > bytes_max:
-                        break
-    except TimeoutError:
-        raise Refused(408, f"The body did not arrive within {seconds:g} seconds.") from None
-    except (web.RequestPayloadError, HttpProcessingError, ClientError, ConnectionError):
-        raise Refused(400, "The body could not be read.") from None
+        raise _too_large(bytes_max)
+    if not content.is_eof():
+        return await read_chunks(chunks_of(request), bytes_max=bytes_max, seconds=seconds)
+    try:  # it came with its head, as short ones do: there is nothing to wait for
+        body = content.read_nowait()
+    except _BROKEN:
+        raise unreadable() from None
     if len(body) > bytes_max:
-        raise Refused(413, f"The body is larger than {bytes_max:,} bytes.")
-    return bytes(body)
+        raise _too_large(bytes_max)
+    return body
+
+
+def _too_large(bytes_max: int) -> BodyRefused:
+    return BodyRefused(413, "body_too_large", f"The body is larger than {bytes_max:,} bytes.")
+
+
+def unreadable() -> BodyRefused:
+    """Return the refusal of a body that breaks off or cannot be unpacked."""
+    return BodyRefused(400, "body_unreadable", "The body could not be read.")
 
 
 async def read_json(request: web.Request) -> Any:
@@ -177,6 +215,11 @@ def route_of(request: web.BaseRequest) -> str:
 
 class AccessLog(AbstractAccessLogger):
     """One line for each request with the route's pattern in place of the address."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether lines are written at all; asked once for each connection."""
+        return self.logger.isEnabledFor(logging.INFO)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line; *time* is in seconds."""

@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from yarl import URL
 
 from makegood_adapters.http.aiohttp_app import WRITE_SECONDS
+from makegood_adapters.http.application import unreadable
 from makegood_adapters.http.callers import Gate, joined
 from makegood_adapters.http.calling import call, refusal
 from makegood_adapters.http.operation import Op, Reply, Request
@@ -136,7 +137,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiProblem("body_unreadable")
+            raise unreadable()
         yield message.get("body", b"")
         if not message.get("more_body"):
             return

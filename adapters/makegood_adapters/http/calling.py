@@ -1,7 +1,6 @@
 """Carry out one operation: who calls, may it, what does it send; run it, and tell how it went."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, get_origin
@@ -9,12 +8,10 @@ from typing import Any, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from makegood.buckets import check_texts
+from makegood_adapters.http.application import read_chunks
 from makegood_adapters.http.callers import OWNER_HEADER, Caller, CallerKind, Gate, Scope
 from makegood_adapters.http.operation import Access, Call, Op, Reply, Request
 from makegood_adapters.http.problems import MEDIA_TYPE, ApiProblem, invalid, problem_of
-
-BODY_BYTES_MAX = 256 * 1024
-BODY_SECONDS = 10.0
 
 
 async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
@@ -42,22 +39,6 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
 def refusal(problem: ApiProblem) -> Reply:
     """Return the answer that tells *problem*."""
     return Reply(problem.status, MEDIA_TYPE, problem.document(), problem.headers)
-
-
-async def read_body(
-    chunks: AsyncIterator[bytes], *, bytes_max: int = BODY_BYTES_MAX, seconds: float = BODY_SECONDS
-) -> bytes:
-    """Return the whole body. Raises ApiProblem when it is larger, slower or broken."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > bytes_max:
-                    raise ApiProblem("body_too_large", f"At most {bytes_max:,} bytes are taken.")
-    except TimeoutError:
-        raise ApiProblem("body_too_slow", f"It has {seconds:g} seconds to arrive.") from None
-    return bytes(body)
 
 
 def _admitted(op: Op, caller: Caller, request: Request) -> str | None:
@@ -126,7 +107,7 @@ async def _body(op: Op, model: type[BaseModel], request: Request) -> BaseModel:
     """Return the body. What it is written as counts: "5" is no number."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ApiProblem("unsupported_media", "Send the body as it is, without a Content-Encoding.")
-    raw = await read_body(request.chunks)
+    raw = await read_chunks(request.chunks)
     try:
         return model.model_validate_json(raw if raw or op.body_required else b"{}", strict=True)
     except ValidationError as error:

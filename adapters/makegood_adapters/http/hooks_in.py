@@ -3,9 +3,12 @@
 import hashlib
 import logging
 import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from http import HTTPStatus
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from makegood.engine import Engine
 from makegood.errors import AccountElsewhere, WebhookRefused
@@ -13,7 +16,7 @@ from makegood_adapters.http.application import BODY_SECONDS, RETRY_AFTER_SECONDS
 
 log = logging.getLogger("makegood.http")
 
-_RECEIVED = b'{"received": true}'
+_RECEIVED, _JSON = b'{"received": true}', CIMultiDict({"Content-Type": "application/json"})
 # As long as 128 bits at least; the engine's own tokens have 43 characters.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
@@ -32,9 +35,9 @@ def hook_routes(engine: Engine, *, body_seconds: float = BODY_SECONDS) -> list[w
         if not _TOKEN.fullmatch(token):
             raise _unknown()
         raw = await read_body(request, seconds=body_seconds)
-        headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            known = await engine.receive_webhook(hashlib.sha256(token.encode()).digest(), headers, raw)
+            token_hash = hashlib.sha256(token.encode()).digest()
+            known = await engine.receive_webhook(token_hash, _Headers(request.headers), raw)
         except WebhookRefused as error:
             log.warning("a webhook is refused: %s", error)
             raise Refused(HTTPStatus.UNAUTHORIZED, "The signature of this message is not right.") from None
@@ -45,9 +48,29 @@ def hook_routes(engine: Engine, *, body_seconds: float = BODY_SECONDS) -> list[w
             return reply
         if not known:
             raise _unknown()
-        return web.Response(body=_RECEIVED, content_type="application/json")
+        return web.Response(body=_RECEIVED, headers=_JSON)
 
     return [web.post("/hooks/{token}", receive)]
+
+
+class _Headers(Mapping[str, str]):
+    """Headers by their names in lower case, of which none is read where a provider signs nothing."""
+
+    def __init__(self, sent: Mapping[str, str]) -> None:
+        self._sent = sent
+
+    @cached_property
+    def _lower(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self._sent.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._lower[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lower)
+
+    def __len__(self) -> int:
+        return len(self._lower)
 
 
 def _unknown() -> Refused:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -25,25 +26,28 @@ class RequestMeasures:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ("method", "route")
-        self._answered = Counter(
+        answered = Counter(
             "makegood_http_requests",
             "Requests that were answered.",
             (*labels, "status"),
             registry=self.registry,
         )
-        self._seconds = Histogram(
+        seconds = Histogram(
             "makegood_http_request_seconds",
             "Until a request was answered; a stream, until it ended.",
             labels,
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._open = Gauge(
+        in_progress = Gauge(
             "makegood_http_requests_in_progress",
             "Requests that are being answered now; of a route with events, its readers.",
             labels,
             registry=self.registry,
         )
+        # A series is looked up under a lock; there are few, and three for every request.
+        self._answered, self._seconds = cache(answered.labels), cache(seconds.labels)
+        self._open = cache(in_progress.labels)
 
     def middleware(self) -> Middleware:
         """Return a middleware that measures what stands inside of it."""
@@ -52,15 +56,15 @@ class RequestMeasures:
         async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
             method = request.method if request.method in _METHODS else "other"
             labels, began, status = (method, route_of(request)), time.perf_counter(), "cut off"
-            self._open.labels(*labels).inc()
+            self._open(*labels).inc()
             try:
                 reply = await handler(request)
                 status = str(reply.status)
                 return reply
             finally:
-                self._open.labels(*labels).dec()
-                self._seconds.labels(*labels).observe(time.perf_counter() - began)
-                self._answered.labels(*labels, status).inc()
+                self._open(*labels).dec()
+                self._seconds(*labels).observe(time.perf_counter() - began)
+                self._answered(*labels, status).inc()
 
         return measure
 

@@ -34,6 +34,7 @@ from makegood.errors import (
     UploadsExhausted,
     WebhooksOff,
 )
+from makegood_adapters.http.application import BodyRefused
 
 log = logging.getLogger("makegood.http")
 
@@ -137,6 +138,8 @@ def problem_of(error: Exception) -> ApiProblem:
     match error:
         case ApiProblem():
             return error
+        case BodyRefused(problem=code):
+            return ApiProblem(code, str(error))
         case InvalidInput(problems=problems):
             errors = [FieldError(field=field, message=text) for field, text in problems]
             return ApiProblem("invalid_input", str(error), errors=errors)

@@ -89,7 +89,8 @@ class GroupCommit:
         self, database: Database, *, batch_max: int = 500, waiting_max: int = 10_000, shards: int = 2
     ) -> None:
         self._database, self._batch_max = database, batch_max
-        self._room = asyncio.Semaphore(waiting_max)
+        self._waiting_max, self._taken = waiting_max, 0
+        self._turns: deque[asyncio.Future[None]] = deque()
         self._shards = [_Shard() for _ in range(shards)]
         self._closed = False
         self.batches: dict[str, Batches] = {}
@@ -113,7 +114,11 @@ class GroupCommit:
             row = kind.row(item)
         except asyncpg.DataError:  # said again, in full, by the one who tries alone
             return await alone(False)
-        async with self._room:
+        if self._taken < self._waiting_max:
+            self._taken += 1
+        else:
+            await self._turn()
+        try:
             waiting = self._join(kind, place, _Waiting(item, row, asyncio.get_running_loop().create_future()))
             try:
                 answer: Answer | None = await waiting.answer
@@ -121,10 +126,32 @@ class GroupCommit:
                 if waiting.flight:
                     await asyncio.shield(waiting.flight)
                 raise
+        finally:
+            self._leave()
         if answer is not None:
             return answer
         self.batches[kind.name].alone += 1
         return await alone(waiting.unknown)
+
+    async def _turn(self) -> None:
+        """Wait until somebody who leaves hands over the room. A semaphore would do, and take a fifth of the
+        time of all gathering from those who need not wait."""
+        turn = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was this one's turn in the same moment
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        while self._turns:
+            turn = self._turns.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._taken -= 1
 
     def _join(self, kind: Kind[Any, Any], place: Hashable, waiting: _Waiting) -> _Waiting:
         shard = self._shards[hash(place) % len(self._shards)]

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -35,8 +35,7 @@ def _unread(places: Sequence[_Place], rows: Sequence[asyncpg.Record]) -> Iterabl
     return found.values()
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
+class _Message(NamedTuple):
     """A provider's message, as it is kept."""
 
     token_hash: bytes
@@ -50,6 +49,8 @@ def _message_row(message: _Message) -> Sequence[object]:
 
 
 _Accounts = tuple[str, ...]
+#: Messages are no owner's; in one place they make one large batch, which costs less than two.
+_INBOX = 0
 
 
 def _message_parameters(
@@ -141,18 +142,17 @@ class PostgresHints:
     ) -> str | None:
         """See `Hints.take_in`."""
         message, of = _Message(token_hash, body, task_id), tuple(accounts)
-        kind = self._taking_in(of)
+        alone = partial(self._take_in_alone, message, of)
+        found = await self._commits.run(self._taking_in(of), _INBOX, message, alone)
+        return found[0] if found else None
 
+    async def _take_in_alone(self, message: _Message, accounts: _Accounts, _: bool) -> list[str]:
         async def work(connection: asyncpg.Connection) -> list[str]:
-            given = _message_parameters([_message_row(message)], of, wait=True)
+            given = _message_parameters([_message_row(message)], accounts, wait=True)
             rows = await connection.fetch(statement("hints/receive"), *given)
             return [row["at_account"] for row in rows]
 
-        async def alone(_: bool) -> list[str]:
-            return await self._database.transact(work)
-
-        found = await self._commits.run(kind, token_hash, message, alone)
-        return found[0] if found else None
+        return await self._database.transact(work)
 
     async def hear(self, task_id: str, source: str, body: str) -> Receipt:
         """See `Hints.hear`."""

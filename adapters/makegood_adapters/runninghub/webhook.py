@@ -35,7 +35,8 @@ def parse_hint(body: str) -> Hint:
         raise ValueError("The webhook's body is nested too deeply.") from None
     if not isinstance(message, dict):
         raise ValueError("The webhook's body is no JSON object.")
-    for part in (message, _inner(message.get("eventData")), _inner(message.get("data"))):
+    for place in (None, "eventData", "data"):
+        part = message if place is None else _inner(message.get(place))
         task_id = task_id_of(part.get("taskId"))
         if task_id is not None:
             event = message.get("event")

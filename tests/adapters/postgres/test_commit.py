@@ -1,7 +1,7 @@
 """Group commit: callers are answered together and fail alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -22,7 +22,7 @@ from makegood.testing.drive import (
     new_job,
     token_hash,
 )
-from makegood_adapters.postgres.commit import GroupCommit
+from makegood_adapters.postgres.commit import GroupCommit, Kind
 from makegood_adapters.postgres.jobs import PostgresJobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.transaction import Database
@@ -176,6 +176,42 @@ async def test_callers_beyond_the_bound_wait_for_room(
     await call
     assert await states(drive, jobs) == {"queued"}
     assert commits.batches["move"].largest <= 6
+
+
+async def test_nobody_who_is_cancelled_keeps_room_not_even_what_it_was_just_handed(near: Database) -> None:
+    commits, soon = GroupCommit(near, waiting_max=1), asyncio.get_running_loop().call_soon
+
+    def answers(given: Sequence[bytes], _: Sequence[asyncpg.Record]) -> Sequence[bytes]:
+        if given == [b"0"]:  # after the step in which its caller leaves, before the next one's
+            soon(lambda: soon(calls[2].cancel))
+        return given
+
+    async def alone(_: bool) -> bytes:
+        raise AssertionError
+
+    kind: Kind[bytes, bytes] = Kind("probe", "hints/addressee", lambda one: one, lambda one: (one,), answers)
+    calls = [asyncio.create_task(commits.run(kind, 0, b"%d" % n, alone)) for n in range(5)]
+    await asyncio.sleep(0)  # the first is taken, the others wait
+    calls[1].cancel()
+    told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [each for each in told if isinstance(each, bytes)] == [b"0", b"3", b"4"]
+    assert [call.cancelled() for call in calls] == [False, True, True, False, False]
+    assert commits.batches["probe"].items == 3
+
+
+async def test_messages_of_many_attempts_are_kept_in_one_batch(drive: Drive, store: PostgresStore) -> None:
+    await drive.grant(10 * PRICE)
+    pool = await drive.pool(capacity=10)
+    for _ in range(10):
+        await drive.to("queued", pool=pool)
+    await store.attempts.dispatch(pool, [f"{pool}-a"], 10)
+    claimed = await store.attempts.claim([f"{pool}-a"], 10, LEASE_SECONDS)
+    for attempt in claimed:
+        assert await store.attempts.intend(attempt, token_hash(attempt), LEASE_SECONDS)
+    kept = (store.hints.take_in(token_hash(attempt), "{}", None, [f"{pool}-a"]) for attempt in claimed)
+    assert await asyncio.gather(*kept) == [f"{pool}-a"] * 10
+    told = store.commits.batches[f"take in at {pool}-a"]
+    assert (told.items, told.batches, told.largest, told.alone) == (10, 1, 10, 0)
 
 
 async def test_intents_and_facts_are_committed_together_too(drive: Drive, store: PostgresStore) -> None:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from makegood.errors import InvalidRequest
 from makegood.ports import WorkerName
+from makegood_adapters.cli.garbage import collect_seldom
 from makegood_adapters.cli.serve.parent import LineToParent, Parent
 from makegood_adapters.cli.serve.signals import obey_signals
 from makegood_adapters.config import WORKERS_MAX, ServiceConfig, load_config, secrets_of
@@ -67,6 +68,7 @@ async def _one(config: ServiceConfig, number: int, listener: socket.socket | Non
     line = LineToParent(stopping)
     if listener is not None:
         await line.open()
+    collect_seldom()
     name = WorkerName(host=socket.gethostname(), pid=os.getpid(), number=number, version=release())
     await run_service(config, stopping, worker=name, listener=listener, listening=line.listening)
 

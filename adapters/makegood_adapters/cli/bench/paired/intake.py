@@ -13,29 +13,30 @@ import asyncpg
 from aiohttp import web
 
 from makegood import Catalog, Engine, ProviderAccount
-from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.cli.bench.jobs import BENCHMARK, text_of
+from makegood_adapters.cli.garbage import collect_seldom
 from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
 
 #: Of every way: as many as the product has by default.
 _CONNECTIONS = 10
+#: Where the provider is said to be, who reads messages and is never asked.
+_NOBODY = "http://127.0.0.1:1"
 ACCOUNT = ProviderAccount(name="benchmark", pool=BENCHMARK.pool, capacity=1_000_000)
 
 
 @asynccontextmanager
 async def product(dsn: str) -> AsyncIterator[web.Application]:
-    """Yield the intake of the product."""
+    """Yield the intake of the product, whose messages are RunningHub's."""
     catalog, blobs = Catalog([BENCHMARK]), MemoryBlobs()
-    providers = {ACCOUNT: ScriptedProvider()}
-    async with (
-        PostgresStore.open(dsn, connections_max=_CONNECTIONS) as store,
-        Engine(store, catalog, blobs=blobs, providers=providers, run_loops=False) as engine,
-    ):
-        app = application()
-        app.add_routes(hook_routes(engine))
-        yield app
+    async with PostgresStore.open(dsn, connections_max=_CONNECTIONS) as store, open_session() as session:
+        providers = {ACCOUNT: RunningHub(RunningHubClient(session, _NOBODY, "a-key"))}
+        async with Engine(store, catalog, blobs=blobs, providers=providers, run_loops=False) as engine:
+            app = application()
+            app.add_routes(hook_routes(engine))
+            yield app
 
 
 @asynccontextmanager
@@ -89,4 +90,5 @@ async def main(name: str) -> None:
 
 
 if __name__ == "__main__":
+    collect_seldom()  # of every way
     asyncio.run(main(sys.argv[1]))
