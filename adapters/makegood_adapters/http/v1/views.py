@@ -212,10 +212,29 @@ class QuoteView(View):
     covered: bool | None = None
 
 
+class WireView(View):
+    """What pages call a job type and its inputs: its `table`, the `columns` of its rows and the fields of its
+    `run` call, each with the input that it fills."""
+
+    table: str
+    columns: dict[str, str]
+    run: dict[str, str]
+
+    @classmethod
+    def of(cls, job_type: type[JobType]) -> "WireView | None":
+        """Return the view, None of a type that pages know no other names for."""
+        # Job types of any making may be offered; those read from tool files have these names.
+        table = getattr(job_type, "table", "")
+        if not table:
+            return None
+        columns, run = getattr(job_type, "columns", {}), getattr(job_type, "run_fields", {})
+        return cls(table=table, columns=dict(columns), run=dict(run))
+
+
 class JobTypeView(View):
     """A job type on offer; `open`: it takes new jobs now. `input` is the JSON Schema of what it takes; a
     field that is a file has the key of one in it. `price` is in whole credits, null where it depends on the
-    input: ask for a quote."""
+    input: ask for a quote. `wire` is null where pages have no other names for it."""
 
     name: str
     label: str
@@ -224,6 +243,7 @@ class JobTypeView(View):
     input: dict[str, Any]
     states: list[StateName]
     open: bool
+    wire: WireView | None
 
     @classmethod
     def of(cls, job_type: type[JobType], *, open: bool) -> "JobTypeView":
@@ -237,6 +257,7 @@ class JobTypeView(View):
             input=_schema(job_type.Input),
             states=[state.name for state in job_type.spec.states],
             open=open,
+            wire=WireView.of(job_type),
         )
 
 
