@@ -166,7 +166,7 @@ async function refused(): Promise<void> {
   const { key } = await poor.uploadToStorage(picture);
   const { jobId } = await poor.createJob("upscaler", "bob", session, {});
   for (let again = 0; again < 3; again++) {
-    const result = await poor.startJob("upscaler", jobId ?? "", { ...body, image: key, imageUrl: undefined });
+    const result = await poor.startJob("upscaler", jobId ?? "", { ...body, imageUrl: key });
     assert.deepEqual([result.success, result.code, result.currentBalance], [false, "INSUFFICIENT_CREDITS", 7]);
     assert.match(result.error ?? "", /has 7/);
   }
@@ -189,11 +189,32 @@ async function refused(): Promise<void> {
   assert.deepEqual([wrong.success, wrong.code, wrong.status], [false, "INVALID_INPUT", "failed"]);
   assert.match(wrong.error ?? "", /resolution/);
   const foreign = await created();
-  const elsewhere = { ...body, image: `${baseUrl}.example.org/files/a.png`, imageUrl: undefined };
+  const elsewhere = { ...body, imageUrl: `${baseUrl}.example.org/files/a.png` };
   assert.equal((await startJob("upscaler", foreign, elsewhere)).success, false);
   assert.equal((await createJob("none", "ada", session, {})).code, "NOT_FOUND");
   const nobody = jobManager({ baseUrl, token: () => null, ...quick });
   assert.equal((await nobody.createJob("upscaler", "ada", session, {})).code, "AUTH_REQUIRED");
+  assert.equal(await balance(), before);
+}
+
+/** A tool is meant by any of its names, and a file given in any way in which pages have one. */
+async function named(): Promise<void> {
+  const before = await balance();
+  const base64 = process.env.PICTURE ?? "";
+  for (const [tool, columns, inputs, label] of [
+    ["image_generator", { engine: "flux2_klein", prompt: "a lighthouse", model: "x" }, { aspectRatio: "1:1" }, "Flux 2 Klein"],
+    ["image_generator_jobs", { prompt: "a lighthouse" }, { referenceImageUrls: [address, picture] }, "Image generator"],
+    ["bg_remover_jobs", { input_file_name: "me.png" }, { imageBase64: base64, fileName: "me.png" }, "Background remover"],
+    ["video_generator", { model: "wan2.2", prompt: "waves" }, { start_frame: { base64, mimeType: "image/png" }, end_frame: { base64, mimeType: "image/png" } }, "Video generator"],
+  ] as [string, Payload, Payload, string][]) {
+    const { jobId, error } = await createJob(tool, "ada", session, columns);
+    assert.ok(jobId, error);
+    const result = await startJob(tool, jobId, inputs);
+    assert.equal(result.queued, true, result.error);
+    const active = await checkActiveJob("ada");
+    assert.equal(active.activeTool, label);
+    assert.equal((await cancelJob(label, jobId)).status, "cancelled");
+  }
   assert.equal(await balance(), before);
 }
 
@@ -286,7 +307,7 @@ async function unstreamed(): Promise<void> {
   line.hasNoStreams = false;
 }
 
-const lives = { completed, failed, queued, refused, reported, left, broken, unstreamed };
+const lives = { completed, failed, queued, refused, named, reported, left, broken, unstreamed };
 for (const [name, life] of Object.entries(lives)) if (!process.argv[2] || process.argv[2] === name) await life();
 line.close();
 process.exit(0);

@@ -64,7 +64,7 @@ export function jobManager(options: JobManagerOptions) {
     );
     const job = data?.jobs[0];
     if (!job) return { hasActiveJob: false, activeTool: null, ...refusal };
-    const { data: type } = await naming.find(job.type);
+    const { data: type } = await naming.type(job.type);
     return { hasActiveJob: true, activeTool: type?.label ?? job.type, activeJobId: job.id, activeStatus: job.status };
   }
 
@@ -75,7 +75,7 @@ export function jobManager(options: JobManagerOptions) {
     sessionId: string,
     payload: Payload,
   ): Promise<CreatedJob> {
-    const { data: type, refusal: unknown } = await naming.find(tool);
+    const { data: type, refusal: unknown } = await naming.meant(tool, payload);
     if (unknown) return { jobId: null, ...unknown };
     const { input: given, others } = sorted(type, payload, "columns");
     const { data: input, refusal: lost } = await files.keysIn(given);
@@ -111,7 +111,7 @@ export function jobManager(options: JobManagerOptions) {
     if (refusal) return { refusal };
     const isUnpaid = job.error?.category === "insufficient_credits"; // asked again, it tells the balance again
     if (job.state !== "pending" && !isUnpaid) return { data: job };
-    const { data: type, refusal: unknown } = await naming.find(job.type);
+    const { data: type, refusal: unknown } = await naming.type(job.type);
     if (unknown) return { refusal: unknown };
     const { data: given, refusal: lost } = await files.keysIn(sorted(type, payload, "run").input);
     if (lost) return { refusal: lost };

@@ -213,22 +213,30 @@ class QuoteView(View):
 
 
 class WireView(View):
-    """What pages call a job type and its inputs: its `table`, the `columns` of its rows and the fields of its
-    `run` call, each with the input that it fills."""
+    """What pages call a job type and its inputs. Of several types with one `table` a row is of the one whose
+    `when` holds of its columns, else of the one without. `columns` of rows, fields of the call `endpoint` in
+    `run`, and those that bring a file itself in base64 in `content`: each with the input that it fills."""
 
     table: str
+    endpoint: str
+    when: dict[str, list[str]]
     columns: dict[str, str]
     run: dict[str, str]
+    content: dict[str, str]
 
     @classmethod
     def of(cls, job_type: type[JobType]) -> "WireView | None":
         """Return the view, None of a type that pages know no other names for."""
-        # Job types of any making may be offered; those read from tool files have these names.
-        table = getattr(job_type, "table", "")
-        if not table:
-            return None
-        columns, run = getattr(job_type, "columns", {}), getattr(job_type, "run_fields", {})
-        return cls(table=table, columns=dict(columns), run=dict(run))
+        # Job types of any making may be offered; those read from tool files have such names.
+        wire = getattr(job_type, "wire", None)
+        return wire and cls(
+            table=wire.table,
+            endpoint=wire.endpoint,
+            when={column: list(values) for column, values in wire.when.items()},
+            columns=dict(wire.columns),
+            run=dict(wire.run),
+            content=dict(wire.content),
+        )
 
 
 class JobTypeView(View):

@@ -2199,14 +2199,25 @@ export type WalletView = {
 /**
  * WireView
  *
- * What pages call a job type and its inputs: its `table`, the `columns` of its rows and the fields of its
- * `run` call, each with the input that it fills.
+ * What pages call a job type and its inputs. Of several types with one `table` a row is of the one whose
+ * `when` holds of its columns, else of the one without. `columns` of rows, fields of the call `endpoint` in
+ * `run`, and those that bring a file itself in base64 in `content`: each with the input that it fills.
  */
 export type WireView = {
     /**
      * Table
      */
     table: string;
+    /**
+     * Endpoint
+     */
+    endpoint: string;
+    /**
+     * When
+     */
+    when: {
+        [key: string]: Array<string>;
+    };
     /**
      * Columns
      */
@@ -2217,6 +2228,12 @@ export type WireView = {
      * Run
      */
     run: {
+        [key: string]: string;
+    };
+    /**
+     * Content
+     */
+    content: {
         [key: string]: string;
     };
 };
