@@ -37,7 +37,9 @@ def programs(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "package.json").write_text('{"type": "module"}')
         for source in (HERE / "tsconfig.json", *HERE.glob("*.ts"), *EXAMPLES.glob("*.ts")):
             shutil.copy(source, root)
-        [page] = re.findall(r"^```ts\n// page.ts\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        [page] = re.findall(
+            r"^```ts\n// page.ts\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
+        )
         (root / "page.ts").write_text(page)
         run(root, "node", str(package / "node_modules" / "typescript" / "bin" / "tsc"), "-p", ".")
 

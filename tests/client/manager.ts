@@ -1,4 +1,4 @@
-// The lives of jobs as a page lives them by the job manager. What must happen at the service is asked for by lines of
+// The lives of jobs as a page lives them by the job manager; those that are named are lived. What must happen at the service is asked for by lines of
 // JSON, each answered with a line when it is done; whatever is not as it should be ends the program.
 import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
@@ -307,7 +307,9 @@ async function unstreamed(): Promise<void> {
   line.hasNoStreams = false;
 }
 
-const lives = { completed, failed, queued, refused, named, reported, left, broken, unstreamed };
-for (const [name, life] of Object.entries(lives)) if (!process.argv[2] || process.argv[2] === name) await life();
+const lives: Record<string, () => Promise<void>> = {
+  completed, failed, queued, refused, named, reported, left, broken, unstreamed,
+};
+for (const name of process.argv.slice(2)) await (lives[name] ?? assert.fail(name))();
 line.close();
 process.exit(0);

@@ -16,21 +16,17 @@ LIVELY = StreamLimits(place_seconds=0.1, heartbeat_seconds=0.2)
 TOO_FEW = 7
 
 
-async def test_f12_d9_d18_a_page_lives_every_life_of_a_job_by_the_old_functions(
+async def test_d9_d47_f2_f3_f12_pages_live_by_the_functions_they_have_always_had(
     programs: Path, database: str, tmp_path: Path
 ) -> None:
-    async with a_site(database, tmp_path, LIVELY) as (scene, environment):
-        await scene.engine.grant(OTHER, TOO_FEW, source_ref="order-2")
-        service, order = _Service(scene), await scene.order()
-        price = await scene.engine.quote(order["type"], order["input"])
-        node = await node_of(programs, {**environment, "PRICE": str(price)}, "out/manager.js")
-        assert node.stdout is not None
-        assert node.stdin is not None
-        async for line in node.stdout:
-            told = json.loads(line)
-            await service.do(told["what"], told["job_id"])
-            node.stdin.write(b"done\n")
-        assert await node.wait() == 0
+    lives = ("completed", "failed", "queued", "refused", "named", "reported")
+    await _lived(programs, database, tmp_path, lives)
+
+
+async def test_d18_p17_c13_a_page_that_loses_its_line_or_leaves_loses_nothing_else(
+    programs: Path, database: str, tmp_path: Path
+) -> None:
+    await _lived(programs, database, tmp_path, ("broken", "unstreamed", "left"))
 
 
 async def test_the_page_of_the_docs_shows_its_result(programs: Path, database: str, tmp_path: Path) -> None:
@@ -45,6 +41,22 @@ async def test_the_page_of_the_docs_shows_its_result(programs: Path, database: s
         assert await node.wait() == 0
     assert sorted(line.strip() for line in told[:3]) == ["pending", "queued 1", "started: true true"]
     assert told[-1].split() == ["completed", "with", "a", "result"]
+
+
+async def _lived(programs: Path, database: str, folder: Path, lives: tuple[str, ...]) -> None:
+    """Let a page live *lives*, and do at the service what it asks for."""
+    async with a_site(database, folder, LIVELY) as (scene, environment):
+        await scene.engine.grant(OTHER, TOO_FEW, source_ref="order-2")
+        service, order = _Service(scene), await scene.order()
+        price = await scene.engine.quote(order["type"], order["input"])
+        node = await node_of(programs, {**environment, "PRICE": str(price)}, "out/manager.js", *lives)
+        assert node.stdout is not None
+        assert node.stdin is not None
+        async for line in node.stdout:
+            told = json.loads(line)
+            await service.do(told["what"], told["job_id"])
+            node.stdin.write(b"done\n")
+        assert await node.wait() == 0
 
 
 class _Service:
