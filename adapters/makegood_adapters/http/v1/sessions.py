@@ -19,8 +19,8 @@ class EndedView(View):
 
 
 async def end_session(api: Api, call: Call, body: Left) -> EndedView:
-    """The jobs of this session that were never submitted to a provider are cancelled, with their credits back.
-    A page sends it while it closes, when it cannot show who it is: that it knows the session is enough."""
+    """Jobs of this session that were never submitted to a provider are cancelled, with their credits back. A
+    page sends it while it closes, when it cannot show who it is: that it knows the session is enough."""
     return EndedView(cancelled=len(await api.engine.end_session(body.session)))
 
 
