@@ -9,8 +9,8 @@ export class Line {
   isDown = false;
   /** Streams do not come through, as behind some proxies; everything else does. */
   hasNoStreams = false;
-  /** So many answers are lost on their way, after the service has done what was asked. */
-  lost = 0;
+  /** Answers to what begins like this are lost on their way, so often, after the service has done what was asked. */
+  lost = { to: "", times: 0 };
   private readonly sockets = new Set<Socket>();
   private readonly server = createServer((page) => this.carry(page));
 
@@ -45,15 +45,18 @@ export class Line {
       this.sockets.add(socket);
       socket.on("error", end).on("close", end);
     }
+    let isLost = false;
     page.on("data", (bytes) => {
+      if (this.lost.times > 0 && bytes.toString().startsWith(this.lost.to)) {
+        this.lost.times--;
+        isLost = true;
+      }
       if (this.hasNoStreams && bytes.includes("/events HTTP")) end();
       else service.write(bytes);
     });
     service.on("data", (bytes) => {
-      if (this.lost > 0) {
-        this.lost--;
-        end();
-      } else if (!this.isHeld) page.write(bytes);
+      if (isLost) end();
+      else if (!this.isHeld) page.write(bytes);
     });
   }
 }

@@ -124,6 +124,10 @@ async function completed(): Promise<void> {
   const next = await created();
   assert.equal((await startJob("upscaler", next, { ...body, imageUrl: output })).queued, true);
   assert.equal((await cancelJob("upscaler_jobs", next)).refundedAmount, price);
+  const reloaded = jobManager({ baseUrl, token, ...quick });
+  const last = await created(reloaded);
+  assert.equal((await reloaded.startJob("upscaler", last, { ...body, imageUrl: output })).queued, true);
+  assert.equal((await cancelJob("upscaler", last)).success, true);
 }
 
 async function failed(): Promise<void> {
@@ -251,6 +255,11 @@ async function left(): Promise<void> {
   closing.dispatchEvent(new Event("pagehide"));
   await ear.status("cancelled");
   assert.equal(await balance(), before);
+  const draft = await created();
+  const send = (url: string, sent: string) => Boolean(fetch(url, { method: "POST", body: sent }));
+  Object.defineProperty(globalThis, "navigator", { value: { sendBeacon: send }, configurable: true });
+  closing.dispatchEvent(new Event("pagehide"));
+  await new Ear(draft).status("cancelled");
   const runs = await ordered();
   await ask("running", runs);
   closing.dispatchEvent(new Event("pagehide"));
@@ -264,10 +273,11 @@ async function left(): Promise<void> {
 /** A line that breaks: nothing is done twice, nothing is missed, and no timer of the page ends anything. */
 async function broken(): Promise<void> {
   const before = await balance();
-  line.lost = 2;
+  line.lost = { to: "POST /v1/jobs ", times: 2 };
   const jobId = await created();
-  line.lost = 2;
+  line.lost = { to: "PUT /v1/jobs/", times: 2 };
   assert.equal((await startJob("upscaler", jobId, body)).queued, true);
+  assert.equal(line.lost.times, 0);
   assert.equal(await balance(), before - price);
   const ear = new Ear(jobId);
   await ear.until(({ connections }) => connections.includes("open"));

@@ -39,8 +39,8 @@ export type * from "./job-manager/shapes.js";
 /** What a page gives: its own names of inputs, or those of the job type; files as addresses, keys, or themselves. */
 export type Payload = Record<string, unknown>;
 
-/** Refusals after which the job may be started again as it stands; after any other it is over, and free. */
-const LATER = ["RATE_LIMIT_EXCEEDED", "AUTH_REQUIRED", "FORBIDDEN", "NOT_FOUND"];
+/** Refusals that end no job, or have ended it already; after any other it is reported, so that it is over, and free. */
+const SETTLED = ["RATE_LIMIT_EXCEEDED", "AUTH_REQUIRED", "FORBIDDEN", "NOT_FOUND", "INSUFFICIENT_CREDITS"];
 
 /** Return the functions for one service and whoever is signed in; each may be taken out and used alone. */
 export function jobManager(options: JobManagerOptions) {
@@ -80,11 +80,11 @@ export function jobManager(options: JobManagerOptions) {
     const { input: given, others } = sorted(type, payload, "columns");
     const { data: input, refusal: lost } = await files.keysIn(given);
     if (lost) return { jobId: null, ...lost };
-    const key = crypto.randomUUID();
+    const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16)).join("-");
     const { data: job, refusal } = await ask(patience, (signal) =>
       submitJob({
         client,
-        body: { type: type.name, input, draft: true, session: sessionId, metadata: others },
+        body: { type: type.name, input, draft: true, session: sessionId || null, metadata: others },
         headers: { "Idempotency-Key": key }, // so that a lost answer leaves no second job
         signal,
       }),
@@ -97,13 +97,11 @@ export function jobManager(options: JobManagerOptions) {
   async function startJob(_tool: string, jobId: string, payload: Payload = {}): Promise<JobResult> {
     const { data: job, refusal } = await started(jobId, payload);
     if (!refusal) return resultOf(job);
-    if (LATER.includes(refusal.code) || refusal.code === "INSUFFICIENT_CREDITS") {
-      return { success: false, jobId, ...refusal };
-    }
-    const now = await reported(jobId, refusal.error);
-    if (!now) return { success: false, jobId, ...refusal };
-    const result = resultOf(now);
-    return result.success ? result : { ...result, ...refusal };
+    // Whatever kept the call from getting through keeps the report, too: once more is enough.
+    const times = refusal.code === "UNREACHABLE" ? 1 : tries;
+    const now = SETTLED.includes(refusal.code) ? undefined : await reported(jobId, refusal.error, times);
+    const result = now && resultOf(now);
+    return result?.success ? result : { success: false, jobId, ...result, ...refusal };
   }
 
   async function started(jobId: string, payload: Payload): Promise<Answer<JobView>> {
@@ -181,9 +179,9 @@ export function jobManager(options: JobManagerOptions) {
     return job ? updateOf(job) : null;
   }
 
-  async function reported(jobId: string, message: string): Promise<JobView | undefined> {
+  async function reported(jobId: string, message: string, times = tries): Promise<JobView | undefined> {
     const body = { message: message.slice(0, 2_000) || "The page gave no reason." };
-    const { data } = await ask(patience, (signal) =>
+    const { data } = await ask({ ...patience, tries: times }, (signal) =>
       reportJob({ client, path: { job_id: jobId }, body, signal }),
     );
     return data;

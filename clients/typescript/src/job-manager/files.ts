@@ -1,6 +1,6 @@
 // Files as pages name them, by addresses; the API names them by keys, and by the number of a result.
 import type { Client } from "../generated/client/index.js";
-import { bringFile, linkJobFile, reuseJobFile } from "../generated/sdk.gen.js";
+import { bringFile, getLink, linkJobFile, reuseJobFile } from "../generated/sdk.gen.js";
 import type { FileView } from "../generated/types.gen.js";
 import { ask } from "./asking.js";
 import type { Answer, Patience } from "./asking.js";
@@ -87,6 +87,8 @@ export class Files {
     const path = (this.links.get(value)?.own ?? value).slice(this.baseUrl.length);
     const [, file] = /^\/files\/([^/?#]+)$/.exec(path) ?? [];
     if (file) return { data: { value: decodeURIComponent(file) } };
+    const [, token] = /^\/links\/([^/?#]+)$/.exec(path) ?? [];
+    if (token) return this.again(decodeURIComponent(token));
     const [, jobId, number] = /^\/jobs\/([^/?#]+)\/files\/(\d+)$/.exec(path) ?? [];
     if (!jobId) return { data: { value } }; // the service says what is wrong with it
     return valued(
@@ -96,6 +98,14 @@ export class Files {
         return { data: data?.key, ...rest };
       }),
     );
+  }
+
+  /** Bring what a link leads to that was given to another page, or to this one before it was loaded again. */
+  private async again(token: string): Promise<Answer<{ value: unknown }>> {
+    const { data, refusal } = await ask(this.patience, (signal) =>
+      getLink({ client: this.client, path: { token }, parseAs: "blob", signal }),
+    );
+    return refusal ? { refusal } : valued(await this.bring(data as Blob));
   }
 }
 
