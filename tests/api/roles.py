@@ -75,6 +75,7 @@ ROWS: Mapping[str, Row] = {
     "accept_job": Row(OWNERS),
     "cancel_job": Row(OWNERS),
     "report_job": Row(OWNERS, json={"message": "it shows nothing"}),
+    "end_session": Row(OPEN, json={"session": "a page"}),
     "watch_job": Row(OWNERS),
     "watch_jobs": Row(OWN),
     "bring_file": Row(OWN, 201),

@@ -24,6 +24,7 @@ from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http.aiohttp_app import WRITE_SECONDS, aiohttp_app
 from makegood_adapters.http.asgi import asgi_app
 from makegood_adapters.http.callers import Caller, CallerKind, Gate, Scope
+from makegood_adapters.http.hub import StreamLimits
 from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1 import OPERATIONS, Api
 from makegood_adapters.http.v1.links import FileRules
@@ -138,6 +139,7 @@ async def opened(
     asgi: bool = False,
     gate: Gate | None = None,
     files: FileRules = RULES,
+    streams: StreamLimits | None = None,
     write_seconds: float = WRITE_SECONDS,
     **given: Any,
 ) -> AsyncIterator[Scene]:
@@ -152,7 +154,7 @@ async def opened(
         [name] = accounts(POOL)
         await store.attempts.register(ProviderAccount(name=name, pool=POOL, capacity=50))
         await engine.grant(OWNER, CREDITS, source_ref="order-1")
-        api = Api(engine=engine, files=files)
+        api = Api(engine=engine, files=files, stream_limits=streams or StreamLimits())
         async with serving(api, gate or NamingGate(), asgi=asgi, write_seconds=write_seconds) as client:
             yield Scene(engine, store, blobs, drive, client)
 

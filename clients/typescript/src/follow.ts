@@ -11,6 +11,10 @@ export interface Follow {
   /** For whom a service key follows; a user's token needs none. */
   owner?: string;
   signal?: AbortSignal;
+  /** Told with true when the stream is there, and with false when it was lost and is made again. */
+  onConnection?: (open: boolean) => void;
+  /** A stream is lost when nothing came for so long; the service sends something every 15 seconds. */
+  silenceMs?: number;
 }
 
 /** The API refuses, and would again: the problem says why. */
@@ -54,6 +58,7 @@ interface Call {
 
 const AGAIN_MS = 1_000;
 const AGAIN_MAX_MS = 30_000;
+const SILENCE_MS = 45_000;
 
 async function* follow<E>(
   options: Follow,
@@ -66,29 +71,39 @@ async function* follow<E>(
   if (options.signal?.aborted) stop();
   let last = options.after?.toString();
   let failures = 0;
+  let open: boolean | undefined;
+  const connected = (now: boolean) => {
+    if (open !== now) options.onConnection?.(now);
+    open = now;
+  };
   try {
     while (!ending.signal.aborted) {
-      const answer: Answer = {};
+      const answer = new Answer(ending.signal, options.silenceMs ?? SILENCE_MS, () => connected(true));
       const { stream } = await watch({
         client: options.client,
         headers: {
           ...(options.owner !== undefined && { "Makegood-Owner": options.owner }),
           ...(last !== undefined && { "Last-Event-ID": last }),
         },
-        signal: ending.signal,
-        fetch: looking(answer, options.client.getConfig().fetch),
+        signal: answer.signal,
+        fetch: answer.looking(options.client.getConfig().fetch),
         sseMaxRetryAttempts: 1, // it would also ask again where the answer cannot change
         onSseEvent: ({ id }) => {
           last = id ?? last;
           failures = 0;
         },
       });
-      for await (const event of stream) {
-        yield event as E;
-        if (isOver(event as E)) return;
+      try {
+        for await (const event of stream) {
+          yield event as E;
+          if (isOver(event as E)) return;
+        }
+      } finally {
+        answer.close();
       }
       if (answer.refused) throw new Refused(answer.refused);
-      if (answer.over) return;
+      if (answer.over || ending.signal.aborted) return;
+      connected(false);
       const pause = Math.min(AGAIN_MS * 2 ** failures++, AGAIN_MAX_MS);
       await rest(pause * (0.5 + Math.random() / 2), ending.signal);
     }
@@ -98,21 +113,57 @@ async function* follow<E>(
   }
 }
 
-interface Answer {
+/** One connection: what its status says of whether to ask again, and whether anything still comes. */
+class Answer {
   refused?: Problem;
   over?: boolean;
-}
+  private readonly ending = new AbortController();
+  private readonly end = () => this.close();
+  private timer?: ReturnType<typeof setTimeout>;
 
-/** Return a fetch that keeps what the status of the answer says of whether to ask again. */
-function looking(answer: Answer, inner?: typeof globalThis.fetch): typeof globalThis.fetch {
-  return async (...request) => {
-    const response = await (inner ?? globalThis.fetch)(...request);
-    answer.over = response.status === 204;
-    if (response.status >= 400 && response.status < 500 && response.status !== 429) {
-      answer.refused = await problemOf(response.clone());
-    }
-    return response;
-  };
+  constructor(
+    private readonly whole: AbortSignal,
+    private readonly silenceMs: number,
+    private readonly onOpen: () => void,
+  ) {
+    this.whole.addEventListener("abort", this.end, { once: true });
+    this.wait();
+  }
+
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.whole.removeEventListener("abort", this.end);
+    this.ending.abort();
+  }
+
+  /** Return a fetch that notes what comes. */
+  looking(inner?: typeof globalThis.fetch): typeof globalThis.fetch {
+    return async (...request) => {
+      const response = await (inner ?? globalThis.fetch)(...request);
+      this.over = response.status === 204;
+      if (response.status >= 400 && response.status < 500 && response.status !== 429) {
+        this.refused = await problemOf(response.clone());
+      }
+      const streams = response.headers.get("Content-Type")?.startsWith("text/event-stream");
+      if (!response.ok || !response.body || !streams) return response;
+      const transform = (piece: Uint8Array, pieces: TransformStreamDefaultController<Uint8Array>) => {
+        this.wait();
+        this.onOpen(); // not before: what stands between may keep all of it back
+        pieces.enqueue(piece);
+      };
+      return new Response(response.body.pipeThrough(new TransformStream({ transform })), response);
+    };
+  }
+
+  /** A connection may be dead without anybody being told; one that lives says something from time to time. */
+  private wait(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.end, this.silenceMs);
+  }
 }
 
 /** Return the problem; what stands before the service may answer with something else. */

@@ -6,7 +6,17 @@ from pydantic import ConfigDict
 
 from makegood_adapters.http.openapi import openapi
 from makegood_adapters.http.operation import Access, Call, Op, Reply
-from makegood_adapters.http.v1 import credits, endpoints, events, files, jobs, keys, operations, wallets
+from makegood_adapters.http.v1 import (
+    credits,
+    endpoints,
+    events,
+    files,
+    jobs,
+    keys,
+    operations,
+    sessions,
+    wallets,
+)
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.views import View
 
@@ -27,6 +37,7 @@ async def get_document(api: Api, call: Call) -> Reply:
 
 OPERATIONS: tuple[Op, ...] = (
     *jobs.OPERATIONS,
+    *sessions.OPERATIONS,
     *files.OPERATIONS,
     *wallets.OPERATIONS,
     *credits.OPERATIONS,

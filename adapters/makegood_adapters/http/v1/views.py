@@ -212,10 +212,37 @@ class QuoteView(View):
     covered: bool | None = None
 
 
+class WireView(View):
+    """What pages call a job type and its inputs. Of several types with one `table` a row is of the one whose
+    `when` holds of its columns, else of the one without. `columns` of rows, fields of the call `endpoint` in
+    `run`, and those that bring a file itself in base64 in `content`: each with the input that it fills."""
+
+    table: str
+    endpoint: str
+    when: dict[str, list[str]]
+    columns: dict[str, str]
+    run: dict[str, str]
+    content: dict[str, str]
+
+    @classmethod
+    def of(cls, job_type: type[JobType]) -> "WireView | None":
+        """Return the view, None of a type that pages know no other names for."""
+        # Job types of any making may be offered; those read from tool files have such names.
+        wire = getattr(job_type, "wire", None)
+        return wire and cls(
+            table=wire.table,
+            endpoint=wire.endpoint,
+            when={column: list(values) for column, values in wire.when.items()},
+            columns=dict(wire.columns),
+            run=dict(wire.run),
+            content=dict(wire.content),
+        )
+
+
 class JobTypeView(View):
     """A job type on offer; `open`: it takes new jobs now. `input` is the JSON Schema of what it takes; a
     field that is a file has the key of one in it. `price` is in whole credits, null where it depends on the
-    input: ask for a quote."""
+    input: ask for a quote. `wire` is null where pages have no other names for it."""
 
     name: str
     label: str
@@ -224,6 +251,7 @@ class JobTypeView(View):
     input: dict[str, Any]
     states: list[StateName]
     open: bool
+    wire: WireView | None
 
     @classmethod
     def of(cls, job_type: type[JobType], *, open: bool) -> "JobTypeView":
@@ -237,6 +265,7 @@ class JobTypeView(View):
             input=_schema(job_type.Input),
             states=[state.name for state in job_type.spec.states],
             open=open,
+            wire=WireView.of(job_type),
         )
 
 

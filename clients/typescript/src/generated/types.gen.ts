@@ -422,6 +422,18 @@ export type End = {
 };
 
 /**
+ * EndedView
+ *
+ * How many jobs were cancelled.
+ */
+export type EndedView = {
+    /**
+     * Cancelled
+     */
+    cancelled: number;
+};
+
+/**
  * EndpointMade
  *
  * An endpoint with its secret, which signs from now on; it is not told again.
@@ -865,7 +877,7 @@ export type JobSummary = {
  *
  * A job type on offer; `open`: it takes new jobs now. `input` is the JSON Schema of what it takes; a
  * field that is a file has the key of one in it. `price` is in whole credits, null where it depends on the
- * input: ask for a quote.
+ * input: ask for a quote. `wire` is null where pages have no other names for it.
  */
 export type JobTypeView = {
     /**
@@ -898,6 +910,7 @@ export type JobTypeView = {
      * Open
      */
     open: boolean;
+    wire: WireView | null;
 };
 
 /**
@@ -1064,6 +1077,18 @@ export type KeyViews = {
      * Keys
      */
     keys: Array<KeyView>;
+};
+
+/**
+ * Left
+ *
+ * The page that closes; its name is a weak secret, which only the page and the service know.
+ */
+export type Left = {
+    /**
+     * Session
+     */
+    session: string;
 };
 
 /**
@@ -2172,6 +2197,48 @@ export type WalletView = {
 };
 
 /**
+ * WireView
+ *
+ * What pages call a job type and its inputs. Of several types with one `table` a row is of the one whose
+ * `when` holds of its columns, else of the one without. `columns` of rows, fields of the call `endpoint` in
+ * `run`, and those that bring a file itself in base64 in `content`: each with the input that it fills.
+ */
+export type WireView = {
+    /**
+     * Table
+     */
+    table: string;
+    /**
+     * Endpoint
+     */
+    endpoint: string;
+    /**
+     * When
+     */
+    when: {
+        [key: string]: Array<string>;
+    };
+    /**
+     * Columns
+     */
+    columns: {
+        [key: string]: string;
+    };
+    /**
+     * Run
+     */
+    run: {
+        [key: string]: string;
+    };
+    /**
+     * Content
+     */
+    content: {
+        [key: string]: string;
+    };
+};
+
+/**
  * Wish
  *
  * What is to be priced.
@@ -2933,6 +3000,67 @@ export type ReportJobResponses = {
 };
 
 export type ReportJobResponse = ReportJobResponses[keyof ReportJobResponses];
+
+export type EndSessionData = {
+    body: Left;
+    path?: never;
+    query?: never;
+    url: '/sessions/end';
+};
+
+export type EndSessionErrors = {
+    /**
+     * Problem: body_unreadable, invalid_json, invalid_request
+     */
+    400: Problem;
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: body_too_slow
+     */
+    408: Problem;
+    /**
+     * Problem: conflict
+     */
+    409: Problem;
+    /**
+     * Problem: body_too_large
+     */
+    413: Problem;
+    /**
+     * Problem: unsupported_media
+     */
+    415: Problem;
+    /**
+     * Problem: invalid_body, invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type EndSessionError = EndSessionErrors[keyof EndSessionErrors];
+
+export type EndSessionResponses = {
+    /**
+     * OK
+     */
+    200: EndedView;
+};
+
+export type EndSessionResponse = EndSessionResponses[keyof EndSessionResponses];
 
 export type BringFileData = {
     body: Blob | File;
