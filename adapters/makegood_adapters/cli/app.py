@@ -17,6 +17,7 @@ from makegood_adapters.cli.diff import diff
 from makegood_adapters.cli.doctor.command import doctor
 from makegood_adapters.cli.endpoint import endpoint
 from makegood_adapters.cli.graph import graph
+from makegood_adapters.cli.imports.command import bring_in
 from makegood_adapters.cli.init.command import init
 from makegood_adapters.cli.key import key
 from makegood_adapters.cli.openapi import openapi
@@ -53,6 +54,7 @@ app.command(resume)
 app.command(rules)
 app.command(key)
 app.command(endpoint)
+app.command(bring_in, name="import")
 
 
 def run() -> None:

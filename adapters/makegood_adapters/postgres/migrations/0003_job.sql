@@ -95,6 +95,11 @@ create index job_owner on makegood.job (owner_id, created_at, job_id);
 create index job_created on makegood.job (created_at, job_id);
 create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;
 
+create table makegood.imported (  -- jobs that were over elsewhere before they were here; see 0016_import
+  job_id uuid primary key,
+  at     timestamptz not null default makegood.now()
+);
+
 create table makegood.attempt (
   job_id         uuid not null references makegood.job,
   number         integer not null check (number > 0),
@@ -359,6 +364,10 @@ create trigger append_only before update or delete on makegood.evidence
 create trigger append_only before update or delete on makegood.history
   for each row execute function makegood.forbid();
 create trigger no_truncate before truncate on makegood.job
+  for each statement execute function makegood.forbid();
+create trigger append_only before update or delete on makegood.imported
+  for each row execute function makegood.forbid();
+create trigger no_truncate before truncate on makegood.imported
   for each statement execute function makegood.forbid();
 create trigger no_truncate before truncate on makegood.hold
   for each statement execute function makegood.forbid();

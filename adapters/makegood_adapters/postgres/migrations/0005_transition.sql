@@ -1,6 +1,7 @@
 -- The referee: every write to `job` passes here, whoever made it.
 
--- A job begins in its machine's initial state, whatever was asked for.
+-- A job begins in its machine's initial state, whatever was asked for. One that the owner of the schema has marked
+-- as over elsewhere begins where it ended, and has no part in this ledger: see import_jobs.
 create function makegood.job_begins() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -8,18 +9,26 @@ declare
 begin
   select * into here from makegood.machine_state
     where type = new.type and version = new.type_version and name = new.state;
-  if not found or not here.is_initial then
+  if not found or not here.is_initial and not (here.is_terminal and exists (
+      select from makegood.imported i where i.job_id = new.job_id)) then
     raise exception 'a job of type %@% cannot begin in state %', new.type, new.type_version, new.state
       using errcode = 'MG001';
   end if;
   new.previous_state := null; new.version := 0; new.moved := true; new.money := 'none';
   new.waiting := false; new.slot := false; new.event := 'submit'; new.reason := null;
   new.settled := null; new.attempt := 0; new.intent_attempt := null; new.reruns := 0;
-  new.created_at := makegood.now(); new.entered_at := new.created_at;
   new.queued_at := null; new.queue_deadline_at := null;
   new.watched_until := null; new.progress_at := null; new.start_tag := 0; new.parked := 'no';
+  new.cancel_requested_at := null; new.output := null; new.data := null;
+  if here.is_terminal then  -- of its times what was told, as far as it can be
+    new.event := 'import'; new.settled := 0; new.deadline_at := null;
+    new.created_at := least(new.created_at, makegood.now());
+    new.finished_at := greatest(new.created_at, least(new.finished_at, makegood.now()));
+    new.entered_at := new.finished_at;
+    return new;
+  end if;
+  new.created_at := makegood.now(); new.entered_at := new.created_at; new.finished_at := null; new.error := null;
   new.deadline_at := new.created_at + make_interval(secs => here.deadline_seconds);
-  new.cancel_requested_at := null; new.finished_at := null; new.output := null; new.error := null; new.data := null;
   return new;
 end $$;
 create trigger job_begins before insert on makegood.job

@@ -149,8 +149,10 @@ join makegood.job j on j.job_id = h.job_id
 left join makegood.machine_edge e
   on e.type = j.type and e.version = j.type_version
  and e.event = h.event and e.from_state = h.from_state and e.to_state = h.to_state
-left join makegood.machine_state s
-  on s.type = j.type and s.version = j.type_version and s.name = h.to_state and s.is_initial
+left join makegood.imported i on i.job_id = h.job_id
+left join makegood.machine_state s  -- where a job may begin; one that was over elsewhere, where it ended
+  on s.type = j.type and s.version = j.type_version and s.name = h.to_state
+ and case when i.job_id is null then s.is_initial else s.is_terminal end
 where case when h.version = 0 then s.name is null else e.event is null end
 union all
 -- What the referee asks before a step, asked again of what is kept: an edge with verdicts needs evidence of the

@@ -98,6 +98,7 @@ begin
       union all
       select x.* from makegood.endpoint x where x.owner_id is null) e
     where e.disabled_at is null and p.place > e.after
+      and not (h.version = 0 and h.event = 'import')  -- it ended elsewhere, perhaps years ago
       and (e.states = '{}' or h.to_state = any(e.states)) and (e.types = '{}' or h.type = any(e.types))
     order by p.place, e.endpoint_id
     on conflict do nothing

@@ -17,7 +17,7 @@ select kind, privilege, object from (values
   (array['worker', 'api', 'readonly'], 'execute', 'function makegood.now'),
   (array['worker', 'api', 'readonly'], 'select', 'table makegood.machine, makegood.machine_state, '
     'makegood.machine_edge, makegood.ledger_rule, makegood.wallet, makegood.bucket, makegood.journal, makegood.posting, '
-    'makegood.provider_account, makegood.job, makegood.evidence, makegood.hold, makegood.history, '
+    'makegood.provider_account, makegood.job, makegood.imported, makegood.evidence, makegood.hold, makegood.history, '
     'makegood.outbox, makegood.inbox, makegood.violation, makegood.invariant, makegood.migration, makegood.kind_right, '
     'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
     'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '

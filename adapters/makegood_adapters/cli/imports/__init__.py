@@ -1,0 +1,1 @@
+"""The command `makegood import`: an old job system moves in, with its balances and its history."""
