@@ -69,3 +69,18 @@ async def test_a_task_that_is_taken_over_ends_as_the_provider_says_and_is_paid_o
             f"import:job:{waiting}": (60, 0, 0),
         }
         assert len(stage.simulator.tasks) == 2
+
+
+async def test_what_finds_no_slot_stays_as_it_is_and_is_taken_over_once_there_is_one(app: OldApp) -> None:
+    app.accounts = [{**MAIN, "capacity": 1}]
+    app.side = '[accounts]\nprimary = "main"\n'
+    jobs = {await app.job(ANA, "running", task_id=f"task-{n}", credits_refunded=False) for n in range(2)}
+    told = await app.bring_in(1, apply=True, adopt=True)
+    [undone] = told["undone"]
+    assert "all 1 slots of provider account main are taken" in undone["what"]
+    assert (told["credits"]["live jobs"]["new"], told["credits"]["live jobs"]["difference"]) == (60, 60)
+    assert len((await app.all_of_it())["buckets"]) == 1
+    app.accounts = [{**MAIN, "capacity": 2}]
+    again = await app.bring_in(apply=True, adopt=True)
+    assert again["credits"]["live jobs"] | {"difference": 0} == again["credits"]["live jobs"]
+    assert {row[0] for row in (await app.all_of_it())["tasks"]} == jobs

@@ -196,8 +196,8 @@ async def test_what_was_ended_between_any_two_commits_is_completed_by_the_next(a
 
 COPY = (
     "insert into makegood.job (job_id, owner_id, type, type_version, pool, state, price, input, request,"
-    " actor, attempts_max{more}) select gen_random_uuid(), owner_id, type, type_version, pool, state, price, input,"
-    " request, actor, attempts_max{more} from makegood.job limit 1"
+    " actor, attempts_max{more}) select gen_random_uuid(), owner_id, type, type_version, pool, state, price,"
+    " input, request, actor, attempts_max{more} from makegood.job limit 1"
 )
 
 

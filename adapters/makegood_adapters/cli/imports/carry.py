@@ -103,7 +103,7 @@ class Carrier:
             request={},  # it is never sent: there is one attempt, and that one was sent
             attempts_max=1,
             exclusive_scope=scope,
-            metadata=kept_beside(live.job),
+            metadata=kept_beside(live.job, job_type),
             actor=ACTOR,
         )
         await self._store.jobs.insert(new, conn=conn)
@@ -140,7 +140,7 @@ def _over(job: OldJob, job_type: type[BaseJob], state: str, message: str | None)
         price=job.price,
         input=known_input(job_type, job.payload),
         error=error,
-        metadata=kept_beside(job),
+        metadata=kept_beside(job, job_type),
         created_at=job.created_at,
         finished_at=job.finished_at,
     )

@@ -76,6 +76,20 @@ async def bring_in(
     if write_sql is not None:
         _write(write_sql)
         return
+    sys.exit(await _bring_in(old, source, dsn, config, leave_out or [], apply=apply, adopt=adopt, json=json))
+
+
+async def _bring_in(
+    old: Path | None,
+    source: str | None,
+    dsn: str | None,
+    config: Path,
+    leave_out: list[str],
+    *,
+    apply: bool,
+    adopt: bool,
+    json: bool,
+) -> int:
     side = read_old_side(old)
     given = side.database_url.get_secret_value() if side.database_url else None
     address = source or os.environ.get(_FROM) or given
@@ -85,7 +99,7 @@ async def bring_in(
         )
     console = Console(highlight=False, soft_wrap=True)
     read = load_config(config)
-    side = side.model_copy(update={"leave_out": [*side.leave_out, *(leave_out or [])]})
+    side = side.model_copy(update={"leave_out": [*side.leave_out, *leave_out]})
     ours = dsn or read.database_url.get_secret_value()
     async with open_here(ours, read) as here, open_old(address, side) as rows:
         types, now = Types(here.engine.catalog, side.types), await here.engine.now()
@@ -102,7 +116,7 @@ async def bring_in(
         console.print()
         console.print(_closing(plan, refused=refused, audit=audit))
     wrong = any(sums.difference for sums in plan.sums.values()) or bool(audit and audit.broken)
-    sys.exit(1 if plan.problems or plan.undone or refused or wrong else 0)
+    return int(bool(plan.problems or plan.undone or refused or wrong))
 
 
 def _write(folder: Path) -> None:

@@ -18,6 +18,12 @@ from makegood_adapters.postgres.store import connect
 #: The statements that come with makegood, by the name of their file.
 STATEMENTS = ("balances.sql", "jobs.sql")
 _ROWS_AT_ONCE = 500
+#: The old side is read for as long as it takes, and its transaction waits while this side writes.
+_PATIENT = {
+    "application_name": "makegood import",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
 
 
 class OldSide(BaseModel):
@@ -106,7 +112,7 @@ class OldRows:
 @asynccontextmanager
 async def open_old(dsn: str, side: OldSide) -> AsyncIterator[OldRows]:
     """Connect to the old database, which is only read, in one transaction. Raises StoreUnavailable."""
-    connection = await connect(dsn, {"application_name": "makegood import"})
+    connection = await connect(dsn, _PATIENT)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             yield OldRows(connection, side.balances, side.jobs)

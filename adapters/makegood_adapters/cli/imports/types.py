@@ -28,14 +28,23 @@ class Types:
         if name is not None:
             return self._newest.get(name) or f"the catalogue has no job type {name!r}"
         having = [t for t in self._newest.values() if getattr(t, "table", "") == job.table]
-        if len(having) > 1:  # of those that share a table one has its name
-            having = [t for t in having if t.name + _SUFFIX == job.table]
         if not having:
             return (
                 f"no job type has the table {job.table!r}: name one under [types] in the old side's file, or "
                 f"leave the table behind with --leave-out {job.table}"
             )
-        return having[0]
+        told = [t for t in having if _wire(t) and _wire(t).when]  # of those that share a table the row says
+        fitting = [t for t in told if _wire(t).takes(job.payload)] or [t for t in having if t not in told]
+        if not fitting:
+            columns = sorted({column for t in told for column in _wire(t).when})
+            says = ", ".join(f"{column} {job.payload.get(column)!r}" for column in columns)
+            return f"no job type of the table {job.table!r} has a row with {says}"
+        return next((t for t in fitting if t.name + _SUFFIX == job.table), fitting[0])
+
+
+def _wire(job_type: type[BaseJob]) -> Any:
+    """Return the names of the type on the old wire; only those of tool files have some."""
+    return getattr(job_type, "wire", None)
 
 
 def known_input(job_type: type[BaseJob], payload: Mapping[str, Any]) -> JSON:
@@ -48,8 +57,9 @@ def known_input(job_type: type[BaseJob], payload: Mapping[str, Any]) -> JSON:
     return found if len(as_json(found)) <= _INPUT_BYTES_MAX else {}
 
 
-def kept_beside(job: OldJob) -> JSON:
-    """Return what the old app knew of a job and no column of ours has, for its metadata."""
+def kept_beside(job: OldJob, job_type: type[BaseJob]) -> JSON:
+    """Return what the old app knew of a job and no column of ours has, for its metadata: under `imported`
+    what the server wrote, and beside it what the page did."""
     told = {
         "table": job.table,
         "status": job.status,
@@ -62,8 +72,8 @@ def kept_beside(job: OldJob) -> JSON:
         "error_message": job.error_message,
     }
     kept: dict[str, Any] = {"imported": {name: value for name, value in told.items() if value is not None}}
-    if reference := _text(job.payload.get("reference_prompt_id")):
-        kept["reference_prompt_id"] = reference
+    columns = _wire(job_type).kept if _wire(job_type) else ()
+    kept |= {name: _text(job.payload[name]) for name in columns if job.payload.get(name) is not None}
     return kept
 
 
