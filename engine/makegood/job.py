@@ -122,6 +122,11 @@ class Job:
         """Whether the provider may know the current attempt."""
         return self.intent_attempt is not None and self.intent_attempt == self.attempt
 
+    @property
+    def imported(self) -> bool:
+        """Whether it was over in another system before it was here: its credits were another ledger's."""
+        return self.version == 0 and self.finished_at is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from makegood.errors import InvalidRequest
+from makegood_adapters.cli.audit.explain import explain
 from makegood_adapters.cli.imports.carry import Carrier
 from makegood_adapters.cli.imports.command import bring_in
 from makegood_adapters.cli.imports.here import open_here
@@ -16,6 +17,7 @@ from makegood_adapters.cli.imports.old import open_old, read_old_side
 from makegood_adapters.cli.imports.plan import Survey
 from makegood_adapters.cli.imports.types import Types
 from makegood_adapters.config import load_config
+from makegood_adapters.postgres.store import PostgresStore
 from tests.imports.old_app import ANA, BO, LONG_AGO, OldApp
 from tests.roles import login
 
@@ -74,6 +76,16 @@ async def test_a_job_that_was_over_elsewhere_is_told_as_it_was_and_moves_and_tel
     assert (job["state"], job["price"], job["settled"], job["deadline_at"]) == ("completed", 60, 0, None)
     assert '"output_url": "https://old.example/1.png"' in job["metadata"]
     assert '"resolution": 2048' in job["input"]
+    async with PostgresStore.open(app.new_dsn) as store:
+        explained = await explain(store, done)
+    assert (
+        explained.summary == "It cost 60 credits of another ledger, in which it was over before it was here."
+    )
+    assert [fact.text for fact in explained.facts] == ["completed elsewhere, and brought in by import"]
+    assert (explained.next, explained.faults) == (
+        ("The job is over: no credits of this ledger belong to it.",),
+        (),
+    )
     assert "given back" not in rows[lost]["error"]
     assert "Your credits were given back!" in rows[lost]["metadata"]
     assert [rows[each]["finished_at"] for each in (lost, early)] == [LONG_AGO, LONG_AGO]

@@ -120,6 +120,8 @@ def job_id_of(text: str) -> UUID:
 
 def _summary(found: Dossier) -> str:
     price, money = found.job.price, found.money
+    if found.job.imported:
+        return f"It cost {price:,} credits of another ledger, in which it was over before it was here."
     if not found.lines:
         so_far = "none were held" if found.job.finished_at else "none are held so far"
         return f"It costs {price:,} credits; {so_far}." if price else "It costs nothing."
@@ -192,6 +194,8 @@ def _money(told: Entry) -> str:
 def _step(step: Transition, found: Dossier) -> str:
     job, by = found.job, _who(step.actor, found.job.owner)
     edge = found.edge(step)
+    if job.imported:
+        return f"{plain(step.to_state)} elsewhere, and brought in {by}"
     if step.from_state is None:
         return f"ordered {by}, for {job.price:,} credits"
     way = f"{plain(step.from_state)} to {plain(step.to_state)}"
@@ -234,6 +238,8 @@ def _next(found: Dossier) -> Iterator[str]:
         yield (
             "The job is over: its credits never move again."
             if found.lines
+            else "The job is over: no credits of this ledger belong to it."
+            if job.imported
             else "The job is over: it cost nothing."
         )
         if attempt and attempt.closed_at is None and attempt.draining_until:

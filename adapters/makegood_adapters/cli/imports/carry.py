@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import asyncpg
 
@@ -70,7 +71,9 @@ class Carrier:
                 if live.fate is Fate.ADOPT:
                     await self._adopt(live)
                 else:
-                    over = _over(live.job, live.job_type, BaseJob.failed.name, _NOT_RUN)
+                    now = await self._engine.now()  # it ends by being brought here
+                    job = replace(live.job, finished_at=now)
+                    over = _over(job, live.job_type, BaseJob.failed.name, _NOT_RUN)
                     await import_jobs(self._connection, [over])
                     if live.grant:
                         await self._grant(live.grant)
