@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -30,7 +31,7 @@ async def furnish(app: OldApp, task_id: str) -> None:
     for status, table in (("completed", "upscaler_jobs"), ("failed", "bg_remover_jobs")):
         await app.job(ANA, status, table)
     await app.job(BO, "cancelled", "arcano_cloner_jobs")
-    given = {
+    given: dict[str, Any] = {
         "credits_refunded": False,
         "completed_at": None,
         "created_at": datetime.now(UTC) - timedelta(minutes=1),
