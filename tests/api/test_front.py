@@ -42,12 +42,12 @@ class Site:
     store: PostgresStore
     client: Client
 
-    async def order(self) -> None:
-        """Put a job into the queue."""
-        await self.engine.grant(OWNER, 100, source_ref="order-1")
+    async def order(self, owner: str = OWNER) -> None:
+        """Put a job of the owner into the queue."""
+        await self.engine.grant(owner, 100, source_ref="order-1")
         key = await self.engine.blobs.put(PNG, "person.png")
         given = {"image": key, "category": "comida", "resolution": 1024}
-        job = await self.engine.submit("upscaler", OWNER, given)
+        job = await self.engine.submit("upscaler", owner, given)
         await self.engine.accept(job.id)
 
 
@@ -250,8 +250,7 @@ class TestMetrics:
             [first, second] = await deliveries.take(2, 2, 60)
             await deliveries.ended(first, Posted(status=204), None)
             await deliveries.ended(second, Posted(status=500), None)
-            await site.engine.grant(OWNER, 100, source_ref="order-2")
-            await site.order()
+            await site.order("bob")
             await site.store.stream.place(100)
             await deliveries.fan_out(100)
             connection = await asyncpg.connect(database)
