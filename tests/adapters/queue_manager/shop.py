@@ -9,7 +9,8 @@ from uuid import UUID
 
 from makegood.catalog import Catalog
 from makegood.engine import Engine
-from makegood.job import Job, JobMoney
+from makegood.job import Job, JobMoney, Verdict
+from makegood.lifecycle import BaseJob, Failure
 from makegood_adapters.access import LimitsConfig
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from makegood_adapters.queue_manager import Options
@@ -47,6 +48,38 @@ class Shop:
     async def draft(self, job_type: str = "upscaler", owner: str = OWNER, **given: Any) -> Job:
         """Insert a row that has no input yet, as a page does before it has read the file."""
         return await self.scene.engine.submit(job_type, owner, given, draft=True, session="page-1")
+
+    async def at(self, place: str, owner: str = OWNER) -> Job:
+        """Bring an upscaler's job to a place of its life, `PLACES` of the scene."""
+        engine, drive, event = self.scene.engine, self.scene.drive, self.scene.event
+        job = await self.draft(owner=owner)
+        if place == "draft":
+            return job
+        upload = await engine.bring(owner, _pieces(PNG))
+        job = await engine.prepare(job.id, {"image": upload.key})
+        if place == "pending":
+            return job
+        job = await engine.accept(job.id)
+        match place:
+            case "starting":
+                return await drive.dispatch(job)
+            case "failed":
+                return await engine.fire(job.id, BaseJob.fail, Failure(category="provider"))
+            case "cancelled":
+                return await engine.cancel(job.id)
+            case "queued":
+                return job
+        job = await drive.submit(await drive.dispatch(job))
+        if place == "starting with intent":
+            return job
+        job = await event(job, "begin", Verdict.ACCEPTED)
+        match place:
+            case "completed":
+                return await event(job, "complete", Verdict.SUCCEEDED, output={"files": []})
+            case "queued again":
+                return await event(job, "rerun", Verdict.FAILED)
+            case _:
+                return job
 
     async def call(self, function: str, endpoint: str, body: Any, token: str | None = ADA) -> Reply:
         """Call a tool's function as the page's library does."""
@@ -98,5 +131,5 @@ async def a_shop(
     keys = Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False)
     async with a_gate(BY_SECRET, limits=limits or MANY, keys=keys) as gate:
         options = Options(gate=gate, public_key=PUBLIC, files=RULES)
-        async with opened(dsn, folder, options, **given) as scene:
+        async with opened(dsn, folder, options, exclusive=True, **given) as scene:
             yield Shop(scene, keys)
