@@ -1,21 +1,15 @@
 """The part of the engine that tells people about their jobs under way: which one it is, and its place."""
 
-from collections import Counter
-from collections.abc import Mapping
 from uuid import UUID
 
-from makegood.catalog import Catalog
 from makegood.job import Job, Place
-from makegood.mover import DISPATCH
-from makegood.ports import Standing, Store, Wakeups
+from makegood.ports import Standing, Store
 
 
 class Waiting:
     """What a service tells its users while they wait; `Engine` is one."""
 
-    catalog: Catalog
     _store: Store
-    _wakeups: Wakeups
 
     async def active_job(self, owner: str, scope: str) -> Job | None:
         """Return the job of *owner* that keeps others of an exclusive *scope* out, None if there is none."""
@@ -41,19 +35,6 @@ class Waiting:
             at=standing.at,
             version=standing.version,
         )
-
-    async def live(self, job_type: str) -> Mapping[str, int]:
-        """Return how many jobs of a type, in the versions that this process has, stand in each state, those
-        that are over left out."""
-        found: Counter[str] = Counter()
-        for each in self.catalog:
-            if each.name == job_type:
-                found.update(await self._store.live(each.name, each.version))
-        return found
-
-    def dispatch_soon(self) -> None:
-        """Let whoever has free slots look into the queues now; it does so by itself as well."""
-        self._wakeups.wake(DISPATCH)
 
 
 def estimate(standing: Standing) -> float | None:

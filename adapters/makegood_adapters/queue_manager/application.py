@@ -16,10 +16,10 @@ from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.callers import demand_public_key, know_caller
 from makegood_adapters.queue_manager.functions import Functions
 from makegood_adapters.queue_manager.inputs import Inputs
-from makegood_adapters.queue_manager.internal import Internal
-from makegood_adapters.queue_manager.manager import NAME, Manager, manager_routes
+from makegood_adapters.queue_manager.internal import InternalCalls
 from makegood_adapters.queue_manager.old_hooks import old_hook_routes
 from makegood_adapters.queue_manager.procedures import Procedures
+from makegood_adapters.queue_manager.public import NAME, PublicCalls, queue_manager_routes
 from makegood_adapters.queue_manager.reports import FinishQueued, Reports
 from makegood_adapters.queue_manager.rows import Rows, public_schema, row_error
 from makegood_adapters.queue_manager.runs import Runs
@@ -88,8 +88,8 @@ def mount(app: web.Application, engine: Engine, options: Options | None = None) 
     app.add_routes(old_hook_routes(engine, options.gate))
     runs = Runs(engine, tables, Inputs(engine, addresses, options.files))
     manager = _part(options, error_object)
-    asked, ordered = Manager(engine, tables, reports), Internal(engine, tables, runs)
-    manager.add_routes(manager_routes({**asked.endpoints, **ordered.endpoints}))
+    asked, ordered = PublicCalls(engine, tables, reports), InternalCalls(engine, tables, runs)
+    manager.add_routes(queue_manager_routes({**asked.endpoints, **ordered.endpoints}))
     app.add_subapp(f"/functions/v1/{NAME}", manager)
     app.add_subapp("/functions/v1", _functions(engine, tables, addresses, runs, options))
     rows = _part(options, row_error)

@@ -9,15 +9,15 @@ from makegood.lifecycle import BaseJob
 from makegood_adapters.http.application import Refused
 from makegood_adapters.queue_manager.asking import ask_soon
 from makegood_adapters.queue_manager.callers import actor_of, is_internal
-from makegood_adapters.queue_manager.manager import Endpoint, body_of, room
 from makegood_adapters.queue_manager.projection import status
+from makegood_adapters.queue_manager.public import Endpoint, body_of, room
 from makegood_adapters.queue_manager.runs import Reply, Runs
 from makegood_adapters.queue_manager.tables import Tables
 
 _ASKED_FOR = "Valid table and jobId are required"
 
 
-class Internal:
+class InternalCalls:
     """Each call describes the job as it is afterwards, and may be repeated; a job that is over stays so.
 
     What a caller says about prices is not read.

@@ -191,6 +191,7 @@ async def test_d22_what_an_owner_asks_about_a_job_is_answered_from_our_state(
     job = await shop.at(place)
     before = await shop.job(job)
     await shop.scene.is_asked_about(job)
+    replies: dict[str, Any] = {}
     for name in ("jobId", "job_id"):
         replies = {
             endpoint: (await shop.call(UPSCALER, endpoint, {name: str(job.id)})).body
@@ -206,7 +207,7 @@ async def test_d22_what_an_owner_asks_about_a_job_is_answered_from_our_state(
     assert await shop.scene.is_asked_about(job) == (place == "running")
     assert ("60 credits were given back" in str(replies)) == (place == "failed")
     assert await shop.job(job) == before
-    for endpoint in replies:
+    for endpoint in ("queue-status", "reconcile", "poll", "poll-evolink"):
         assert (await shop.call(UPSCALER, endpoint, {"jobId": str(job.id)}, BOB)).status == 404
         assert (await shop.call(UPSCALER, endpoint, {})).status == 400
 

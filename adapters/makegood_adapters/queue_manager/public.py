@@ -24,7 +24,7 @@ Body = Mapping[str, Any]
 Endpoint = Callable[[web.Request], Awaitable[web.Response]]
 
 
-class Manager:
+class PublicCalls:
     """What pages ask with their public key alone; their word moves nothing that was submitted."""
 
     def __init__(self, engine: Engine, tables: Tables, reports: Reports) -> None:
@@ -149,7 +149,7 @@ class Manager:
         return await self._tables.find(body["table"], body["jobId"])
 
 
-def manager_routes(endpoints: Mapping[str, Endpoint]) -> list[web.RouteDef]:
+def queue_manager_routes(endpoints: Mapping[str, Endpoint]) -> list[web.RouteDef]:
     """Return the routes below the queue manager's name; the last segment of the path names the endpoint."""
 
     async def dispatch(request: web.Request) -> web.Response:
