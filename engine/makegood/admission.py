@@ -1,5 +1,7 @@
 """The part of the engine that rules the queues: limits, shares and pauses, changed while everything runs."""
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from makegood.buckets import check_texts
@@ -115,6 +117,19 @@ class Admission:
         self.catalog.closed = await self._store.rules.closed()
         self._wakeups.wake(DISPATCH)
         return resumed
+
+    async def live(self, job_type: str) -> Mapping[str, int]:
+        """Return how many jobs of a type, in the versions that this process has, stand in each state, those
+        that are over left out."""
+        found: Counter[str] = Counter()
+        for each in self.catalog:
+            if each.name == job_type:
+                found.update(await self._store.live(each.name, each.version))
+        return found
+
+    def dispatch_soon(self) -> None:
+        """Let whoever has free slots look into the queues now; it does so by itself as well."""
+        self._wakeups.wake(DISPATCH)
 
     async def rules(self) -> list[Rule]:
         """Return every limit, share and pause, by scope and name."""

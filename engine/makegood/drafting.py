@@ -2,17 +2,25 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from makegood.buckets import check_texts
 from makegood.catalog import Catalog
-from makegood.errors import Conflict, GuardFailed, IllegalTransition, UnknownJob, UnknownJobType
+from makegood.errors import (
+    Conflict,
+    GuardFailed,
+    IllegalTransition,
+    InvalidRequest,
+    UnknownJob,
+    UnknownJobType,
+)
 from makegood.intake import Order, check_json, prepare_order
 from makegood.job import Job
 from makegood.lifecycle import BaseJob
 from makegood.mover import Mover
-from makegood.ports import Blobs, Store
+from makegood.ports import Becomes, Blobs, Store
 
 log = logging.getLogger("makegood.engine")
 
@@ -25,8 +33,18 @@ class Drafting:
     _store: Store
     _mover: Mover
 
-    async def prepare(self, job_id: UUID, input: Mapping[str, Any], *, owner: str | None = None) -> Job:
+    async def prepare(
+        self,
+        job_id: UUID,
+        input: Mapping[str, Any],
+        *,
+        owner: str | None = None,
+        job_type: str | None = None,
+    ) -> Job:
         """Complete a draft: validate its whole *input*, fix its price and what the provider will be asked.
+
+        With *job_type* it goes on as a job of that type, which has to begin in the same state and to have the
+        same `exclusive_by`: some pages insert a row before they know what will be asked of it.
 
         A job that is none any more, or is over, is returned as it is: the first complete input stays,
         whatever is sent later. Nothing is charged. Raises UnknownJob, and what `Engine.submit` raises for
@@ -37,11 +55,18 @@ class Drafting:
             raise UnknownJob(job_id)
         if not job.draft or job.finished_at is not None:
             return job
-        self.catalog.offered(job.type)
-        job_type = self.catalog.of(job)
-        if job_type is None or not self.catalog.has(job.type, job.type_version):
-            raise UnknownJobType(f"{job.type}@{job.type_version}", self.catalog.names)
-        prepared = await prepare_order(job_type, Order(job.owner, input), self.blobs)
+        becomes = None
+        if job_type is None or job_type == job.type:
+            self.catalog.offered(job.type)
+            found = self.catalog.of(job)
+            if found is None or not self.catalog.has(job.type, job.type_version):
+                raise UnknownJobType(f"{job.type}@{job.type_version}", self.catalog.names)
+        else:
+            found = self.catalog.offered(job_type)
+            _check_change(job, found)
+            becomes = Becomes(found.name, found.version, found.pool, found.attempts_max)
+        prepared = await prepare_order(found, Order(job.owner, input), self.blobs)
+        prepared = replace(prepared, becomes=becomes)
         done = await self._store.drafts.prepare(job_id, prepared)
         if done is None:
             raise UnknownJob(job_id)
@@ -75,3 +100,12 @@ class Drafting:
             except (IllegalTransition, GuardFailed, Conflict) as refusal:
                 log.info("job %s of a page that was left goes on: %s", job.id, refusal)
         return ended
+
+
+def _check_change(draft: Job, job_type: type[BaseJob]) -> None:
+    """Raise InvalidRequest unless the draft may go on as a job of this type."""
+    if job_type.spec.initial != draft.state or job_type.exclusive_by != draft.exclusive_scope:
+        raise InvalidRequest(
+            f"A draft of {draft.type!r} cannot become a job of {job_type.name!r}: both have to begin in the "
+            "same state and to have the same exclusive_by. Nothing was charged."
+        )

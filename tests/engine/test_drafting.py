@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 
 from makegood import IllegalTransition, InvalidInput, JobMoney, KeyReused, UnknownJob
-from makegood.errors import GuardFailed, InvalidRequest, JobTypeClosed
+from makegood.errors import GuardFailed, InvalidRequest, JobTypeClosed, UnknownJobType
 from makegood.job import Job
+from makegood.settings import Settings
 from tests.engine.world import PRICE, WALLET, Upscale, World
 
 
@@ -101,3 +102,36 @@ async def test_what_is_kept_beside_a_job_is_its_owners_to_change(world: World) -
     with pytest.raises(UnknownJob):
         await world.engine.annotate(uuid4(), {})
     assert (await world.engine.get(job.id)).metadata == {"a": 1, "b": 2}
+
+
+class Refined(Upscale):
+    """What a row may turn out to be."""
+
+    name = "upscale_refined"
+    price = 2 * PRICE
+    pool = "other"
+    attempts_max = 9
+
+
+class Apart(Upscale):
+    """As `Upscale`, but one at a time."""
+
+    name = "upscale_apart"
+    exclusive_by = "upscale"
+
+
+async def test_a_draft_goes_on_as_another_type_and_is_priced_as_that() -> None:
+    world = World([Upscale, Refined, Apart], 1, Settings(), None)
+    async with world.engine:
+        await world.engine.grant("ada", WALLET, source_ref="order")
+        draft = await a_draft(world)
+        with pytest.raises(InvalidRequest, match="exclusive_by"):
+            await world.engine.prepare(draft.id, {}, job_type=Apart.name)
+        with pytest.raises(UnknownJobType):
+            await world.engine.prepare(draft.id, {}, job_type="nobody")
+        assert await world.engine.get(draft.id) == draft
+        job = await world.engine.prepare(draft.id, {}, job_type=Refined.name)
+        assert (job.type, job.pool, job.attempts_max, job.price) == (Refined.name, "other", 9, 2 * PRICE)
+        assert await world.engine.prepare(draft.id, {}, job_type=Upscale.name) == job
+        assert (await world.engine.accept(job.id)).state == "queued"
+        assert (await world.money(job)).held == 2 * PRICE

@@ -156,9 +156,11 @@ def unreadable() -> BodyRefused:
     return BodyRefused(400, "body_unreadable", "The body could not be read.")
 
 
-async def read_json(request: web.Request) -> Any:
+async def read_json(
+    request: web.Request, *, bytes_max: int = BODY_BYTES_MAX, seconds: float = BODY_SECONDS
+) -> Any:
     """Return the body as JSON: UTF-8, numbers finite, nesting bounded; Refused otherwise."""
-    body = await read_body(request)
+    body = await read_body(request, bytes_max=bytes_max, seconds=seconds)
     try:
         return json.loads(body.decode(), parse_constant=_not_json, parse_float=_finite)
     except (ValueError, RecursionError):

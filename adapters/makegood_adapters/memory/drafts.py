@@ -24,6 +24,7 @@ class MemoryDrafts:
         if row is None:
             return None
         if row.job.draft and row.job.finished_at is None:
+            other = prepared.becomes
             row.job = replace(
                 row.job,
                 draft=False,
@@ -32,6 +33,14 @@ class MemoryDrafts:
                 request=deepcopy(prepared.request),
                 files=dict(prepared.files),
             )
+            if other is not None:
+                row.job = replace(
+                    row.job,
+                    type=other.type,
+                    type_version=other.version,
+                    pool=other.pool,
+                    attempts_max=other.attempts_max,
+                )
         return row.job
 
     async def annotate(self, job_id: UUID, metadata: JSON) -> Job | None:

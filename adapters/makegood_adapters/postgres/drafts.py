@@ -1,5 +1,6 @@
 """Drafts, what is kept beside a job, and the jobs of a page, in Postgres."""
 
+from dataclasses import astuple
 from uuid import UUID
 
 import asyncpg
@@ -22,9 +23,10 @@ class PostgresDrafts:
     async def prepare(self, job_id: UUID, prepared: Prepared) -> Job | None:
         """See `Drafts.prepare`."""
         parts = (as_json(prepared.input), as_json(prepared.request), as_json(prepared.files))
+        other = astuple(prepared.becomes) if prepared.becomes else (None,) * 4
 
         async def work(connection: asyncpg.Connection) -> Job | None:
-            await connection.execute(statement("drafts/prepare"), job_id, prepared.price, *parts)
+            await connection.execute(statement("drafts/prepare"), job_id, prepared.price, *parts, *other)
             return await _read(connection, job_id)
 
         return await self._database.transact(work)

@@ -14,10 +14,15 @@ from makegood_adapters.http.cors import Cors
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.callers import demand_public_key, know_caller
-from makegood_adapters.queue_manager.functions import function_routes
+from makegood_adapters.queue_manager.functions import Functions
+from makegood_adapters.queue_manager.inputs import Inputs
+from makegood_adapters.queue_manager.internal import InternalCalls
+from makegood_adapters.queue_manager.old_hooks import old_hook_routes
 from makegood_adapters.queue_manager.procedures import Procedures
+from makegood_adapters.queue_manager.public import NAME, PublicCalls, queue_manager_routes
 from makegood_adapters.queue_manager.reports import FinishQueued, Reports
 from makegood_adapters.queue_manager.rows import Rows, public_schema, row_error
+from makegood_adapters.queue_manager.runs import Runs
 from makegood_adapters.queue_manager.storage import Storage, storage_error
 from makegood_adapters.queue_manager.tables import Tables
 
@@ -80,9 +85,13 @@ def mount(app: web.Application, engine: Engine, options: Options | None = None) 
     addresses = Addresses(
         engine, base_url=options.base_url, buckets=options.buckets, link_secret=options.files.link_secret
     )
-    functions = _part(options, error_object)
-    functions.add_routes(function_routes(engine, tables, reports))
-    app.add_subapp("/functions/v1", functions)
+    app.add_routes(old_hook_routes(engine, options.gate))
+    runs = Runs(engine, tables, Inputs(engine, addresses, options.files))
+    manager = _part(options, error_object)
+    asked, ordered = PublicCalls(engine, tables, reports), InternalCalls(engine, tables, runs)
+    manager.add_routes(queue_manager_routes({**asked.endpoints, **ordered.endpoints}))
+    app.add_subapp(f"/functions/v1/{NAME}", manager)
+    app.add_subapp("/functions/v1", _functions(engine, tables, addresses, runs, options))
     rows = _part(options, row_error)
     rows.middlewares.append(public_schema)
     rows.add_routes([web.post("/rpc/{name}", Procedures(engine, tables, reports).call)])
@@ -114,7 +123,19 @@ def _storage(engine: Engine, addresses: Addresses, options: Options) -> web.Appl
     return app
 
 
-def _known(options: Options) -> Middleware:
+def _functions(
+    engine: Engine, tables: Tables, addresses: Addresses, runs: Runs, options: Options
+) -> web.Application:
+    functions = Functions(engine, tables, addresses, runs, rules=options.files, gate=options.gate)
+    # They count by themselves: who runs too often is told so in a reply that the page understands.
+    known = _known(options, count=False, code="INVALID_TOKEN")
+    app = web.Application(middlewares=[contain_errors(error_object), known])
+    app.add_routes(functions.routes())
+    Cors(origins=options.origins, headers=_HEADERS).install(app)
+    return app
+
+
+def _known(options: Options, *, count: bool = True, code: str | None = None) -> Middleware:
     if options.gate is None:
         return demand_public_key(options.public_key)
-    return know_caller(options.gate, demand_key=options.public_key is not None)
+    return know_caller(options.gate, demand_key=options.public_key is not None, count=count, code=code)

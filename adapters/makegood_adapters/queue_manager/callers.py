@@ -1,14 +1,23 @@
 """Who calls: the page by its publishable key, a user by a verified token, and whose rows each may touch."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeGuard
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from makegood.job import Job
 from makegood_adapters.http.application import Refused
-from makegood_adapters.http.callers import Caller, CallerKind, Gate, joined, same_secret
+from makegood_adapters.http.callers import (
+    OWNER_HEADER,
+    Caller,
+    CallerKind,
+    Gate,
+    Scope,
+    joined,
+    same_secret,
+)
 from makegood_adapters.http.problems import ApiProblem
 
 _OWNER_LENGTH_MAX = 200
@@ -30,7 +39,7 @@ def inserting_owner(request: web.Request, row: Mapping[str, Any]) -> str:
             raise Refused(403, told, code="42501")
         return caller.owner
     owner = row.get("user_id")
-    if not isinstance(owner, str) or not owner.isprintable() or not 0 < len(owner) <= _OWNER_LENGTH_MAX:
+    if not is_owner(owner):
         raise Refused(403, "The row names no user: user_id is missing or not a text.", code="42501")
     return owner
 
@@ -70,20 +79,66 @@ def may_report(request: web.Request, job: Job) -> bool:
     return caller is None or caller.owner in (None, job.owner)
 
 
-def know_caller(gate: Gate, *, demand_key: bool) -> Middleware:
+def acting_owner(request: web.Request) -> str | None:
+    """Return the owner for whom a tool's function is called: that of the verified token, or whom a service
+    key with the scope `owners` names; None where no users are known, and whoever calls is believed. Raises
+    Refused for everybody else."""
+    caller = caller_of(request)
+    if caller is None:
+        return None
+    if caller.owner is not None:
+        return caller.owner
+    if caller.kind is CallerKind.SERVICE:
+        named = request.headers.get(OWNER_HEADER, "")
+        if Scope.OWNERS not in caller.scopes or not is_owner(named):
+            told = "A service key runs tools with the scope `owners` and the header Makegood-Owner."
+            raise Refused(401, told, code="UNAUTHORIZED")
+        return named
+    raise Refused(401, "Please sign in: the token of a user is missing.", code="AUTH_REQUIRED")
+
+
+def actor_of(request: web.Request) -> str:
+    """Return how history names the caller."""
+    caller = caller_of(request)
+    return "client" if caller is None else caller.actor
+
+
+def caller_for(request: web.Request, owner: str | None) -> Caller | None:
+    """Return the caller as one whose calls are counted for *owner*; None where no users are known."""
+    caller = caller_of(request)
+    return caller if caller is None or owner is None else replace(caller, owner=owner)
+
+
+def is_internal(request: web.Request) -> bool:
+    """Return whether the caller is a service of ours, which may start, queue and settle jobs of anybody: by a
+    service key with the scope `operations`. Where no keys are checked, nobody is."""
+    caller = caller_of(request)
+    return caller is not None and Scope.OPERATIONS in caller.scopes
+
+
+def is_owner(name: object) -> TypeGuard[str]:
+    """Return whether *name* can be that of an owner."""
+    return isinstance(name, str) and name.isprintable() and 0 < len(name) <= _OWNER_LENGTH_MAX
+
+
+def know_caller(gate: Gate, *, demand_key: bool, count: bool = True, code: str | None = None) -> Middleware:
     """Return a middleware that tells by *gate* who calls, and counts it; with *demand_key* nobody is not
-    served."""
+    served. Without *count* whoever serves the call counts it. *code* is told with credentials that are not
+    valid."""
 
     @web.middleware
     async def know(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             caller = await gate.identify(joined(request.headers.items()), request.remote or "")
             if demand_key and caller.kind is CallerKind.NONE:
-                raise Refused(401, "The publishable key is missing or not ours.")
-            await gate.admit(caller, "requests")
+                unknown = code and "AUTH_REQUIRED"
+                raise Refused(401, "The publishable key is missing or not ours.", code=unknown)
+            if count:
+                await gate.admit(caller, "requests")
         except ApiProblem as problem:
             told = problem.detail or problem.title
-            raise Refused(problem.status, told, headers=problem.headers) from None
+            of_token = code if problem.code == "unauthenticated" else None
+            raise Refused(problem.status, told, code=of_token, headers=problem.headers) from None
         request[_CALLER] = caller
         return await handler(request)
 

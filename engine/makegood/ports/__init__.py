@@ -2,7 +2,7 @@
 
 from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
 from makegood.ports.blobs import PIECE_BYTES, Blobs
-from makegood.ports.drafts import METADATA_BYTES_MAX, SESSION_JOBS_MAX, Drafts, Prepared
+from makegood.ports.drafts import METADATA_BYTES_MAX, SESSION_JOBS_MAX, Becomes, Drafts, Prepared
 from makegood.ports.endpoints import (
     ENDPOINTS_MAX,
     ENDPOINTS_OF_OWNER_MAX,
@@ -76,6 +76,7 @@ __all__ = [
     "TRIES_KEPT",
     "Accounts",
     "Attempts",
+    "Becomes",
     "Bell",
     "Blobs",
     "Change",

@@ -14,14 +14,26 @@ METADATA_BYTES_MAX = 16_384
 SESSION_JOBS_MAX = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Becomes:
+    """The type as which a draft goes on, with what a job has of its type."""
+
+    type: str
+    version: int
+    pool: str
+    attempts_max: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What a draft lacks, validated and priced: `price` in whole credits, `files` from input to blob key."""
+    """What a draft lacks, validated and priced: `price` in whole credits, `files` from input to blob key.
+    `becomes` is None where it stays what it is."""
 
     price: int
     input: JSON
     request: JSON
     files: Mapping[str, str]
+    becomes: Becomes | None = None
 
 
 class Drafts(Protocol):
@@ -29,7 +41,7 @@ class Drafts(Protocol):
 
     async def prepare(self, job_id: UUID, prepared: Prepared) -> Job | None:
         """Complete a draft that is not over, once; return the job as it then is, completed by this call or
-        not, None if there is none."""
+        not, None if there is none. What it becomes begins in the state that it is in."""
 
     async def annotate(self, job_id: UUID, metadata: JSON) -> Job | None:
         """Merge the keys of *metadata* into what is kept beside the job, and return it; None if there is

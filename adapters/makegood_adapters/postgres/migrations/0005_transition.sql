@@ -34,21 +34,29 @@ end $$;
 create trigger job_begins before insert on makegood.job
   for each row execute function makegood.job_begins();
 
--- What a job was ordered as, stays, but for a draft, which becomes complete once, before anything else. Its columns
--- are compared only when a statement names them.
+-- What a job was ordered as, stays, but for a draft, which becomes complete once, before anything else; it may go on
+-- as another type that begins in the same state. Its columns are compared only when a statement names them.
 create function makegood.job_fixed() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  other_type boolean := (new.type, new.type_version) is distinct from (old.type, old.type_version);
 begin
-  if (new.job_id, new.owner_id, new.type, new.type_version, new.pool, new.input_digest, new.key, new.attempts_max,
-      new.created_at, new.retry_of, new.exclusive_scope, new.session)
+  if (new.job_id, new.owner_id, new.input_digest, new.key, new.created_at, new.retry_of, new.exclusive_scope,
+      new.session)
      is distinct from
-     (old.job_id, old.owner_id, old.type, old.type_version, old.pool, old.input_digest, old.key, old.attempts_max,
-      old.created_at, old.retry_of, old.exclusive_scope, old.session)
-     or (new.price, new.input, new.request, new.files, new.draft)
-        is distinct from (old.price, old.input, old.request, old.files, old.draft)
+     (old.job_id, old.owner_id, old.input_digest, old.key, old.created_at, old.retry_of, old.exclusive_scope,
+      old.session)
+     or (other_type or (new.price, new.input, new.request, new.files, new.draft, new.pool, new.attempts_max)
+         is distinct from (old.price, old.input, old.request, old.files, old.draft, old.pool, old.attempts_max))
         and not (old.draft and not new.draft and old.version = 0 and new.state = old.state)
   then
     raise exception 'job %: owner, type, price, input and request never change', old.job_id
+      using errcode = 'MG005';
+  end if;
+  if other_type and not exists (select 1 from makegood.machine_state s where s.type = new.type
+                                  and s.version = new.type_version and s.name = new.state and s.is_initial) then
+    raise exception 'job % of type %@% cannot go on as %@%, which does not begin in state %',
+                    old.job_id, old.type, old.type_version, new.type, new.type_version, new.state
       using errcode = 'MG005';
   end if;
   return new;

@@ -3,14 +3,15 @@
 # ruff: noqa: D102 - the name of a test is its sentence
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from makegood.errors import InsufficientCredits, InvalidRequest, KeyReused
-from makegood.ports import METADATA_BYTES_MAX, Prepared
-from makegood.testing.drive import PLAIN, Drive, change, edge_of
+from makegood.ports import METADATA_BYTES_MAX, Becomes, Prepared
+from makegood.testing.drive import PLAIN, REVIEWED, Drive, change, edge_of
 
 PRICE = 7
 WHOLE = Prepared(price=PRICE, input={"scale": 2}, request={"input": {"scale": 2}}, files={"image": "a.png"})
@@ -36,6 +37,19 @@ class DraftsContract:
         assert await drive.store.drafts.prepare(draft.id, other) == job
         queued = await drive.take(job, edge_of(PLAIN, "pending", "accept"))
         assert (queued.state, (await drive.store.jobs.money(job.id)).held) == ("queued", PRICE)
+
+    async def test_a_draft_goes_on_as_another_type(self, drive: Drive) -> None:
+        await drive.grant(100)
+        draft = await drive.insert(draft=True, price=0, request={})
+        becomes = Becomes(REVIEWED.name, REVIEWED.version, f"{draft.pool}-other", 7)
+        job = await drive.store.drafts.prepare(draft.id, replace(WHOLE, becomes=becomes))
+        assert job is not None
+        assert job == await drive.store.jobs.get(draft.id)
+        assert (job.type, job.type_version, job.pool, job.attempts_max) == (
+            REVIEWED.name, REVIEWED.version, becomes.pool, 7,
+        )  # fmt: skip
+        assert (job.price, job.state, job.version) == (PRICE, "pending", 0)
+        assert (await drive.take(job, edge_of(REVIEWED, "pending", "accept"))).state == "queued"
 
     async def test_of_many_at_once_one_completes_it(self, drive: Drive) -> None:
         draft = await drive.insert(draft=True, price=0, request={})
