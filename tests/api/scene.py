@@ -28,8 +28,8 @@ from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1 import OPERATIONS, Api
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from tests.adapters.queue_manager.scene import served
+from tests.shipped import shipped
 
 POOL = "runninghub"
 OWNER, OTHER = "ada", "bob"
@@ -142,7 +142,7 @@ async def opened(
     **given: Any,
 ) -> AsyncIterator[Scene]:
     """Yield the scene with room for fifty jobs and an owner who can pay; *given* goes to the engine."""
-    catalog, blobs = Catalog(load_tools(default_tools_folder())), FolderBlobs(folder)
+    catalog, blobs = Catalog(shipped()), FolderBlobs(folder)
     async with (
         PostgresStore.open(dsn) as store,
         Engine(store, catalog, blobs=blobs, run_loops=False, **given) as engine,

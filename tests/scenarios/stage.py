@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import io
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.simulator import Account, Faults, Habits, Match, Pace, Rule, Simulator, Task
-from makegood_adapters.toolfiles import default_tools_folder, load_tools
+from tests.shipped import shipped
 
 KEY = "a-key-of-the-simulator"
 ACCOUNT, POOL = "main", "runninghub"
@@ -125,9 +125,16 @@ class Stage:
     orders: int = 0
 
     async def draft(
-        self, job_type: str = "upscaler", *, owner: str = OWNER, data: bytes | None = None, **faults: Any
+        self,
+        job_type: str = "upscaler",
+        *,
+        owner: str = OWNER,
+        data: bytes | None = None,
+        more: Mapping[str, Any] | None = None,
+        **faults: Any,
     ) -> Job:
-        """Submit a job whose picture nobody else has, or is *data*; *faults* meet its tasks, all of them."""
+        """Submit a job whose picture nobody else has, or is *data*, with *more* inputs; *faults* meet its
+        tasks, all of them."""
         self.orders += 1
         data = data or picture(self.orders)
         key = await self.blobs.put(data, "input.png")
@@ -136,7 +143,7 @@ class Stage:
             times = faults.pop("times", None)
             match = Match(input_sha256=hashlib.sha256(data).hexdigest())
             self.simulator.add(Rule(faults=Faults(**faults), match=match, times=times))
-        return await self.engine.submit(job_type, owner, wanted)
+        return await self.engine.submit(job_type, owner, {**wanted, **(more or {})})
 
     async def order(self, job_type: str = "upscaler", **given: Any) -> Job:
         """Submit a job and accept it; *given* as for `draft`."""
@@ -307,7 +314,7 @@ async def staged(
         client = RunningHubClient(session, provider_url or simulator.url, key)
         engine = Engine(
             store,
-            Catalog([*load_tools(default_tools_folder()), *types]),
+            Catalog([*shipped(), *types]),
             blobs=blobs,
             providers={account: wrap(RunningHub(client, patience=patience))},
             settings=quick(**{"webhook_base_url": url, **settings}),
