@@ -8,5 +8,15 @@ from makegood_adapters.toolfiles import default_tools_folder, load_tools
 
 @cache
 def shipped() -> tuple[type[BaseJob], ...]:
-    """Return them; a job type is never changed."""
-    return tuple(load_tools(default_tools_folder()))
+    """Return them; a job type is never changed. A user may have any number of their jobs at one time."""
+    return tuple(_crowded(tool) for tool in load_tools(default_tools_folder()))
+
+
+def _crowded(tool: type[BaseJob]) -> type[BaseJob]:
+    members = {
+        "name": tool.name,
+        "exclusive_by": None,
+        "__module__": tool.__module__,
+        "__doc__": tool.__doc__,
+    }
+    return type(tool.__name__, (tool,), members)

@@ -26,6 +26,7 @@ from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_sess
 from makegood_adapters.runninghub.simulator import Simulator, WorkOrder
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from makegood_adapters.toolfiles.load import load_tool
+from tests.adapters.catalogue import CASES
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
 QUICK = Settings(loop_interval_seconds=0.05, poll_interval_seconds=0.05, defer_seconds=0.01)
@@ -69,7 +70,7 @@ def makegood_dsn(database: str) -> str:
 
 @pytest.mark.parametrize("tool", load_tools(default_tools_folder()), ids=lambda tool: tool.name)
 def test_table_and_transitions_agree_for_every_shipped_tool(tool: type[BaseJob]) -> None:
-    tests = job_type_tests(tool, input=dict.fromkeys(tool.file_fields(), "0.png"))
+    tests = job_type_tests(tool, input=next(case.raw for case in CASES if case.tool == tool.name))
     tests().test_table_and_transitions_give_one_answer()
 
 

@@ -47,7 +47,8 @@ def test_the_shipped_tools_make_a_catalog() -> None:
     assert {"upscaler", "pose_changer"} <= {job_type.name for job_type in catalog}
     for job_type in catalog:
         assert issubclass(job_type, ToolJob)
-        assert job_type.pool == "runninghub"
+        assert job_type.pool in ("runninghub", "evolink")
+        assert job_type.exclusive_by == "tool"
         assert set(job_type.columns.values()) <= set(job_type.Input.model_fields)
 
 
@@ -56,6 +57,8 @@ def test_the_wire_names_are_on_the_class() -> None:
     assert (upscaler.table, upscaler.function) == ("upscaler_jobs", "runninghub-upscaler")
     assert upscaler.columns["input_url"] == "image"
     assert (pose_changer.table, pose_changer.function) == ("pose_changer_jobs", "runninghub-pose-changer")
+    assert pose_changer.wire is not None
+    assert pose_changer.wire.run == {"personImageUrl": "person", "referenceImageUrl": "reference"}
     assert pose_changer.columns == {"person_image_url": "person", "reference_image_url": "reference"}
 
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import io
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -125,9 +125,16 @@ class Stage:
     orders: int = 0
 
     async def draft(
-        self, job_type: str = "upscaler", *, owner: str = OWNER, data: bytes | None = None, **faults: Any
+        self,
+        job_type: str = "upscaler",
+        *,
+        owner: str = OWNER,
+        data: bytes | None = None,
+        more: Mapping[str, Any] | None = None,
+        **faults: Any,
     ) -> Job:
-        """Submit a job whose picture nobody else has, or is *data*; *faults* meet its tasks, all of them."""
+        """Submit a job whose picture nobody else has, or is *data*, with *more* inputs; *faults* meet its
+        tasks, all of them."""
         self.orders += 1
         data = data or picture(self.orders)
         key = await self.blobs.put(data, "input.png")
@@ -136,7 +143,7 @@ class Stage:
             times = faults.pop("times", None)
             match = Match(input_sha256=hashlib.sha256(data).hexdigest())
             self.simulator.add(Rule(faults=Faults(**faults), match=match, times=times))
-        return await self.engine.submit(job_type, owner, wanted)
+        return await self.engine.submit(job_type, owner, {**wanted, **(more or {})})
 
     async def order(self, job_type: str = "upscaler", **given: Any) -> Job:
         """Submit a job and accept it; *given* as for `draft`."""

@@ -17,7 +17,7 @@ from makegood_adapters.toolfiles import load_tool, load_tools
 from tests.scenarios.stage import FAST, KEY, PATIENCE_SECONDS, POOL, picture, quick, staged
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "new_app.toml"
-UPSCALER_APP = "2037188547966406658"
+UPSCALER_APP, SECOND_APP = "2037188547966406658", "2017030861371219969"
 QUEUED = 6 * 3_600
 #: How the site was seen to differ from what its pages say, a few differences at a time.
 SHAPES = {
@@ -126,6 +126,22 @@ async def test_d34_a_type_that_is_one_new_file_is_cancelled_timed_reported_and_c
         await stage.ended(busy)
         after = await stage.engine.wallet("ada")
         assert before.available - after.available == 20
+
+
+async def test_c6_a_second_try_runs_on_another_app_and_its_failure_settles_once(
+    database: str, tmp_path: Path
+) -> None:
+    """The first app fails of the request itself, so that no run of the same could help: another app may."""
+    far, price = {"category": "pessoas_longe"}, 60
+    async with staged(database, tmp_path) as stage:
+        saved = await stage.settled(await stage.order(more=far, fail="no people found", times=1))
+        assert saved.state == "completed"
+        assert [task.request.app for task in stage.simulator.tasks] == [UPSCALER_APP, SECOND_APP]
+        assert await stage.engine.money(saved.id) == JobMoney(captured=price)
+        lost = await stage.settled(await stage.order(more=far, fail="no people found"))
+        assert lost.state == "failed"
+        assert [task.request.app for task in stage.simulator.tasks][2:] == [UPSCALER_APP, SECOND_APP]
+        assert await stage.engine.money(lost.id) == JobMoney(released=price)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

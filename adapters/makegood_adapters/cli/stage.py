@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -22,6 +23,7 @@ import asyncpg
 from makegood.errors import MakegoodError, StoreUnavailable
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
 from makegood_adapters.postgres.store import connect
+from makegood_adapters.toolfiles import default_tools_folder
 
 API_KEY = "demo-key-of-the-simulator"
 #: Short times, in seconds, so that a story of hours takes seconds.
@@ -95,10 +97,21 @@ def account_at(provider_url: str, capacity: int = 3, draining_seconds: float = 6
     return {"name": "demo", "base_url": provider_url, "api_key": API_KEY, **limits}
 
 
+def crowded_tools(folder: Path) -> Path:
+    """Copy the shipped tools below *folder* but for `exclusive_by`, so that a few users may have many jobs at
+    one time, and return where they are."""
+    tools = folder / "tools"
+    tools.mkdir(parents=True, exist_ok=True)
+    for path in default_tools_folder().glob("*.toml"):
+        text = path.read_text(encoding="utf-8")
+        (tools / path.name).write_text(re.sub(r"(?m)^exclusive_by = .*\n", "", text), encoding="utf-8")
+    return tools
+
+
 class EngineProcess:
     """`makegood serve` as a child that can be killed like any process; its log is kept.
 
-    *accounts*, *deadlines* and *settings* are those of its configuration.
+    *accounts*, *deadlines*, *settings* and *tools* are those of its configuration.
     """
 
     def __init__(
@@ -111,12 +124,15 @@ class EngineProcess:
         accounts: Sequence[Mapping[str, Any]],
         deadlines: Mapping[str, float] = DEADLINES,
         settings: Mapping[str, float] = SETTINGS,
+        tools: Path | None = None,
     ) -> None:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log, self._config = log, folder / f"engine-{self.port}.toml"
         keys: dict[str, str | float] = {"database_url": dsn, "port": self.port, "blobs": str(blobs)}
         keys["log_format"] = "text"
+        if tools is not None:
+            keys["tools"] = str(tools)
         engine: dict[str, str | float] = {"webhook_base_url": self.url, **settings}
         text = _toml(keys) + "[deadlines]\n" + _toml(deadlines) + "[engine]\n" + _toml(engine)
         self._config.write_text(text)

@@ -180,12 +180,9 @@ async def served(
 
 
 @cache
-def several() -> list[type[BaseJob]]:
-    """Return the tools of config/tools as if a user could have several jobs at once."""
-    tools = load_tools(default_tools_folder())
-    for tool in tools:
-        tool.exclusive_by = None
-    return tools
+def one_at_a_time() -> tuple[type[BaseJob], ...]:
+    """Return the tools of config/tools as they are: a user has one job at a time, of whatever tool."""
+    return tuple(load_tools(default_tools_folder()))
 
 
 @asynccontextmanager
@@ -203,7 +200,7 @@ async def opened(
     The page sends *key* with every call; with *exclusive* an owner has one job at a time, as the tools say;
     *given* goes to the engine.
     """
-    catalog, blobs = Catalog(shipped() if exclusive else several()), FolderBlobs(folder)
+    catalog, blobs = Catalog(one_at_a_time() if exclusive else shipped()), FolderBlobs(folder)
     async with (
         PostgresStore.open(dsn) as store,
         Engine(store, catalog, blobs=blobs, run_loops=False, **given) as engine,

@@ -20,11 +20,11 @@ from makegood_adapters.cli.chaos.plan import DEADLINES, SETTINGS, Plan
 from makegood_adapters.cli.chaos.report import Progress, Result, announce, as_json, conclude
 from makegood_adapters.cli.chaos.site import accounts_of, habits_of, keys_of, simulator_of, told
 from makegood_adapters.cli.chaos.strikes import Operator, Sql
-from makegood_adapters.cli.stage import EngineProcess, database_on, embedded_server
+from makegood_adapters.cli.stage import EngineProcess, crowded_tools, database_on, embedded_server
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
 from makegood_adapters.postgres.store import PostgresStore, connect
-from makegood_adapters.toolfiles import default_tools_folder, load_tools
+from makegood_adapters.toolfiles import load_tools
 
 
 async def chaos(
@@ -126,9 +126,10 @@ async def _play(
     simulator = await stack.enter_async_context(simulator_of(plan))
     store = await stack.enter_async_context(PostgresStore.open(dsn, update_schema=True))
     deadlines = {state: timedelta(seconds=seconds) for state, seconds in DEADLINES.items()}
+    tools = crowded_tools(work)
     engine = Engine(
         store,
-        Catalog([tool.with_deadlines(deadlines) for tool in load_tools(default_tools_folder())]),
+        Catalog([tool.with_deadlines(deadlines) for tool in load_tools(tools)]),
         blobs=FolderBlobs(work / "files"),
         settings=Settings(loop_interval_seconds=0.5),
         run_loops=False,
@@ -142,6 +143,7 @@ async def _play(
             accounts=accounts_of(plan, simulator.url),
             deadlines=DEADLINES,
             settings=SETTINGS,
+            tools=tools,
         )
         for _ in range(plan.workers)
     ]

@@ -21,11 +21,18 @@ from makegood_adapters.cli.demo.reconcile import Findings, reconcile
 from makegood_adapters.cli.demo.script import SLOTS, USERS, Script, write
 from makegood_adapters.cli.demo.show import Show
 from makegood_adapters.cli.demo.view import LiveView, PlainView, View
-from makegood_adapters.cli.stage import API_KEY, EngineProcess, account_at, database_on, embedded_database
+from makegood_adapters.cli.stage import (
+    API_KEY,
+    EngineProcess,
+    account_at,
+    crowded_tools,
+    database_on,
+    embedded_database,
+)
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub.simulator import Pace, Simulator, Task
-from makegood_adapters.toolfiles import default_tools_folder, load_tools
+from makegood_adapters.toolfiles import load_tools
 
 FOLDER = Path("makegood-demo")
 #: Webhooks are repeated for longer than an engine takes to start on a slow machine: of a create call whose
@@ -63,10 +70,10 @@ async def _perform(
     for rule in script.rules:
         simulator.add(rule)
     store = await stack.enter_async_context(PostgresStore.open(dsn, update_schema=True))
-    blobs = FolderBlobs(work / "files")
+    blobs, tools = FolderBlobs(work / "files"), crowded_tools(work)
     engine = Engine(
         store,
-        Catalog(load_tools(default_tools_folder())),
+        Catalog(load_tools(tools)),
         blobs=blobs,
         settings=Settings(loop_interval_seconds=0.25),
         run_loops=False,
@@ -78,6 +85,7 @@ async def _perform(
         dsn=dsn,
         blobs=work / "files",
         accounts=[account_at(simulator.url, SLOTS)],
+        tools=tools,
     )
     await process.start()
     stack.callback(process.stop)
