@@ -24,6 +24,8 @@ SOURCES := engine adapters tests docs/examples
 
 # A host's Python environment must not leak into ours: these break or redirect an install.
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+# A process that may not keep its bytecode compiles all modules anew: half a second, and tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: client help setup demo test soak bench chaos lint audit clean
@@ -38,7 +40,7 @@ demo: $(STAMP)
 	@$(BIN)/makegood demo $(ARGS)
 
 test: lint
-	@$(BIN)/pytest -q -n logical --maxprocesses 8 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -q -n logical --maxprocesses 8 --dist worksteal --durations 10 $(ARGS)
 
 bench: $(STAMP)
 	@$(BIN)/makegood bench all $(ARGS)

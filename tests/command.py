@@ -1,4 +1,4 @@
-"""The command `makegood`, run as a process of its own that need not load a thousand modules first.
+"""The command `makegood`, and programs, as processes that need not load a thousand modules first.
 
 A process that has loaded them waits, and each run is a fork of it with arguments, environment, folder,
 streams and exit status of its own. Tests of signals, of terminals or of several processes start `PROGRAM`
@@ -9,9 +9,12 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import ModuleType
 
 PROGRAM = Path(sys.executable).with_name("makegood")
 #: For what hangs; a test that means a time has its own.
@@ -32,26 +35,47 @@ def run(
     *environment* replaces that of this process. Raises TimeoutError, with the command killed, after
     *seconds*.
     """
+    return _forked(_command, (str(PROGRAM), *words), folder or Path.cwd(), environment, seconds)
+
+
+def run_python(
+    code: str, folder: Path, environment: Mapping[str, str], seconds: float = SECONDS
+) -> "CompletedProcess[str]":
+    """Run *code* as `python -W error -c` does, else like `run`."""
+    return _forked(partial(_program, code), ("-c",), folder, environment, seconds)
+
+
+def _forked(
+    work: Callable[[], None],
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None,
+    seconds: float,
+) -> "CompletedProcess[str]":
     given = dict(os.environ if environment is None else environment)
     with tempfile.TemporaryDirectory(prefix="makegood-command-") as place:
         streams = [Path(place, name) for name in ("out", "err")]
-        command = _FORKS.Process(target=_become, args=(words, folder or Path.cwd(), given, streams))
-        command.start()
-        command.join(seconds)
-        if command.exitcode is None:
-            command.kill()
-            command.join()
-            raise TimeoutError(
-                f"makegood {' '.join(words)} did not come to an end within {seconds:g} seconds"
-            )
+        process = _FORKS.Process(target=_become, args=(work, arguments, folder, given, streams))
+        process.start()
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise TimeoutError(f"{' '.join(arguments)} did not end within {seconds:g} seconds")
         out, err = (stream.read_text(encoding="utf-8") for stream in streams)
-        status = command.exitcode
-        command.close()
-    return CompletedProcess([str(PROGRAM), *words], status, out, err)
+        status = process.exitcode
+        process.close()
+    return CompletedProcess(arguments, status, out, err)
 
 
-def _become(words: Sequence[str], folder: Path, environment: Mapping[str, str], streams: list[Path]) -> None:
-    """Be the command from here on; the caller's end is the end of the process."""
+def _become(
+    work: Callable[[], None],
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    streams: Sequence[Path],
+) -> None:
+    """Be the program from here on; its end is the end of the process."""
     for number, stream in enumerate(streams, start=1):
         opened = os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, number)
@@ -60,8 +84,20 @@ def _become(words: Sequence[str], folder: Path, environment: Mapping[str, str], 
     os.environ.update(environment)
     os.chdir(folder)
     house = str(Path(__file__).resolve().parent.parent)
-    sys.path[:] = [str(PROGRAM.parent), *(entry for entry in sys.path if entry not in ("", house))]
-    sys.argv = [str(PROGRAM), *words]
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", house)]
+    sys.argv = list(arguments)
+    work()
+
+
+def _command() -> None:
     from makegood_adapters.cli import main
 
+    sys.path.insert(0, str(PROGRAM.parent))
     main()
+
+
+def _program(code: str) -> None:
+    warnings.simplefilter("error")
+    sys.path.insert(0, "")
+    sys.modules["__main__"] = ModuleType("__main__")
+    exec(compile(code, "<string>", "exec"), sys.modules["__main__"].__dict__)

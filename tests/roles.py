@@ -14,15 +14,25 @@ PASSWORD = "a-password"
 async def login(database: str, kind: str | None) -> AsyncIterator[str]:
     """Make a login role, give it *kind* in the database, and yield the DSN that connects as it."""
     role = f"makegood_test_{kind or 'nothing'}_{secrets.token_hex(6)}"
+    await make_role(database, role, kind)
+    try:
+        yield dsn_as(database, role)
+    finally:
+        owner = await asyncpg.connect(database)
+        try:
+            await owner.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+        finally:
+            await owner.close()
+
+
+async def make_role(database: str, role: str, kind: str | None) -> None:
+    """Make a login role and give it *kind* in the database and in its copies; other databases know it too."""
     owner = await asyncpg.connect(database)
     try:
-        await owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-        try:
+        async with owner.transaction():
+            await owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
             if kind:
                 await owner.execute("SELECT makegood.grant_rights($1, $2)", role, kind)
-            yield dsn_as(database, role)
-        finally:
-            await owner.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
     finally:
         await owner.close()
 

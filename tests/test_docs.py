@@ -33,6 +33,7 @@ from makegood_adapters.config import (
 )
 from makegood_adapters.runninghub.simulator import Simulator
 from makegood_adapters.safety import problems_of
+from tests.command import run_python
 from tests.s3_server import a_bucket
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -170,19 +171,17 @@ async def _run(code: str, folder: Path, environment: dict[str, str]) -> "subproc
     if named and named[1].startswith("test_"):
         # Its own settings file keeps those of this repository out, should the folder lie below it.
         (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
-        run = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", named[1]]
-    else:
-        run = ["-W", "error", "-c", textwrap.dedent(code)]
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, *run],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+        return await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", named[1]],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    return await asyncio.to_thread(run_python, textwrap.dedent(code), folder, environment)
 
 
 def test_the_example_of_the_readme_has_at_most_twenty_lines() -> None:

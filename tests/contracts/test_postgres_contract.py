@@ -1,18 +1,41 @@
 """The store on Postgres keeps the contract, as a login role that has nothing but the rights of a worker."""
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
 
 from makegood.ports import Store
 from makegood.testing.contract import StoreContract
+from makegood.testing.drive import SPECS
 from makegood_adapters.postgres.store import PostgresStore
-from tests.roles import login
+from tests.conftest import Administrator
+from tests.roles import dsn_as, make_role
+
+ROLE = f"makegood_test_contract_{secrets.token_hex(6)}"
+
+
+@pytest.fixture(scope="module")
+def template(administrator: Administrator, template: str) -> Iterator[str]:
+    """Yield the name of a database that knows the role and the machines of the contract, as its copies do."""
+    name = f"makegood_contract_{secrets.token_hex(6)}"
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    administrator.run(prepared(administrator.dsn_of(name)))
+    yield name
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    administrator.execute(f"DROP ROLE {ROLE}")
+
+
+async def prepared(dsn: str) -> None:
+    await make_role(dsn, ROLE, "worker")
+    async with PostgresStore.open(dsn) as store:
+        await store.declare(SPECS)
 
 
 @pytest_asyncio.fixture
 async def store(database: str) -> AsyncIterator[Store]:
-    async with login(database, "worker") as dsn, PostgresStore.open(dsn) as opened:
+    async with PostgresStore.open(dsn_as(database, ROLE)) as opened:
         yield opened
 
 

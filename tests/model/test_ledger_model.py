@@ -16,7 +16,7 @@ from tests.model.stage import staged
 EXAMPLES, STEPS = 25, 40
 
 
-@pytest.mark.soak(short=6, long=40)
+@pytest.mark.soak(short=4, long=40)
 @pytest.mark.timeout(900)  # a story that fails is made shorter, which takes longer than finding it
 def test_no_story_loses_or_makes_a_credit(
     part: int, database: str, tally: Tally, caplog: pytest.LogCaptureFixture, pytestconfig: pytest.Config

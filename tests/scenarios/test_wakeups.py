@@ -85,6 +85,7 @@ async def test_an_engine_dispatches_at_once_what_another_one_accepts(database: s
             async for transition in taking.watch(job.id):  # told of by the other engine in its turn
                 if transition.to_state == "starting":
                     break
+        submit.opened.set()  # nothing is under way that the engine would wait for at its end
 
 
 @asynccontextmanager
