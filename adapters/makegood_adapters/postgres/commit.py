@@ -40,7 +40,8 @@ class Kind(Generic[Item, Answer]):
 
     `row` turns an item into its parameters, in its caller's time; `columns` turns the rows of a batch into
     those of the statement. `key` of the items of one batch differ; an item whose key is in the batch already
-    waits for the next.
+    waits for the next. Callers *from_afar* cannot join the next batch at once when they are answered: it is
+    sent before they are, so that the database works meanwhile.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Kind(Generic[Item, Answer]):
     row: Callable[[Item], Sequence[object]]
     answers: Callable[[Sequence[Item], Sequence[asyncpg.Record]], Iterable[Answer | None]]
     columns: Callable[[Sequence[Sequence[object]]], Sequence[object]] = transposed
+    from_afar: bool = False
 
 
 @dataclass(slots=True)
@@ -190,7 +192,8 @@ class GroupCommit:
                     batch = self._take(kind, lane)
                     if not await self._commit(connection, kind, batch):
                         return  # this connection is lost
-                    await asyncio.sleep(0)  # whoever was answered may join the next batch
+                    if not kind.from_afar:
+                        await asyncio.sleep(0)  # whoever was answered may join the next batch
 
     def _take(self, kind: Kind[Any, Any], lane: deque[_Waiting]) -> list[_Waiting]:
         batch: dict[Hashable, _Waiting] = {}

@@ -82,6 +82,7 @@ def _taken_in(accounts: _Accounts) -> "Kind[_Message, list[str]]":
         _message_row,
         answers,
         lambda rows: _message_parameters(rows, accounts),
+        from_afar=True,
     )
 
 
