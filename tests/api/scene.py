@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from starlette.routing import Mount
 from makegood.catalog import Catalog
 from makegood.engine import Engine
 from makegood.job import Job, ProviderAccount, Verdict
+from makegood.lifecycle import BaseJob
 from makegood.testing.drive import Drive, accounts
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http.aiohttp_app import WRITE_SECONDS, aiohttp_app
@@ -140,11 +141,12 @@ async def opened(
     gate: Gate | None = None,
     files: FileRules = RULES,
     streams: StreamLimits | None = None,
+    types: Iterable[type[BaseJob]] | None = None,
     write_seconds: float = WRITE_SECONDS,
     **given: Any,
 ) -> AsyncIterator[Scene]:
     """Yield the scene with room for fifty jobs and an owner who can pay; *given* goes to the engine."""
-    catalog, blobs = Catalog(shipped()), FolderBlobs(folder)
+    catalog, blobs = Catalog(shipped() if types is None else types), FolderBlobs(folder)
     async with (
         PostgresStore.open(dsn) as store,
         Engine(store, catalog, blobs=blobs, run_loops=False, **given) as engine,

@@ -293,8 +293,8 @@ async function broken(): Promise<void> {
   await ear.until(({ connections }) => connections.at(-1) === "open");
   // The line dies without a word.
   line.isHeld = true;
-  await ask("complete", jobId);
   await ear.until(({ connections }) => connections.at(-1) === "lost");
+  await ask("complete", jobId);
   line.isHeld = false;
   line.cut();
   await ear.status("completed");

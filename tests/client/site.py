@@ -10,6 +10,7 @@ from pathlib import Path
 
 from makegood import Catalog, Engine, Settings
 from makegood_adapters.http.hub import StreamLimits
+from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from tests.api.issuer import a_gate, an_issuer
 from tests.api.scene import OTHER, OWNER, PNG, Scene, opened
 
@@ -22,12 +23,15 @@ async def a_site(
 ) -> AsyncIterator[tuple[Scene, dict[str, str]]]:
     """Serve the API behind its real gate; yield the scene and the environment of the owner's programs.
 
+    The tools are as they are shipped: a user has one job of them at a time.
+
     Another process, which has the loops and no account, gives transitions their places in the stream.
     """
+    tools = load_tools(default_tools_folder())
     async with (
         an_issuer() as issuer,
         a_gate(issuer.auth) as gate,
-        opened(database, folder / "files", gate=gate, streams=streams, settings=QUICK) as scene,
+        opened(database, folder / "files", gate=gate, streams=streams, types=tools, settings=QUICK) as scene,
         Engine(scene.store, Catalog([]), blobs=scene.blobs, settings=QUICK),
     ):
         yield (
