@@ -109,7 +109,7 @@ async def test_the_commands_of_the_guide_move_an_app_and_print_what_it_shows(
                         printed = await told(tmp_path, environment, line)
     assert len(shown) == 1
     assert [line.split()[1] for line in ran] == [
-        *("migrate", "doctor", "import", "import", "import", "audit", "serve", "audit", "rules"),
+        *("migrate", "doctor", "import", "import", "import", "audit", "serve", "key", "audit", "rules"),
     ]
     back = next(text for kind, text in blocks if kind == "sql" and text.startswith("select"))
     rows = {row["owner_id"]: tuple(row)[1:] for row in await app.new.fetch(back)}
