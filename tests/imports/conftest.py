@@ -22,3 +22,9 @@ async def app(
     finally:
         sql.terminate()
         new.terminate()
+
+
+@pytest.fixture(scope="session")
+def template(stocked_template: str) -> str:
+    """Databases of these tests know the job types that come with makegood."""
+    return stocked_template

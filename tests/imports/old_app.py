@@ -24,7 +24,7 @@ SHARED = """
     thumbnail_url text, error_message text, user_credit_cost integer, credits_charged boolean,
     credits_refunded boolean, rh_cost numeric, api_account text, job_payload jsonb, current_step text,
     step_history jsonb, raw_api_response jsonb, raw_webhook_payload jsonb, prompt text, category text,
-    resolution integer, input_url text, reference_prompt_id text
+    resolution integer, input_url text, reference_prompt_id text, engine text
 """
 # The youngest of them has fewer, and says with a number what it has charged.
 SEEDANCE = """

@@ -5,8 +5,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,12 @@ from uuid import UUID
 import aiohttp
 
 from makegood_adapters.runninghub.simulator import Simulator
+from tests.command import PROGRAM, run
 from tests.imports.old_app import ANA, BO, OldApp
 from tests.scenarios.stage import PATIENCE_SECONDS, free_port
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "replace-the-queue-manager.md"
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-PROGRAM = Path(sys.executable).with_name("makegood")
 FILE = re.compile(r"# (\S+\.toml)\n")
 
 
@@ -40,21 +38,11 @@ async def furnish(app: OldApp, task_id: str) -> None:
     await app.job(BO, "queued", "pose_changer_jobs", id=UUID(int=0x4000_8000_0000_0000_000B), **given)
 
 
-async def run(folder: Path, environment: dict[str, str], line: str) -> str:
-    words = [str(PROGRAM), *shlex.split(line, comments=True)[1:]]
-    told = await asyncio.to_thread(
-        subprocess.run,
-        words,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert told.returncode == 0, f"{line}\n{told.stdout}{told.stderr}"
-    return told.stdout
+async def told(folder: Path, environment: dict[str, str], line: str) -> str:
+    words = shlex.split(line, comments=True)[1:]
+    ended = await asyncio.to_thread(run, *words, folder=folder, environment=environment)
+    assert ended.returncode == 0, f"{line}\n{ended.stdout}{ended.stderr}"
+    return ended.stdout
 
 
 async def serve(folder: Path, environment: dict[str, str]) -> None:
@@ -118,10 +106,10 @@ async def test_the_commands_of_the_guide_move_an_app_and_print_what_it_shows(
                     if line == "makegood serve":
                         await serve(tmp_path, environment)
                     else:
-                        printed = await run(tmp_path, environment, line)
+                        printed = await told(tmp_path, environment, line)
     assert len(shown) == 1
     assert [line.split()[1] for line in ran] == [
-        *("migrate", "doctor", "import", "import", "import", "audit", "serve", "audit", "rules"),
+        *("migrate", "doctor", "import", "import", "import", "audit", "serve", "key", "audit", "rules"),
     ]
     back = next(text for kind, text in blocks if kind == "sql" and text.startswith("select"))
     rows = {row["owner_id"]: tuple(row)[1:] for row in await app.new.fetch(back)}

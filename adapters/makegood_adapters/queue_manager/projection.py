@@ -8,6 +8,7 @@ from makegood.engine import Engine
 from makegood.job import Job, JobMoney, Transition
 from makegood.lifecycle import BaseJob
 from makegood_adapters.queue_manager.addresses import Addresses
+from makegood_adapters.queue_manager.former import as_it_was
 from makegood_adapters.queue_manager.tables import Table
 from makegood_adapters.queue_manager.wording import told
 
@@ -52,6 +53,7 @@ async def to_row(
         "job_payload": None if job.draft else dict(job.input),
         "current_step": state,
         **_way(job, steps),
+        **as_it_was(job),
     }
     return {column: row.get(column) for column in columns}
 

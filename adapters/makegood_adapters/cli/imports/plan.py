@@ -191,7 +191,6 @@ class Survey:
                     f"{', '.join(self._accounts) or 'ours, of which there are none'}: give it its name here "
                     "under [accounts] in the old side's file, or name it under give_back",
                 )
-                return
         grant = _for_job(owner, job_id, job.paid, fate) if job.paid else None
         self.plan.live.append(
             LiveJob(
