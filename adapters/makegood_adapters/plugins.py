@@ -126,10 +126,17 @@ def _opener(loaded: Callable[..., Any]) -> OpenProvider:
 
 
 def _check_tables(types: Iterable[type[BaseJob]]) -> None:
-    """Refuse two tools on one table of the front-end; versions of one tool share theirs."""
-    owners: dict[str, str] = {}
+    """Refuse two tools on one table of the front-end, unless both are files that say whose a row is; versions
+    of one tool share theirs."""
+    owners: dict[str, list[type[BaseJob]]] = {}
     for job_type in types:
         table = getattr(job_type, "table", "")
-        owner = owners.setdefault(table, job_type.name)
-        if table and owner != job_type.name:
-            raise DeclarationError(job_type.name, [f"its table {table!r} belongs to {owner!r}"])
+        for owner in owners.setdefault(table, []) if table else ():
+            if owner.name != job_type.name and not _are_told_apart(owner, job_type):
+                raise DeclarationError(job_type.name, [f"its table {table!r} belongs to {owner.name!r}"])
+        owners.setdefault(table, []).append(job_type)
+
+
+def _are_told_apart(one: type[BaseJob], other: type[BaseJob]) -> bool:
+    wires = [getattr(job_type, "wire", None) for job_type in (one, other)]
+    return all(wires) and "table" not in wires[0].claims_of(wires[1])

@@ -12,7 +12,8 @@ from makegood.outcome import Accepted, Trouble
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
 from makegood_adapters.runninghub.simulator import Simulator
 from makegood_adapters.toolfiles import ToolJob, default_tools_folder, load_tool
-from tests.adapters.catalogue import CASES, REFUSED, SECOND_TRIES, Case
+from tests.adapters.catalogue import CASES, REFUSED, SECOND_TRIES
+from tests.adapters.catalogue_case import Case
 from tests.adapters.simulated_site import FAST, KEY
 from tests.engine.world import a_job
 

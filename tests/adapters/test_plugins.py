@@ -80,8 +80,9 @@ class TestJobTypes:
                 e_banner=f"{HERE}:Banner",
             )
         )
-        joined = plugins.join(load_tools(default_tools_folder()))
-        assert [t.name for t in joined] == ["pose_changer", "upscaler", "poster", "banner"]
+        tools = load_tools(default_tools_folder())
+        joined = plugins.join(tools)
+        assert [t.name for t in joined] == [*(tool.name for tool in tools), "poster", "banner"]
         assert [*plugins.job_types] == ["a_poster", "e_banner"]
         assert "two job types are called poster@1" in plugins.broken["makegood.job_types: b_again"]
         assert "belongs to 'poster'" in plugins.broken["makegood.job_types: c_table"]
@@ -105,7 +106,8 @@ class TestService:
     def test_the_catalog_has_the_types_of_tools_and_plugins_with_their_deadlines(self) -> None:
         plugins = load_plugins(types(posters=f"{HERE}:several", broken=f"{HERE}:nothing"))
         catalog = load_catalog(service(deadlines={"queued": 7}), plugins)
-        assert catalog.names == ["pose_changer", "upscaler", "poster", "banner"]
+        assert {"pose_changer", "upscaler"} < {*catalog.names}
+        assert catalog.names[-2:] == ["poster", "banner"]
         assert {t.spec.state["queued"].deadline_seconds for t in catalog} == {7}
 
     def test_a_deadline_of_a_state_that_one_type_has_is_its_own(self, tmp_path: Path) -> None:

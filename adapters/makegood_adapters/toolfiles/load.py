@@ -274,13 +274,8 @@ def _taken_twice(types: Mapping[str, type[ToolJob]]) -> list[Problem]:
 def _shared(one: type[ToolJob], other: type[ToolJob]) -> Iterator[str]:
     if one.name == other.name:
         yield "name"
-    first, second = one.wire, other.wire
-    # A row that a later call turns into another tool's is inserted as that of the tool which is run.
-    if first is None or second is None or first.endpoint != second.endpoint or first.is_told_from(second):
-        return
-    for key in ("table", "function"):
-        if getattr(first, key) == getattr(second, key):
-            yield key
+    if one.wire and other.wire:
+        yield from one.wire.claims_of(other.wire)
 
 
 def _read(path: Path) -> tuple[Tool, Lines]:

@@ -41,10 +41,13 @@ class Wire(Table):
         """Whether the columns of a row, or the fields of a body, are those of this tool."""
         return all(values.get(name) in accepted for name, accepted in self.when.items())
 
-    def is_told_from(self, other: "Wire") -> bool:
-        """Whether no row or body could belong to this tool and to *other*: one of both has no `when`, or
-        they want different values of one column."""
-        if bool(self.when) is not bool(other.when):
-            return True
+    def claims_of(self, other: "Wire") -> tuple[str, ...]:
+        """Return which of `table` and `function` this tool and *other* both claim for the same rows or
+        bodies: not where one of both has no `when`, or they want different values of one column."""
+        # A row that a later call turns into another tool's is inserted as that of the tool which is run.
+        if self.endpoint != other.endpoint or bool(self.when) is not bool(other.when):
+            return ()
         shared = self.when.keys() & other.when.keys()
-        return any(not set(self.when[name]) & set(other.when[name]) for name in shared)
+        if any(not set(self.when[name]) & set(other.when[name]) for name in shared):
+            return ()
+        return tuple(key for key in ("table", "function") if getattr(self, key) == getattr(other, key))
