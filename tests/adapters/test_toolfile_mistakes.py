@@ -269,6 +269,52 @@ MISTAKES = {
         "apps #1 (2031815099811368962), node 2 value: is set twice; remove one",
     ),
     "no nodes": (NODE_1 + ",\n    " + NODE_2 + ",", "", "apps #1.nodes: is empty; fill it in"),
+    # lists, cases, models
+    "list without index": (
+        'kind = "image"',
+        'kind = "image"\ncount_max = 2',
+        "node 1 image: 'image' is a list; write index = 0 for its first file",
+    ),
+    "index beyond the list": (
+        'kind = "image"',
+        'kind = "image"\ncount_min = 3\ncount_max = 2',
+        "inputs.image: count_min = 3 is above count_max = 2; exchange them",
+    ),
+    "index of no list": (
+        NODE_1,
+        NODE_1.replace("}", ", index = 0 }"),
+        "node 1 image: index is for lists of files, and 'image' is none; remove it",
+    ),
+    "otherwise outside the choices": (
+        'default = "soft"',
+        'default = "soft"\notherwise = "sfot"',
+        'inputs.mode.otherwise = "sfot" is not accepted: the choices are soft, hard',
+    ),
+    "needed though required": (
+        'kind = "image"',
+        "kind = 'image'\nneeded_when = { mode = 'hard' }",
+        "inputs.image.needed_when: the input is required anyway; remove one of the two",
+    ),
+    "values without a choice": (
+        NODE_2,
+        '{ node = "2", field = "value", input = "mode", values = { soft = 1, hrad = 2 } }',
+        "node 2 value: values must have one entry for each choice of 'mode'; look at hard, hrad",
+    ),
+    "model with nodes": (
+        APP,
+        'model = "m"',
+        "apps #1.nodes: a model has parameters; rename them",
+    ),
+    "second try of another kind": (
+        APPS,
+        f"[[fallbacks]]\nworkflow = '1'\nnodes = [{NODE_1}]\n[[apps]]",
+        "fallbacks: a second try is asked over the first, here are app and workflow",
+    ),
+    "content of no file": (
+        APPS,
+        '[wire]\ntable = "x"\nfunction = "y"\ncontent = { data = "mode" }\n[[apps]]',
+        "wire.content.data: 'mode' is no single file, so it has no content; remove it",
+    ),
     # the file itself
     "no equals sign": ("version = 1", "version 1", "not valid TOML, line 2, column 9: Expected '='"),
     "cut off": ("nodes = [\n", 'nodes = [\n    { node = "1", ', "not valid TOML, line "),

@@ -72,7 +72,7 @@ class Node(Source):
     node: _Text
     field: _Text
     address: str | None = None
-    index: int | None = Field(default=None, ge=0, lt=COUNT_MAX)
+    index: int | None = Field(default=None, ge=0, le=COUNT_MAX - 1)
     seed: bool = False
     with_choices: bool = False
 
