@@ -138,5 +138,5 @@ def _check_tables(types: Iterable[type[BaseJob]]) -> None:
 
 
 def _are_told_apart(one: type[BaseJob], other: type[BaseJob]) -> bool:
-    wires = [getattr(job_type, "wire", None) for job_type in (one, other)]
-    return all(wires) and "table" not in wires[0].claims_of(wires[1])
+    first, second = getattr(one, "wire", None), getattr(other, "wire", None)
+    return first is not None and second is not None and "table" not in first.claims_of(second)

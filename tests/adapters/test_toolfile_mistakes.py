@@ -275,11 +275,6 @@ MISTAKES = {
         'kind = "image"\ncount_max = 2',
         "node 1 image: 'image' is a list; write index = 0 for its first file",
     ),
-    "index beyond the list": (
-        'kind = "image"',
-        'kind = "image"\ncount_min = 3\ncount_max = 2',
-        "inputs.image: count_min = 3 is above count_max = 2; exchange them",
-    ),
     "index of no list": (
         NODE_1,
         NODE_1.replace("}", ", index = 0 }"),
@@ -300,11 +295,7 @@ MISTAKES = {
         '{ node = "2", field = "value", input = "mode", values = { soft = 1, hrad = 2 } }',
         "node 2 value: values must have one entry for each choice of 'mode'; look at hard, hrad",
     ),
-    "model with nodes": (
-        APP,
-        'model = "m"',
-        "apps #1.nodes: a model has parameters; rename them",
-    ),
+    "model with nodes": (APP, 'model = "m"', "apps #1.nodes: a model has parameters; rename them"),
     "second try of another kind": (
         APPS,
         f"[[fallbacks]]\nworkflow = '1'\nnodes = [{NODE_1}]\n[[apps]]",
