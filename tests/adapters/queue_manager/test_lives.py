@@ -65,6 +65,7 @@ class Browser:
     async def row(self, job_id: str) -> Mapping[str, Any]:
         columns = "status,output_url,error_message"
         reply = await self.page.select(TABLE, job_id, columns, headers=bearing(ADA))
+        row: Mapping[str, Any]
         [row] = reply.body
         return row
 
@@ -160,8 +161,7 @@ async def test_f9_what_is_no_message_about_a_task_is_told_so_and_an_unknown_one_
             assert gotten.status == 405
         kept = "select count(*) from makegood.parked_hint where source = '127.0.0.1'"
         assert await browser.stage.value(kept) >= 2
-        for n in range(120):
-            told = await browser.hook({"taskId": f"flood-{n}"})
+        *_, told = [await browser.hook({"taskId": f"flood-{n}"}) for n in range(120)]
         assert (told.status, "Retry-After" in told.headers) == (503, True), "so many of one sender wait"
 
 

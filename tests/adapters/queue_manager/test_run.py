@@ -220,9 +220,9 @@ async def test_hostile_bodies_of_the_functions_move_nothing(shop: Shop) -> None:
         {"imageUrl": image + "\x00"},
         {"imageUrl": "\ud800"},
     )
-    for body in odd:
-        reply = await shop.run(await shop.draft(), **body)
-        assert (reply.status, reply.body.get("success")) == (200, False), (body, reply)
+    for given in odd:
+        reply = await shop.run(await shop.draft(), **given)
+        assert (reply.status, reply.body.get("success")) == (200, False), (given, reply)
     strange = {"imageUrl": image, "prompt": "a\x00\ud800b"}
     draft = await shop.draft()
     reply = await shop.run(draft, **strange)
