@@ -13,12 +13,14 @@ from makegood.errors import (
     IllegalTransition,
     InsufficientCredits,
     InvalidInput,
+    InvalidRequest,
     JobTypeClosed,
     JobTypeRefused,
     Refusal,
     StoreError,
     UnknownJob,
     UnknownJobType,
+    UploadsExhausted,
 )
 from makegood.job import Job
 from makegood.lifecycle import BaseJob, Failure
@@ -98,10 +100,14 @@ class Runs:
                 raise unfit(error, tool, given) from None
             except ActiveJob as error:
                 return await self._beside(await self._engine.get(error.job_id), call, actor)
+        except UploadsExhausted:
+            raise
         except _NOT_OFFERED:
-            return {"success": False, "error": _CLOSED, "code": "RUN_FAILED", "refunded": False}
+            return _refused(Unfit("RUN_FAILED", _CLOSED))
+        except InvalidRequest as error:
+            return _refused(_odd(error))
         except Unfit as error:
-            return {"success": False, "error": error.message, "code": error.code, "refunded": False}
+            return _refused(error)
         return {**await self.started(job, actor), "job_id": str(job.id)}
 
     async def started(self, job: Job, actor: str) -> Reply:
@@ -154,8 +160,12 @@ class Runs:
                 return await self._engine.prepare(job.id, given, job_type=tool.job_type)
             except InvalidInput as error:
                 raise unfit(error, tool, given) from None
+        except UploadsExhausted:
+            raise
         except _NOT_OFFERED:
             raise Unfit("RUN_FAILED", _CLOSED) from None
+        except InvalidRequest as error:
+            raise _odd(error) from None
 
     async def _settled(self, job: Job, error: Unfit, actor: str) -> Job:
         """End a draft that cannot become a job; another call may have made it one meanwhile."""
@@ -179,6 +189,16 @@ class Runs:
             "activeTool": label,
             "activeStatus": status(active),
         }
+
+
+def _refused(error: Unfit) -> Reply:
+    return {"success": False, "error": error.message, "code": error.code, "refunded": False}
+
+
+def _odd(error: InvalidRequest) -> Unfit:
+    """Return what a page is told of a refusal whose words are made for whoever runs the service."""
+    log.warning("a call of a tool is refused: %s", error)
+    return Unfit("INVALID_INPUT", "The call cannot become a job of this tool.")
 
 
 def _tool_for(tools: list[Tool], body: Mapping[str, Any]) -> Tool | None:

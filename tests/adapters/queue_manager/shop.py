@@ -15,7 +15,7 @@ from makegood_adapters.access import LimitsConfig
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from makegood_adapters.queue_manager import Options
 from tests.adapters.queue_manager.scene import FUNCTIONS, OWNER, PNG, RULES, Reply, Scene, opened
-from tests.api.issuer import BY_SECRET, MANY, PUBLIC, a_gate, by_secret
+from tests.api.issuer import BY_SECRET, PUBLIC, a_gate, by_secret
 
 ADA, BOB = by_secret(sub=OWNER), by_secret(sub="bob")
 UPSCALER = "runninghub-upscaler"
@@ -27,6 +27,11 @@ def bearing(token: str) -> dict[str, str]:
     return {"apikey": PUBLIC, "Authorization": f"Bearer {token}"}
 
 
+# Tests call more often than any page does.
+_OFTEN = LimitsConfig(
+    user={"requests": "9000/minute", "submits": "9000/minute", "uploads": "9000/minute"},
+    address={"requests": "9000/minute"},
+)
 PUBLIC_ALONE = {"Authorization": f"Bearer {PUBLIC}"}
 
 
@@ -129,7 +134,7 @@ async def a_shop(
 ) -> AsyncIterator[Shop]:
     """Yield a shop where users are known by their tokens; *given* goes to the engine."""
     keys = Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False)
-    async with a_gate(BY_SECRET, limits=limits or MANY, keys=keys) as gate:
+    async with a_gate(BY_SECRET, limits=limits or _OFTEN, keys=keys) as gate:
         options = Options(gate=gate, public_key=PUBLIC, files=RULES)
         async with opened(dsn, folder, options, exclusive=True, **given) as scene:
             yield Shop(scene, keys)

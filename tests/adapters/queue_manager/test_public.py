@@ -278,6 +278,25 @@ async def test_f1_reconcile_says_that_a_job_runs_as_long_as_it_is_not_over(shop:
     assert not await shop.scene.is_asked_about(job), "once a minute is enough"
 
 
+async def test_f1_a_job_that_waits_outlives_the_timers_of_its_page(shop: Shop) -> None:
+    """At 4 and 6 minutes its watchdog, at 10 its timer, at 15 that again; each believes what it is told."""
+    job = await shop.at("queued")
+    row = {"table": TABLE, "jobId": str(job.id)}
+    for minute in (4, 6, 10, 15):
+        if minute < 10:
+            body = {"p_table_name": TABLE, "p_job_id": str(job.id), "p_error_message": "Timeout"}
+            path = "/rest/v1/rpc/mark_pending_job_as_failed"
+            reply = await shop.scene.page.call("POST", path, json=body, headers=bearing(ADA))
+            assert (reply.status, reply.body) == (200, False)
+        elif (await shop.manager("reconcile", row)).body["reason"] != "still_running":
+            await shop.manager("finish", {**row, "status": "failed"})
+        assert (await shop.job(job)).state == "queued", minute
+    drive, event = shop.scene.drive, shop.scene.event
+    job = await event(await drive.submit(await drive.dispatch(job)), "begin", Verdict.ACCEPTED)
+    job = await event(job, "complete", Verdict.SUCCEEDED)
+    assert (job.state, await shop.money(job)) == ("completed", JobMoney(captured=job.price))
+
+
 async def test_reconcile_of_nothing(shop: Shop) -> None:
     unknown = {"table": TABLE, "jobId": NOBODY}
     for body, status in (({}, 400), ({"table": TABLE}, 400), (unknown, 404), ([], 400)):

@@ -11,6 +11,7 @@ from makegood.job import JobMoney, Verdict
 from makegood_adapters.access import LimitsConfig
 from tests.adapters.queue_manager.scene import CREDITS, OWNER, Reply
 from tests.adapters.queue_manager.shop import ADA, BOB, UPSCALER, Shop, a_shop
+from tests.adapters.queue_manager.test_wire import BODIES
 from tests.api.issuer import NOW, PUBLIC, by_secret
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -195,3 +196,43 @@ async def test_a_type_that_was_closed_meanwhile_ends_its_job(shop: Shop) -> None
     assert code(reply) == (200, "RUN_FAILED")
     assert "provider" not in reply.body["error"]
     assert (await shop.job(draft)).state == "failed"
+
+
+async def test_hostile_bodies_of_the_functions_move_nothing(shop: Shop) -> None:
+    draft = await shop.draft()
+    headers = {"apikey": PUBLIC, "Authorization": f"Bearer {ADA}"}
+    for function in (UPSCALER, "generate-video", "runninghub-bg-remover"):
+        for endpoint in ("run", "upload", "queue-status", "poll"):
+            path = f"/functions/v1/{function}/{endpoint}"
+            for name, body in BODIES.items():
+                reply = await shop.scene.page.call("POST", path, data=body, headers=headers)
+                assert reply.status in (200, 400, 404), (endpoint, name, reply)
+                assert "error" in reply.body, (endpoint, name)
+                assert len(str(reply.body)) < 1_000
+    assert await shop.job(draft) == draft
+    image = await shop.file()
+    await shop.scene.engine.cancel(draft.id)
+    odd: tuple[dict[str, Any], ...] = (
+        {"imageUrl": [image] * 60},
+        {"imageUrl": image, "resolution": 10**400},
+        {"imageUrl": image, "resolution": {"a": [1]}},
+        {"imageUrl": image, "prompt": ["x"]},
+        {"imageUrl": image + "\x00"},
+        {"imageUrl": "\ud800"},
+    )
+    for given in odd:
+        reply = await shop.run(await shop.draft(), **given)
+        assert (reply.status, reply.body.get("success")) == (200, False), (given, reply)
+    strange = {"imageUrl": image, "prompt": "a\x00\ud800b"}
+    draft = await shop.draft()
+    reply = await shop.run(draft, **strange)
+    assert reply.body.get("success") is True, reply
+    assert (await shop.job(draft)).input["prompt"] == "ab"
+    led = {
+        "engine": "wan2.2",
+        "inputText": "x",
+        "imageUrl": image,
+        "referencePromptId": "\ud800",
+        "session_id": "\ud800",
+    }
+    assert (await shop.call("runninghub-movieled-maker", "run", led)).status == 200
