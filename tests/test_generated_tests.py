@@ -1,10 +1,14 @@
 """The tests that are made for users find what is wrong, and say it under one worker and under several."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.command import run_python
 
 TYPE = """
 from makegood import BaseJob, JobInput
@@ -80,14 +84,10 @@ def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     (folder / "sign.py").write_text(TYPE)
     plugins = ["-p", "no:asyncio", "-p", "no:randomly", "-p", "no:timeout"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *plugins, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    # The process that is forked knows our modules already, that of a user does not.
+    known = ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+    words = ["-q", *plugins, *known, *arguments]
+    return run_python(f"import sys, pytest\nsys.exit(pytest.main({words!r}))", folder, os.environ)
 
 
 def test_one_line_gives_the_tests_of_a_type(tmp_path: Path, postgres_dsn: str) -> None:
@@ -112,6 +112,7 @@ def test_what_is_broken_is_found(tmp_path: Path, mistake: str) -> None:
     (tmp_path / "test_sign.py").write_text(GENERATED)
     told = run(tmp_path)
     assert told.returncode == pytest.ExitCode.TESTS_FAILED, told.stdout + told.stderr
+    assert re.search(r"^\d failed", told.stdout, re.MULTILINE), told.stdout + told.stderr
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])

@@ -89,17 +89,16 @@ class Director:
         fields = ("image",) if part.job_type == "upscaler" else ("person", "reference")
         job_type = self._engine.catalog.get(part.job_type)
         table = str(getattr(job_type, "table", ""))
-        job_id: UUID
+        wanted = dict(zip(fields, keys, strict=True)) | part.options
         if part.by_browser:
             columns = {v: k for k, v in job_type.columns.items()}  # type: ignore[attr-defined]  # a ToolJob
             row = {columns[f]: k for f, k in zip(fields, keys, strict=True)} | part.options
             job_id = await self._insert_by_browser(table, row, part)
+            # What a page inserts is a draft: files and price are the server's to look at.
+            job = await self._engine.prepare(job_id, wanted, owner=part.owner)
         else:
-            wanted = dict(zip(fields, keys, strict=True)) | part.options
             job = await self._engine.submit(part.job_type, part.owner, wanted, key=f"demo-{part.number}")
-            job_id = job.id
-        job = await self._engine.get(job_id)
-        return Ticket(part, job_id, job.price, table)
+        return Ticket(part, job.id, job.price, table)
 
     async def _insert_by_browser(self, table: str, row: dict[str, str], part: Part) -> UUID:
         """The existing front-end's insert, with a state that it has no right to choose."""
