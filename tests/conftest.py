@@ -104,6 +104,10 @@ class Administrator:
     def execute(self, statement: str) -> None:
         self.run(self._connection.execute(statement))
 
+    def copy(self, template: str, name: str) -> None:
+        """Make a database that is like *template*, by copying its files: a tenth less than through the log."""
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+
     def close(self) -> None:
         self.run(self._connection.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -145,7 +149,7 @@ def administrator(postgres_dsn: str) -> Iterator[Administrator]:
 def template(administrator: Administrator) -> Iterator[str]:
     """Yield the name of a migrated database that nobody is connected to."""
     name = f"makegood_template_{secrets.token_hex(6)}"
-    administrator.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    administrator.copy("template0", name)
     # Roles belong to the whole server: workers that share one must not make them at the same moment.
     administrator.execute("SELECT pg_advisory_lock(hashtext('makegood tests migrate'))")
     try:
@@ -163,7 +167,7 @@ def stocked_template(administrator: Administrator, template: str) -> Iterator[st
     In its copies an engine that starts with them has nothing to declare, which is most of what a start costs.
     """
     name = f"makegood_stocked_{secrets.token_hex(6)}"
-    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    administrator.copy(template, name)
     administrator.run(_stocked(administrator.dsn_of(name)))
     yield name
     administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -173,7 +177,7 @@ def stocked_template(administrator: Administrator, template: str) -> Iterator[st
 def database(administrator: Administrator, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the DSN of a migrated database of the test's own; at its end no invariant may be broken."""
     name = f"makegood_test_{secrets.token_hex(6)}"
-    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    administrator.copy(template, name)
     try:
         yield administrator.dsn_of(name)
         if request.node.get_closest_marker("tampers") is None:
@@ -188,7 +192,7 @@ def database(administrator: Administrator, template: str, request: pytest.Fixtur
 def empty_database(administrator: Administrator) -> Iterator[str]:
     """Yield the DSN of a database without a schema."""
     name = f"makegood_empty_{secrets.token_hex(6)}"
-    administrator.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    administrator.copy("template0", name)
     try:
         yield administrator.dsn_of(name)
     finally:
