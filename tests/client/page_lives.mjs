@@ -118,6 +118,22 @@ const lives = {
     await page.leave();
   },
 
+  /** The page is closed while its job waits: its session takes the job back. */
+  async page_left() {
+    const { page, row, run } = await prepared("ada");
+    const before = await page.checkCredits();
+    await ask("fill");
+    const jobId = await created(page, row);
+    assert.equal((await page.startJob("upscaler", jobId, run)).queued, true);
+    const strange = await (await page.direct("cancel-session", { sessionId: crypto.randomUUID() })).json();
+    assert.deepEqual(strange, { success: true, cancelledCount: 0, cancelledJobs: [] });
+    const ended = await (await page.direct("cancel-session", { sessionId: page.session })).json();
+    assert.deepEqual(ended, { success: true, cancelledCount: 1, cancelledJobs: [{ table: "upscaler_jobs", id: jobId }] });
+    assert.equal((await page.queryJobStatus("upscaler", jobId)).status, "cancelled");
+    assert.equal(await page.checkCredits(), before);
+    await ask("drain");
+  },
+
   /** The connection dies without a word: a read shows the result, and the library comes back and hears of it. */
   async connection_lost() {
     const { page, row, run } = await prepared("ada", { faults: { hold: "running" } });

@@ -12,12 +12,13 @@ from tests.npm import npm
 
 HERE = Path(__file__).resolve().parent
 #: The library with which the wire was recorded, the newest that this Node runs, and its sockets.
-RECORDED, NEWEST, SOCKETS = "@supabase/supabase-js@2.86.2", "@supabase/supabase-js@2", "ws@8"
+RECORDED, NEWEST, SOCKETS = "@supabase/supabase-js@2.86.2", "@supabase/supabase-js@2", "ws@8.18.0"
 LIVES = (
     "completed",
     "failed",
     "queued_and_cancelled",
     "waited_and_completed",
+    "page_left",
     "connection_lost",
     "refusals",
     "two_tabs",
