@@ -123,7 +123,7 @@ class Front:
             files=api.files,
             write_seconds=write_seconds,
         )
-        mount(app, engine, options)
+        mount(app, engine, options, hub=api.hub)
         return app
 
     async def not_ready(self) -> list[str]:

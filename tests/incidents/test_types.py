@@ -52,6 +52,9 @@ def test_f5_what_is_not_said_is_the_declared_default_and_what_is_unknown_is_refu
         frame.parse({"ratio": "21:9"})
 
 
+REFUSED = ((200, "INVALID_IMAGE_SOURCE"), (200, "INVALID_IMAGE_URL"))
+
+
 async def test_f6_no_address_is_taken_for_a_file_and_none_is_fetched(scene: Scene) -> None:
     """Look-alikes of our storage, hosts inside our network, files of this machine."""
     asked: list[str] = []
@@ -77,10 +80,11 @@ async def test_f6_no_address_is_taken_for_a_file_and_none_is_fetched(scene: Scen
             "//etc/passwd",
         )
         for address in addresses:
-            row = await scene.row("upscaler_jobs", input_url=address)
-            reply = await scene.page.call("POST", "/rest/v1/upscaler_jobs", json=row)
-            assert (reply.status, reply.body["code"]) == (400, "23514"), address
-            assert "input_url" in reply.body["message"]
+            draft = await scene.insert("upscaler_jobs", input_url=address)
+            call = {"jobId": str(draft.id)}
+            reply = await scene.page.call("POST", "/functions/v1/runninghub-upscaler/run", json=call)
+            assert (reply.status, reply.body["code"]) in REFUSED, (address, reply)
+            assert (await scene.engine.get(draft.id)).state == "failed"
             with pytest.raises(InvalidInput):
                 await scene.engine.submit("upscaler", OWNER, {"image": address})
         assert asked == []

@@ -162,9 +162,18 @@ async def read_json(
     """Return the body as JSON: UTF-8, numbers finite, nesting bounded; Refused otherwise."""
     body = await read_body(request, bytes_max=bytes_max, seconds=seconds)
     try:
-        return json.loads(body.decode(), parse_constant=_not_json, parse_float=_finite)
-    except (ValueError, RecursionError):
+        return from_json(body.decode())
+    except ValueError:
         raise Refused(400, "The body is not valid JSON.") from None
+
+
+def from_json(text: str) -> Any:
+    """Return what *text* says as JSON; ValueError where it is none, holds a number that is not finite, or is
+    nested too deep."""
+    try:
+        return json.loads(text, parse_constant=_not_json, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def _not_json(constant: str) -> NoReturn:

