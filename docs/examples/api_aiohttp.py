@@ -32,8 +32,8 @@ async def main():
         base = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         async with ana.get(f"{base}/wallet") as reply:
             print("available", (await reply.json())["available"])
-        async with ana.get(f"{base}/job-types") as reply:
-            print(*[told["name"] for told in (await reply.json())["types"]])
+        async with ana.get(f"{base}/job-types/upscaler") as reply:
+            print((await reply.json())["label"])
         await runner.cleanup()
 
 
