@@ -89,13 +89,19 @@ async def is_struck(rows: Rows, dsn: str, at: int, strike: Strike, work: Work) -
 
 
 async def every_point(
-    faults: tuple[Any, ...], befall: Befall, *, usual: int, soak: bool, shift: int = 0
+    faults: tuple[Any, ...],
+    befall: Befall,
+    *,
+    usual: int,
+    soak: bool,
+    shift: int = 0,
+    sample: int = SAMPLE,
 ) -> int:
-    """Try each fault at 1, 2, ... until it meets nothing more, or a sample of them up to *usual*."""
+    """Try each fault at 1, 2, ... until it meets nothing more, or one of *sample* of them up to *usual*."""
     tried, ticks = 0, count(shift)
     for fault in faults:
         for at in count(1):
-            if not soak and (at > usual or next(ticks) % SAMPLE):
+            if not soak and (at > usual or next(ticks) % sample):
                 if at > usual:
                     break
                 continue
