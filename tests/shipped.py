@@ -12,6 +12,11 @@ def shipped() -> tuple[type[BaseJob], ...]:
     return tuple(_crowded(tool) for tool in load_tools(default_tools_folder()))
 
 
+def file_names() -> list[str]:
+    """Return the names of the files that come with makegood, sorted; a job type is called as its file."""
+    return sorted(path.stem for path in default_tools_folder().glob("*.toml"))
+
+
 def _crowded(tool: type[BaseJob]) -> type[BaseJob]:
     members = {
         "name": tool.name,

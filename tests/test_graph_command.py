@@ -15,6 +15,7 @@ from makegood.lifecycle import BaseJob
 from makegood.machine.projections import event_table, from_json, mermaid, state_table, svg
 from makegood_adapters.cli.graph import Format, find_type, project
 from tests import command
+from tests.shipped import file_names
 
 HOUSE = Path(__file__).resolve().parent.parent
 PAGE = HOUSE / "docs" / "reference" / "base-machine.md"
@@ -97,7 +98,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     [
         (
             "nothing",
-            "There is no job type 'nothing': there is base, pose_changer, upscaler; "
+            f"There is no job type 'nothing': there is {', '.join(['base', *file_names()])}; "
             "a tool file is named by its path, a class as module:Class.",
         ),
         ("nowhere:Portrait", "The module 'nowhere' cannot be imported: No module named 'nowhere'."),

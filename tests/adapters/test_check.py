@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from makegood_adapters.toolfiles import default_tools_folder
 from tests.command import run
+from tests.shipped import file_names
 
 RIGHT = """
 from makegood import BaseJob
@@ -51,8 +51,7 @@ def check(folder: Path, *words: str) -> Told:
 
 
 def test_the_shipped_tools_are_right(tmp_path: Path) -> None:
-    files = sorted(default_tools_folder().glob("*.toml"))
-    assert check(tmp_path) == Told(0, [f"{len(files)} job types, 0 problems"], "")
+    assert check(tmp_path) == Told(0, [f"{len(file_names())} job types, 0 problems"], "")
 
 
 def test_all_wrong_classes_of_a_module_are_told_with_place_and_path(tmp_path: Path) -> None:

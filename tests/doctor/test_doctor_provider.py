@@ -1,6 +1,7 @@
 """`makegood doctor --provider` as an operator meets it: lines with marks, an exit status, never a key."""
 
 import re
+import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from makegood_adapters.runninghub.simulator import Faults, Rule, Simulator
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from tests.adapters.scripted_runninghub import KEY, PAGE, Script, reply, serve_script
 from tests.doctor.scene import FAST, NOWHERE, SECRET, Doctor
+from tests.shipped import file_names
 
 
 async def test_an_account_that_works(doctor: Doctor, ours: str) -> None:
@@ -144,7 +146,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"run": "upscaler"}, "upscaler wants a file: add --image FILE."),
     ({"run": "upscaler", "image": Path("none.png")}, "none.png cannot be read: No such file"),
     ({"run": "upscaler", "image": Path(__file__)}, "cannot be the image of upscaler: the file is"),
-    ({"run": "upscale"}, "There is no job type 'upscale'. Known job types: pose_changer, upscaler"),
+    ({"run": "upscale"}, f"There is no job type 'upscale'. Known job types: {', '.join(file_names())}."),
     ({"account": "mane"}, "No account called 'mane' at RunningHub is configured"),
     ({"run": "upscaler", "input": ["x"]}, "--input takes NAME=VALUE, not 'x'."),
 ]
@@ -299,7 +301,10 @@ async def test_a_site_that_answers_anything_is_looked_at_to_the_end(doctor: Doct
 
 def test_what_the_tools_of_a_pool_run() -> None:
     found = wanted(load_tools(default_tools_folder()), "runninghub")
-    assert {(target.kind, target.tool) for target in found} == {("app", "upscaler"), ("app", "pose_changer")}
+    texts = {path.stem: path.read_text("utf-8") for path in default_tools_folder().glob("*.toml")}
+    tools = {name for name, text in texts.items() if tomllib.loads(text)["pool"] == "runninghub"}
+    assert {(target.kind, target.tool) for target in found} == {("app", name) for name in tools}
+    assert {"upscaler", "pose_changer"} <= tools < {*texts}
     assert wanted(load_tools(default_tools_folder()), "elsewhere") == []
 
 
