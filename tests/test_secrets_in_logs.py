@@ -36,7 +36,7 @@ def with_password(dsn: str, password: str) -> str:
 
 
 async def work(dsn: str, folder: Path) -> list[str]:
-    """Order three jobs as a host would and wait for their ends."""
+    """Order a job for each of three users as a host would and wait for their ends."""
     picture = BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
     catalog, blobs = Catalog(load_tools(default_tools_folder())), FolderBlobs(folder)
@@ -44,11 +44,11 @@ async def work(dsn: str, folder: Path) -> list[str]:
         PostgresStore.open(dsn) as store,
         Engine(store, catalog, blobs=blobs, run_loops=False) as engine,
     ):
-        await engine.grant("ada", 1_000, source_ref="order-1")
         jobs = []
-        for n in range(3):
+        for owner in ("ada", "bo", "cy"):
+            await engine.grant(owner, 1_000, source_ref=f"order of {owner}")
             image = await blobs.put(picture.getvalue(), "person.png")
-            job = await engine.submit("upscaler", "ada", {"image": image, **INPUT}, key=str(n))
+            job = await engine.submit("upscaler", owner, {"image": image, **INPUT}, key="1")
             jobs.append(await engine.accept(job.id))
         ends = []
         for job in jobs:

@@ -197,11 +197,23 @@ async def test_listings(site: Site) -> None:
     assert (await site.post("/openapi/v2/resource/list", apiKey=KEY))["data"]["total"] == 0
     bare = {"Authorization": KEY}
     url = site.sim.url + "/openapi/v2/aiapp/list"
-    async with site.session.post(url, json={"current": 2, "size": 5}, headers=bare) as reply:
-        page = (await reply.json())["data"]
-    assert (page["total"], page["pages"], len(page["records"]), page["hasNext"]) == (8, 2, 3, False)
-    records = (await site.post("/api/webapp/list", current=1, size=20))["data"]["records"]
-    assert UPSCALER in [record["id"] for record in records]
+
+    async def page(current: int, size: int) -> Any:
+        async with site.session.post(url, json={"current": current, "size": size}, headers=bare) as reply:
+            return (await reply.json())["data"]
+
+    def ids(told: Any) -> list[str]:
+        return [record["id"] for record in told["records"]]
+
+    whole = await page(1, 50)
+    assert (whole["total"], whole["pages"], whole["hasNext"]) == (len(ids(whole)), 1, False)
+    assert {UPSCALER, POSE} <= {*ids(whole)}
+    pages = [await page(number, 5) for number in range(1, -(-whole["total"] // 5) + 1)]
+    assert [app for told in pages for app in ids(told)] == ids(whole)
+    assert [told["hasNext"] for told in pages] == [True] * (len(pages) - 1) + [False]
+    assert {(told["total"], told["pages"]) for told in pages} == {(whole["total"], len(pages))}
+    records = (await site.post("/api/webapp/list", current=1, size=50))["data"]["records"]
+    assert [record["id"] for record in records] == ids(whole)
 
 
 async def test_a_bearer_a_bare_header_and_both_spellings_are_accepted(site: Site) -> None:
