@@ -54,7 +54,7 @@ class Reply:
 
 @dataclass
 class OldPage:
-    """The page of a signed-in user. It knows addresses, a public key and the user's token, and nothing else."""
+    """The page of a signed-in user. It knows an address, a public key and the user's token."""
 
     http: aiohttp.ClientSession
     base: str
@@ -272,7 +272,7 @@ class OldService:
         if not (tool.files or tool.lists):
             return {}
         address = await (page.upload(MP4, "film.mp4") if tool.video else self.picture(page, **faults))
-        return {**dict.fromkeys(tool.files, address), **dict.fromkeys(tool.lists, [address])}
+        return dict.fromkeys(tool.files, address) | {name: [address] for name in tool.lists}
 
     async def order(self, page: OldPage, **faults: Any) -> str:
         """Let the page create and start a job; the service must take it."""

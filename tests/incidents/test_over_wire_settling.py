@@ -1,4 +1,4 @@
-"""Over the old wire, how jobs end: whoever says what, in whatever order, one end and one return of credits."""
+"""Over the old wire, how jobs end: whoever says what and in whatever order, one end and one return."""
 
 import asyncio
 from pathlib import Path

@@ -23,7 +23,7 @@ async def let_it_go(service: OldService) -> None:
 async def test_f1_s10_fifteen_minutes_in_the_queue_with_all_timers_of_the_page_and_the_job_completes(
     database: str, tmp_path: Path, advance: Advance
 ) -> None:
-    """The watchdog at 240 and 360 s, the absolute timer at 10 and 15 minutes, a page that looks all the while."""
+    """The watchdog at 240 and 360 s, the absolute timer at 10 and at 15 minutes."""
     async with old_service(database, tmp_path, capacity=1) as service:
         first, second, page = [await service.page(user) for user in ("bob", "cid", "ada")]
         ahead = [await service.running(first), await service.order(second, hold="running")]
