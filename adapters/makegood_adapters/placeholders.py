@@ -7,7 +7,7 @@ from typing import Any
 def filled(value: Any, files: Mapping[str, str]) -> Any:
     """Return *value* with the address of a file wherever `{"file": name}` names one, at any depth.
 
-    Raises ValueError for a name that is none of *files*, and TypeError, RecursionError for what is no request.
+    Raises ValueError for a name that is none of *files*, TypeError and RecursionError for what is no request.
     """
     if isinstance(value, Mapping):
         if set(value) == {"file"}:
