@@ -23,7 +23,7 @@ async def open_accounts(
     accounts: Iterable[AccountConfig], plugins: Plugins
 ) -> AsyncIterator[dict[ProviderAccount, Provider]]:
     """Give the provider of each account. One that cannot be used is left out and noted in `plugins.broken`:
-    its jobs wait, and those of the others go on."""
+    its jobs wait, and those of the others go on; new ones are taken if another account serves its pool."""
     accounts = list(accounts)
     named = {account.name: account for account in accounts}
     async with AsyncExitStack() as stack:
