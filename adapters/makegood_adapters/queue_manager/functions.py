@@ -10,11 +10,10 @@ from makegood.errors import InvalidRequest, UploadsExhausted
 from makegood.job import Job
 from makegood_adapters.http.application import BODY_BYTES_MAX, BODY_SECONDS, Refused, read_json
 from makegood_adapters.http.callers import Gate
-from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.asking import ask_soon
-from makegood_adapters.queue_manager.callers import acting_owner, actor_of, caller_for, is_owner
+from makegood_adapters.queue_manager.callers import acting_owner, actor_of, count, is_owner
 from makegood_adapters.queue_manager.projection import to_row
 from makegood_adapters.queue_manager.runs import Runs
 from makegood_adapters.queue_manager.storage import BASE64_BYTES_MAX, bring_base64
@@ -141,7 +140,7 @@ class Functions:
 
     async def _asked(self, request: web.Request) -> Body:
         owner = acting_owner(request)
-        await self._count(request, owner, "requests")
+        await count(self._gate, request, owner, "requests")
         body = await _read(request)
         if not (body.get("jobId") or body.get("job_id")):
             raise Refused(400, "jobId is required")
@@ -164,22 +163,12 @@ class Functions:
 
     async def _limited(self, request: web.Request, owner: str | None, cost: str) -> web.Response | None:
         try:
-            await self._count(request, owner, cost)
+            await count(self._gate, request, owner, cost)
         except Refused as refused:
             if refused.status != 429:
                 raise
             return _too_often(refused.message, float(refused.headers.get("Retry-After", "60")))
         return None
-
-    async def _count(self, request: web.Request, owner: str | None, cost: str) -> None:
-        caller = caller_for(request, owner)
-        if self._gate is None or caller is None:
-            return
-        try:
-            await self._gate.admit(caller, cost)
-        except ApiProblem as problem:
-            told = problem.detail or problem.title
-            raise Refused(problem.status, told, headers=problem.headers) from None
 
 
 async def _read(request: web.Request, *, with_files: bool = False) -> Body:

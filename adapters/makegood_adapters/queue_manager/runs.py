@@ -168,10 +168,10 @@ class Runs:
             raise _odd(error) from None
 
     async def _settled(self, job: Job, error: Unfit, actor: str) -> Job:
-        """End a draft that cannot become a job; another call may have made it one meanwhile."""
+        """End a draft that cannot become a job; one that another call has made one meanwhile goes on."""
         failure = Failure(category=REFUSED, message=error.message, detail={"code": error.code})
         try:
-            return await self._engine.fire(job.id, BaseJob.refuse, failure, actor=actor, reason=error.code)
+            return await self._engine.refuse_draft(job.id, failure, actor=actor, reason=error.code)
         except Refusal:
             return await self._engine.get(job.id)
 

@@ -1,0 +1,107 @@
+"""A user with an account and bad manners: what it sends costs nobody else anything."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest_asyncio
+
+from makegood.job import JobMoney
+from makegood.ports import Receipt
+from makegood_adapters.access import LimitsConfig
+from tests.adapters.queue_manager.scene import OWNER, Reply, Scene
+from tests.adapters.queue_manager.shop import ADA, BOB, TABLE, UPSCALER, Shop, a_shop, bearing
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest_asyncio.fixture
+async def shop(database: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with a_shop(database, tmp_path) as made:
+        yield made
+
+
+async def posted(shop: Shop, path: str, body: str, token: str = ADA) -> Reply:
+    return await shop.scene.page.call("POST", path, data=body, headers={**bearing(token), **JSON})
+
+
+async def test_a_body_for_a_file_is_not_filled_with_a_million_lists(shop: Shop) -> None:
+    """Millions of lists are seconds of one process, in which it serves nobody."""
+    for path in (f"/functions/v1/{UPSCALER}/upload", "/functions/v1/generate-video/run"):
+        reply = await posted(shop, path, f'{{"imageBase64": [{"[]," * 100_000}0]}}')
+        assert reply.status == 413
+        assert reply.body["error"] == "The body has more than 10,000 values in it."
+    reply = await shop.call(UPSCALER, "upload", {"imageBase64": "A" * 300_000})
+    assert reply.status == 200, "one long text is what such a body is for"
+
+
+async def test_what_lies_too_deep_to_be_listed_is_not_kept(shop: Shop) -> None:
+    """One row that no library can write as JSON would hide the jobs of all others from who operates."""
+    for deep, column in itertools.product((51, 250, 900), ("input_file_name", "category")):
+        row = f'{{"{column}": {{"a": {"[" * deep}{"]" * deep}}}}}'
+        reply = await posted(shop, f"/rest/v1/{TABLE}", row)
+        assert (reply.status, reply.body["code"]) == (400, "22001"), (deep, column)
+        assert "more than 50 deep" in reply.body["message"]
+    assert (await shop.scene.engine.list_jobs(OWNER)).jobs == ()
+
+
+async def test_rows_that_are_inserted_have_the_budget_of_orders(database: str, tmp_path: Path) -> None:
+    """They cost no credits, and nothing deletes them."""
+    few = LimitsConfig(user={"submits": "1/minute"})
+    async with a_shop(database, tmp_path, limits=few) as shop:
+        replies = [await posted(shop, f"/rest/v1/{TABLE}", "{}", token) for token in (ADA, ADA, BOB)]
+        assert [reply.status for reply in replies] == [201, 429, 201]
+        assert replies[1].headers["Retry-After"]
+        assert len((await shop.scene.engine.list_jobs(OWNER)).jobs) == 1
+
+
+async def test_a_bad_call_does_not_end_the_job_that_a_good_one_has_completed(
+    shop: Shop, database: str
+) -> None:
+    """The bad one has read the draft, and is judged after the good one: nothing of it counts any more."""
+    draft, image = await shop.draft(), await shop.file()
+    key = await shop.scene.addresses.key_of(OWNER, image)
+    other = await asyncpg.connect(database)
+    try:
+        async with other.transaction():
+            await other.execute("lock table makegood.upload_name in access exclusive mode")
+            bad = asyncio.create_task(shop.run(draft, imageUrl=image.replace("1.png", "2.png")))
+            async with asyncio.timeout(60):
+                waits = "select exists (select from pg_locks where not granted)"
+                while not await other.fetchval(waits):  # noqa: ASYNC110  # a database tells nobody
+                    await asyncio.sleep(0)
+            await shop.scene.engine.prepare(draft.id, {"image": key})
+        reply = await bad
+    finally:
+        await other.close()
+    job = await shop.job(draft)
+    assert reply.body["success"] is True, reply.body
+    assert (job.state, job.files, await shop.money(job)) == ("queued", {"image": key}, JobMoney(held=60))
+
+
+async def test_one_customer_of_ipv6_parks_as_one_sender(shop: Shop, database: str) -> None:
+    """It has 2^64 addresses; with a share for each, no message of the provider would be kept."""
+    for n in range(3):
+        event = {"event": "TASK_END", "taskId": str(n)}
+        headers = {"X-Forwarded-For": f"2001:db8:1:2::{n}"}
+        path = "/functions/v1/runninghub-webhook"
+        assert (await shop.scene.page.call("POST", path, json=event, headers=headers)).status == 200
+    connection = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch("select distinct source from makegood.parked_hint")
+    finally:
+        await connection.close()
+    assert [row["source"] for row in rows] == ["2001:db8:1:2::/64"]
+    assert await shop.scene.engine.receive_hint("0", "x", source="ops") is Receipt.PARKED
+
+
+async def test_a_service_that_believes_who_calls_is_not_served_through_a_proxy(scene: Scene) -> None:
+    """It listens on loopback, where a proxy in front would bring it the whole world."""
+    row = await scene.row(TABLE)
+    for name in ("X-Forwarded-For", "Forwarded"):
+        reply = await scene.page.call("POST", f"/rest/v1/{TABLE}", json=row, headers={name: "203.0.113.7"})
+        assert reply.status == 403
+        assert "it needs [auth]" in reply.body["message"]
+    assert (await scene.page.call("POST", f"/rest/v1/{TABLE}", json=row)).status == 201
