@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest_asyncio
@@ -35,6 +37,43 @@ async def test_a_body_for_a_file_is_not_filled_with_a_million_lists(shop: Shop) 
         assert reply.body["error"] == "The body has more than 10,000 values in it."
     reply = await shop.call(UPSCALER, "upload", {"imageBase64": "A" * 300_000})
     assert reply.status == 200, "one long text is what such a body is for"
+
+
+@asynccontextmanager
+async def slow_body(shop: Shop, token: str) -> AsyncIterator[None]:
+    """Begin a large body that never ends; the service is reading it."""
+    url = urlsplit(shop.scene.page.base)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    path = f"/functions/v1/{UPSCALER}/upload"
+    headers = {**bearing(token), "Host": "x", "Content-Length": "20000000", "Expect": "100-continue"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    try:
+        writer.write(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode())
+        assert b" 100 " in await reader.readline()
+        yield
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_large_bodies_of_one_user_do_not_hold_all_of_the_memory(shop: Shop) -> None:
+    large = {"imageBase64": "A" * 300_000}
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(slow_body(shop, ADA))
+        reply = await shop.call(UPSCALER, "upload", large)
+        assert (reply.status, reply.body["code"]) == (200, "RATE_LIMIT_EXCEEDED")
+        assert reply.body["retryAfter"] == int(reply.headers["Retry-After"]) == 10
+        draft = await shop.draft("bg_remover")
+        body = {"jobId": str(draft.id), **large}
+        run = await shop.call("runninghub-bg-remover", "run", body)
+        assert (run.status, run.body["code"]) == (200, "RATE_LIMIT_EXCEEDED")
+        assert await shop.job(draft) == draft, "it may be run later"
+        assert (await shop.call(UPSCALER, "upload", large, BOB)).body["code"] == "INVALID_INPUT"
+        assert (await shop.call(UPSCALER, "upload", {})).body["code"] == "MISSING_IMAGE", "a small one"
+    async with asyncio.timeout(60):
+        while (await shop.call(UPSCALER, "upload", large)).body["code"] != "INVALID_INPUT":
+            pass  # a server notices in its own time that a client has left
 
 
 async def test_what_lies_too_deep_to_be_listed_is_not_kept(shop: Shop) -> None:
