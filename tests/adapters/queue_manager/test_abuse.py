@@ -2,18 +2,23 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest_asyncio
 
-from makegood.job import JobMoney
+from makegood import BaseJob, Catalog, Engine, Job, JobInput, JobMoney
+from makegood.machine import Event, Money
 from makegood.ports import Receipt
 from makegood_adapters.access import LimitsConfig
-from tests.adapters.queue_manager.scene import OWNER, Reply, Scene
+from makegood_adapters.http import application
+from makegood_adapters.memory import MemoryBlobs, MemoryStore
+from makegood_adapters.queue_manager import Options, mount
+from tests.adapters.queue_manager.scene import OWNER, Reply, Scene, served
 from tests.adapters.queue_manager.shop import ADA, BOB, TABLE, UPSCALER, Shop, a_shop, bearing
 
 JSON = {"Content-Type": "application/json"}
@@ -144,3 +149,32 @@ async def test_a_service_that_believes_who_calls_is_not_served_through_a_proxy(s
         assert reply.status == 403
         assert "it needs [auth]" in reply.body["message"]
     assert (await scene.page.call("POST", f"/rest/v1/{TABLE}", json=row)).status == 201
+
+
+class Held(BaseJob):
+    """A tool of somebody's own, whose jobs are accepted when the house is open, which it is not."""
+
+    pool, price, table, function = "p", 5, "held_jobs", "held"
+    columns: ClassVar[Mapping[str, str]] = {"prompt": "prompt"}
+    accept = Event(BaseJob.pending >> BaseJob.queued, money=Money.HOLD)
+
+    class Input(JobInput):
+        prompt: str
+
+
+@Held.accept.guard
+def is_open(job: Job, _: object) -> bool:
+    return False
+
+
+async def test_a_job_that_is_held_back_by_a_guard_is_told_so_and_may_be_run_later() -> None:
+    store, app = MemoryStore(), application()
+    async with Engine(store, Catalog([Held]), blobs=MemoryBlobs(), run_loops=False) as engine:
+        mount(app, engine, Options())
+        job = await engine.submit(Held, OWNER, {}, draft=True)
+        async with served(app) as page:
+            body = {"jobId": str(job.id), "prompt": "x"}
+            reply = await page.call("POST", "/functions/v1/held/run", json=body)
+            assert (reply.status, reply.body["code"], reply.body["refunded"]) == (200, "RUN_FAILED", False)
+        job = await engine.get(job.id)
+        assert (job.state, job.draft, await engine.money(job.id)) == ("pending", False, JobMoney())
