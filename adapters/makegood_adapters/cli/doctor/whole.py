@@ -109,13 +109,15 @@ async def _accounts(config: ServiceConfig, plugins: Plugins, checks: Checks) -> 
         told = "none is configured: this process runs no jobs"
         checks.warn("accounts", told, "add one to [[accounts]]; `makegood simulate` is one to try with")
         return
+    at_runninghub = {account.name for account in config.accounts if account.provider == "runninghub"}
     async with open_accounts(config.accounts, plugins) as providers:
         for known, provider in providers.items():
             subject = f"account {known.name}"
             try:
                 room = await provider.capacity()
             except ProviderUnavailable as error:
-                remedy = "check api_key and base_url; `makegood doctor --provider` looks closer"
+                closer = "; `makegood doctor --provider` looks closer" if known.name in at_runninghub else ""
+                remedy = f"check api_key and base_url{closer}"
                 checks.fail(subject, str(error), remedy)
                 continue
             told = "its key is accepted"
