@@ -12,6 +12,7 @@ import pytest
 from makegood import ProviderUnavailable
 from makegood.outcome import Features, Rejected, Retry, Uncertain
 from makegood.testing.contract import Counterpart, ProviderContract
+from makegood_adapters.evolink import Evolink, EvolinkClient
 from makegood_adapters.replicate import Replicate, ReplicateClient
 from makegood_adapters.runninghub import RunningHub, RunningHubClient
 from tests.adapters.scripted_runninghub import HOSTILE, Bytes, serve_script
@@ -65,12 +66,16 @@ def shown(value: object) -> str:
 
 
 async def test_the_page_tells_what_the_providers_can_do() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \| \S+ \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \| \S+ \|", PAGE.read_text("utf-8"), re.MULTILINE
+    )
     async with aiohttp.ClientSession() as session:
         runninghub = RunningHub(RunningHubClient(session, "http://127.0.0.1:1", "key")).features
         replicate = Replicate(ReplicateClient(session, "key")).features
+        evolink = Evolink(EvolinkClient(session, "key")).features
     names = [field.name for field in dataclasses.fields(Features)]
-    assert rows == [(n, shown(getattr(runninghub, n)), shown(getattr(replicate, n))) for n in names]
+    built = (runninghub, replicate, evolink)
+    assert rows == [(n, *(shown(getattr(features, n)) for features in built)) for n in names]
 
 
 @pytest.mark.parametrize("name", ["atelier.py", "studio.py"])

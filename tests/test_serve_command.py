@@ -307,6 +307,8 @@ async def test_what_cannot_be_loaded_disables_itself_and_the_service_goes_on(
     good = (HOUSE / "docs" / "examples" / "new_app.toml").read_text("utf-8")
     (tools / "a.toml").write_text(good)
     (tools / "b.toml").write_text("name = ")
+    film = good.replace('name = "sharpen"', 'name = "film"')
+    (tools / "c.toml").write_text(film.replace('pool = "runninghub"', 'pool = "films"'))
     more = 'tools = "tools"\n' + "".join(
         f'[[accounts]]\nname = "{name}"\nprovider = "{provider}"\napi_key = "a-secret-of-{name}"\n{url}'
         for name, provider, url in (
@@ -324,6 +326,7 @@ async def test_what_cannot_be_loaded_disables_itself_and_the_service_goes_on(
         for told in ("the tool file 'b.toml' is not used: ", "the account 'elsewhere' is not used: it is at"):
             assert told in service.log
         assert "a-secret-of" not in service.log
+        assert "no new jobs of film are taken: no process has a provider account" in service.log
 
 
 PROGRAM_OF_A_CHILD = f"""#!{sys.executable}

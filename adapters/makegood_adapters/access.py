@@ -52,7 +52,7 @@ class AuthConfig(BaseModel):
 #: What the operations cost, each a budget of its own; an operation of another cost is counted as a request.
 USER_RATES = {"requests": "600/minute", "submits": "60/minute", "uploads": "60/minute"}
 SERVICE_RATES = {"requests": "6000/minute", "submits": "3000/minute", "uploads": "3000/minute"}
-ADDRESS_RATES = {"requests": "120/minute"}
+ADDRESS_RATES = {"requests": "120/minute", "downloads": "1200/minute"}
 
 
 class LimitsConfig(BaseModel):

@@ -1,4 +1,4 @@
-"""Open the provider accounts of the configuration: at RunningHub, Replicate, or at what a plugin brings."""
+"""Open the provider accounts of the configuration: at our own providers, or at what a plugin brings."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -8,12 +8,13 @@ import aiohttp
 from makegood import ProviderAccount
 from makegood.ports import Provider
 from makegood_adapters.config import AccountConfig, ConfigurationError
+from makegood_adapters.evolink import open_account as evolink
 from makegood_adapters.plugins import OpenProvider, Plugins
 from makegood_adapters.replicate import open_account as replicate
 from makegood_adapters.runninghub import Patience, RunningHub, RunningHubClient, open_session
 
 ACCOUNT = "account"
-_RUNNINGHUB, _REPLICATE = "runninghub", "replicate"
+_RUNNINGHUB, _REPLICATE, _EVOLINK = "runninghub", "replicate", "evolink"
 _OPTIONS = {"api", "upload_api", "auth_mode", "calls_per_second"}
 
 
@@ -22,7 +23,7 @@ async def open_accounts(
     accounts: Iterable[AccountConfig], plugins: Plugins
 ) -> AsyncIterator[dict[ProviderAccount, Provider]]:
     """Give the provider of each account. One that cannot be used is left out and noted in `plugins.broken`:
-    its jobs wait, and those of the others go on."""
+    its jobs wait, and those of the others go on; new ones are taken if another account serves its pool."""
     accounts = list(accounts)
     named = {account.name: account for account in accounts}
     async with AsyncExitStack() as stack:
@@ -32,7 +33,7 @@ async def open_accounts(
         async def runninghub(*, name: str, base_url: str, api_key: str) -> AsyncIterator[Provider]:
             yield runninghub_of(session, named[name])
 
-        ours: dict[str, OpenProvider] = {_RUNNINGHUB: runninghub, _REPLICATE: replicate}
+        ours: dict[str, OpenProvider] = {_RUNNINGHUB: runninghub, _REPLICATE: replicate, _EVOLINK: evolink}
         openers = {**plugins.providers, **ours}
         providers: dict[ProviderAccount, Provider] = {}
         for account in accounts:

@@ -88,6 +88,11 @@ def _pages(config: ServiceConfig) -> Iterator[str]:
             "public_url: begins with http://, so that whoever is between reads the tokens of users and their "
             "files. Put a proxy with TLS in front, and name its https:// address."
         )
+    if not config.auth.knows_users and not _is_loopback(urlsplit(url).hostname or ""):
+        yield (
+            "public_url: pages elsewhere can call through it, and without [auth] whoever calls may name any "
+            "user in the body. Set auth.jwks_url or auth.jwt_secret, or leave public_url out."
+        )
     if config.link_secret is None:
         yield (
             "link_secret: is missing, and pages that are served under public_url would never see a result: "

@@ -60,6 +60,7 @@ async def serve(
             wakeups=wakeups,
             messenger=await stack.enter_async_context(messenger_of(config)),
             worker=worker,
+            served_only=True,
         )
         await stack.enter_async_context(engine)
         front = Front(
@@ -77,7 +78,7 @@ async def serve(
             looking = asyncio.create_task(look_at_hooks(config.engine.webhook_base_url))
             stack.callback(looking.cancel)
         if not providers:
-            log.warning("no provider account can be used: jobs are accepted and wait, nothing is run")
+            log.warning("no provider account can be used: this process runs no jobs")
         await stopping.wait()
         log.info("stopping")
         front.leaving = True

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from makegood.errors import DeclarationError, JobTypeClosed, JobTypeRefused, UnknownJobType
+from makegood.errors import DeclarationError, JobTypeClosed, JobTypeRefused, JobTypeUnserved, UnknownJobType
 from makegood.job import Job, Transition
 from makegood.jobtype import JobType
 from makegood.lifecycle import BaseJob
@@ -36,6 +36,8 @@ class Catalog:
         self.closed: Mapping[str, str] = {}
         """The names of which no new jobs are taken for now, each with the reason, as this process knows it
         from the rules of the store."""
+        self.unserved: Mapping[str, str] = {}
+        """The names of which no new jobs are taken since no account serves their pool, each with the pool."""
 
     def __iter__(self) -> Iterator[type[BaseJob]]:
         return iter(self._types.values())
@@ -72,11 +74,18 @@ class Catalog:
         return newest
 
     def offered(self, name: str) -> type[BaseJob]:
-        """Return what a new job of *name* is made of; raises what `get` does, and JobTypeClosed."""
+        """Return what a new job of *name* is made of; raises what `get` does, JobTypeClosed and
+        JobTypeUnserved."""
         newest = self.get(name)
         if why := self.closed.get(name):
             raise JobTypeClosed(name, why)
+        if pool := self.unserved.get(name):
+            raise JobTypeUnserved(name, pool)
         return newest
+
+    def is_open(self, name: str) -> bool:
+        """Whether new jobs of *name*, one of `names`, are taken now."""
+        return name not in self.closed and name not in self.unserved
 
     def label(self, name: str) -> str:
         """Return the name that people know a job type by; of a type that is not here, its name."""

@@ -18,7 +18,7 @@ from makegood.errors import (
 )
 from makegood.intake import Order, check_json, prepare_order
 from makegood.job import Job
-from makegood.lifecycle import BaseJob
+from makegood.lifecycle import BaseJob, Failure
 from makegood.mover import Mover
 from makegood.ports import Becomes, Blobs, Store
 
@@ -72,6 +72,15 @@ class Drafting:
             raise UnknownJob(job_id)
         self._mover.remember(done)
         return done
+
+    async def refuse_draft(
+        self, job_id: UUID, failure: Failure, *, actor: str = "engine", reason: str | None = None
+    ) -> Job:
+        """End a draft whose input cannot become that of a job; nothing was charged. One that somebody else
+        has completed meanwhile goes on, and is returned as it is. Raises UnknownJob, IllegalTransition."""
+        return await self._mover.fire(
+            job_id, BaseJob.refuse.name, failure, actor=actor, reason=reason, only_draft=True
+        )
 
     async def annotate(self, job_id: UUID, metadata: Mapping[str, Any], *, owner: str | None = None) -> Job:
         """Merge the keys of *metadata* into what is kept beside the job; it decides nothing.

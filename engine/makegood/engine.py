@@ -67,6 +67,7 @@ from makegood.runtime import (
     Health,
     Lifetime,
     LocalWakeups,
+    read_openness,
 )
 from makegood.settings import Settings
 from makegood.waiting import Waiting
@@ -104,7 +105,8 @@ class Engine(
     *providers* are the provider accounts that this process works with; their keys never reach the
     store. With `run_loops=False` the process only submits and reads, and others do the work; it needs
     the providers only to read their webhooks. *messenger* carries webhooks to endpoints; without one this
-    process sends none. *worker* tells people which process it is, and decides nothing.
+    process sends none. With *served_only* a process that runs loops takes no jobs of a type whose pool no
+    account serves; else they wait for one. *worker* tells people which process it is, and decides nothing.
     The store belongs to the caller and stays open.
     """
 
@@ -119,6 +121,7 @@ class Engine(
         wakeups: Wakeups | None = None,
         messenger: Messenger | None = None,
         run_loops: bool = True,
+        served_only: bool = False,
         worker: WorkerName | None = None,
         new_id: Callable[[], UUID] = _uuid7,
     ) -> None:
@@ -129,7 +132,7 @@ class Engine(
         self._wakeups: Wakeups = wakeups or LocalWakeups()
         self._mover = Mover(store, self.catalog, self._wakeups, self.settings, new_id)
         parts = (self._mover, providers or {}, blobs, self._wakeups, self.settings, messenger)
-        self._context = Context(store, self.catalog, *parts)
+        self._context = Context(store, self.catalog, *parts, served_only and run_loops)
         self._lifetime = Lifetime(self._context, new_id(), worker or WorkerName()) if run_loops else None
         self.health: Mapping[str, Health] = self._lifetime.health if self._lifetime else {}
 
@@ -143,7 +146,7 @@ class Engine(
                 why = "; ".join(map(str, error.problems)) + _going_on(job_type, live)
                 self.catalog.refuse(job_type, why)
                 log.error("no new jobs of %s@%s are taken: %s", job_type.name, job_type.version, why)
-        self.catalog.closed = await self._store.rules.closed()
+        await read_openness(self._context)
         if self._lifetime:
             await self._tell_of_strangers()
             await self._lifetime.begin()

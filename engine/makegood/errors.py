@@ -72,12 +72,20 @@ class JobTypeRefused(InvalidRequest):
 class JobTypeClosed(InvalidRequest):
     """The job type takes no new jobs until somebody resumes it; `why` tells an operator the reason."""
 
+    _told = "until it is resumed: the provider refused the last ones"
+
     def __init__(self, name: str, why: str) -> None:
         self.name, self.why = name, why
-        super().__init__(
-            f"No new jobs of {name!r} are taken until it is resumed: the provider refused the last ones. "
-            "Nothing was charged."
-        )
+        super().__init__(f"No new jobs of {name!r} are taken {self._told}. Nothing was charged.")
+
+
+class JobTypeUnserved(JobTypeClosed):
+    """No process has a provider account of the job type's pool, so that nobody could run a job of it."""
+
+    _told = "at the moment: there is nobody who could run them"
+
+    def __init__(self, name: str, pool: str) -> None:
+        super().__init__(name, f"no process has a provider account of its pool {pool!r}")
 
 
 class UnknownJob(InvalidRequest):

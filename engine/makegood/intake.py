@@ -17,6 +17,8 @@ from makegood.lifecycle import BaseJob
 from makegood.media import HEAD_BYTES
 from makegood.ports import METADATA_BYTES_MAX, Blobs, Prepared
 
+#: What is kept as JSON lies no deeper: libraries and databases differ in how deep they can read.
+DEPTH_MAX = 50
 #: Tells the store's time, the only one that counts.
 Clock = Callable[[], Awaitable[datetime]]
 
@@ -126,10 +128,23 @@ def check_json(what: str, value: object) -> None:
         text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         raise InvalidRequest(f"{what} must be JSON that can be stored. Nothing was charged.") from None
+    if _is_deeper(value, DEPTH_MAX):
+        raise InvalidRequest(
+            f"{what} has values more than {DEPTH_MAX} deep in one another. Nothing was charged."
+        )
     if len(text) > METADATA_BYTES_MAX:
         raise InvalidRequest(
             f"{what} has {len(text):,} bytes, at most {METADATA_BYTES_MAX:,} are kept. Nothing was charged."
         )
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    """Return whether a value lies in more than *depth* lists and objects."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, (list, tuple)):
+        return False
+    return depth == 0 or any(_is_deeper(each, depth - 1) for each in value)
 
 
 def missing(key: str) -> str:

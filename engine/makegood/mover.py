@@ -62,18 +62,22 @@ class Mover:
         evidence: Evidence | None = None,
         ran: bool = False,
         defer_seconds: float | None = None,
+        only_draft: bool = False,
         conn: Any = None,
     ) -> Job:
         """Move the job by *event* and return it as committed; with *conn*, as it is inside that transaction.
 
         Raises UnknownJob, IllegalTransition, GuardFailed, InsufficientCredits, or Conflict after
         `decide_tries_max` lost races. An event that another writer made pointless meanwhile is
-        an IllegalTransition: it is decided again on the job as it then is.
+        an IllegalTransition: it is decided again on the job as it then is. With *only_draft* a job that is
+        none, or no longer, is returned as it is.
         """
         operation_id, given = self._new_id(), payload or Empty()
         known = self._known.pop(job_id, None) if conn is None else None
         for _ in range(self._settings.decide_tries_max):
             job = known or await self._read(job_id, conn)
+            if only_draft and not job.draft:
+                return job
             job_type = await self.type_of(job)
             try:
                 decision = decide(job_type, job, event, given, evidence=evidence, ran=ran)

@@ -161,9 +161,8 @@ class TestProviders:
         async with open_accounts([account()], plugins) as providers:
             assert providers == {}
         told = plugins.broken["account: main"]
-        assert (
-            told == "it is at 'scripted', which no installed plugin brings; there is replicate, runninghub."
-        )
+        ours = "evolink, replicate, runninghub"
+        assert told == f"it is at 'scripted', which no installed plugin brings; there is {ours}."
         assert f"the account 'main' is not used: {told}" in caplog.text
 
     async def test_a_plugin_that_breaks_while_it_opens_an_account_disables_only_that(self) -> None:

@@ -46,7 +46,7 @@ SAFE: dict[str, dict[str, Any]] = {
     },
     "every page": {"http": {"origins": ["*"]}},
     "pages on this machine": {"public_url": "http://localhost:8000", "link_secret": LINK},
-    "pages elsewhere": {"public_url": "https://api.shop.example", "link_secret": LINK},
+    "pages elsewhere": {"public_url": "https://api.shop.example", "link_secret": LINK, "auth": AUTH},
     "proxies": {"limits": {"trusted_proxies": ["10.0.0.0/8", "192.168.1.4", "fd00::/8"]}},
 }
 
@@ -112,10 +112,17 @@ UNSAFE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "everybody of IPv6": ({"limits": {"trusted_proxies": ["::/0"]}}, "limits.trusted_proxies: ::/0"),
     "pages without TLS": (
-        {"public_url": "http://api.shop.example", "link_secret": LINK},
+        {"public_url": "http://api.shop.example", "link_secret": LINK, "auth": AUTH},
         "public_url: begins with http://",
     ),
-    "pages without results": ({"public_url": "https://api.shop.example"}, "link_secret: is missing"),
+    "pages without results": (
+        {"public_url": "https://api.shop.example", "auth": AUTH},
+        "link_secret: is missing",
+    ),
+    "pages without users": (
+        {"public_url": "https://api.shop.example", "link_secret": LINK},
+        "public_url: pages elsewhere can call through it, and without [auth] whoever calls may name any user",
+    ),
     "open without users": ({"host": "0.0.0.0"}, "host: on 0.0.0.0 others can call"),
     "a name without users": ({"host": "shop.example"}, "host: on shop.example others can call"),
 }

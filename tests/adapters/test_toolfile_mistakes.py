@@ -74,6 +74,11 @@ MISTAKES = {
         '[wire]\ntable = "x"\nfunction = "y"\ncolumns = { a = "image", b = "image" }\n[[apps]]',
         "wire.columns.b: another column fills the input 'image' already",
     ),
+    "row made twice": (
+        APPS,
+        '[wire]\ntable = "x"\nfunction = "y"\nmakes_row = true\n[[apps]]',
+        "wire.makes_row: a call that is sent again, since its answer was lost, would be a second job",
+    ),
     # inputs
     "no kind": (
         'kind = "image"',
@@ -366,6 +371,21 @@ def test_two_files_may_not_share_a_name(tmp_path: Path) -> None:
         "MG511 a.toml and b.toml have the same name 'background_remover'; give each its own (b.toml)",
         "MG511 a.toml and b.toml have the same table 't'; give each its own, or tell them apart "
         "by `when` in [wire] (b.toml)",
+    ]
+
+
+def test_tools_of_one_table_are_exclusive_together_or_not_at_all(tmp_path: Path) -> None:
+    wire = '[wire]\ntable = "t"\nfunction = "{0}"\n{1}'
+    (tmp_path / "a.toml").write_text(TOOL + wire.format("a", ""))
+    other = TOOL.replace('"background_remover"', '"other"').replace(
+        "price", 'exclusive_by = "tool"\nprice', 1
+    )
+    (tmp_path / "b.toml").write_text(other + wire.format("b", 'when = { engine = "b" }\n'))
+    with pytest.raises(DeclarationError) as refused:
+        load_tools(tmp_path)
+    assert [str(problem) for problem in refused.value.problems] == [
+        "MG511 a.toml and b.toml have the same table 't' and not the same exclusive_by; a row of one may "
+        "become a job of the other, so give both the same (b.toml)"
     ]
 
 

@@ -9,8 +9,11 @@ import pytest
 from makegood.outcome import Features, Output, Signature, Succeeded, Unfinished
 from makegood.testing.contract import Counterpart, ProviderContract
 from makegood.testing.provider import PNG, ScriptedProvider, signed
+from makegood_adapters.evolink import Evolink, EvolinkClient
 from makegood_adapters.replicate import Replicate, ReplicateClient, open_session
 from makegood_adapters.runninghub.simulator import Faults, Rule
+from tests.adapters.scripted_evolink import KEY as EVOLINK_KEY
+from tests.adapters.scripted_evolink import ScriptedEvolink, callback
 from tests.adapters.scripted_replicate import KEY, ScriptedReplicate
 from tests.adapters.simulated_site import UPSCALER, open_site, png
 
@@ -67,6 +70,28 @@ class TestReplicate(ProviderContract):
                 unknown="ufawqhfynnddngldkgtslldrkq",
             )
             await provider.close()
+
+
+class TestEvolink(ProviderContract):
+    @pytest.fixture
+    async def there(self) -> AsyncIterator[Counterpart]:
+        async with ScriptedEvolink().serve() as evolink, open_session() as session:
+
+            async def finish(task_id: str) -> None:
+                evolink.finish(evolink.tasks[task_id], evolink.result(), evolink.result("picture.png"))
+
+            model: Mapping[str, str] = {"model": "veo-3.1-fast-generate-preview", "makes": "video"}
+            request = {**model, "input": {"prompt": "x", "image_urls": [{"file": "image"}]}}
+            yield Counterpart(
+                provider=Evolink(EvolinkClient(session, EVOLINK_KEY, evolink.url)),
+                request=request,
+                refused=({}, model, {**model, "input": {"x": object()}}, request),
+                data=PNG,
+                created=lambda: len(evolink.tasks),
+                finish=finish,
+                message=lambda task: ({}, callback(task)),
+                unknown="task-unified-1756817821-4x3rx6ny",
+            )
 
 
 class TestScripted(ProviderContract):

@@ -30,9 +30,11 @@ class TestWholeService:
                 "connections", "wake-ups", "files", "account main", "webhooks",
             ),
             "ok",
-        )  # fmt: skip
+        ) | {"pool evolink": "warn"}  # fmt: skip
         table = await doctor(account="capacity = 3", hooks=ours, dsn=database)
-        assert "13 checks, all well" in table.out
+        assert "14 checks: 1 warning" in table.out
+        words = " ".join(table.out.split())
+        assert "no account here serves it: no new jobs of gpt_image_evolink, movieled_maker_veo" in words
 
     async def test_without_a_database_the_rest_is_looked_at(self, doctor: Doctor) -> None:
         told = await doctor("--json")

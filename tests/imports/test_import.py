@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from makegood_adapters.cli.imports.command import bring_in
 from makegood_adapters.cli.imports.here import open_here
 from makegood_adapters.cli.imports.old import open_old, read_old_side
 from makegood_adapters.cli.imports.plan import Survey
+from makegood_adapters.cli.imports.rows import JOB_COLUMNS, read_job
 from makegood_adapters.cli.imports.types import Types
 from makegood_adapters.config import load_config
 from makegood_adapters.postgres.store import PostgresStore
@@ -164,6 +166,25 @@ async def test_what_is_wrong_is_told_row_by_row_and_nothing_of_its_owner_is_brou
     )
     await app.bring_in(1, apply=True, leave_out=["seedance_jobs"])
     assert await app.wallet(ANA) == {"import:monthly": (20, 0, 0), "import:lifetime": (30, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("price", Decimal("NaN"), "price is NaN: a price is a whole number of credits"),
+        ("price", float("inf"), "price is inf: a price is a whole number of credits"),
+        ("payload", "{", "its payload is no JSON"),
+        ("payload", '{"a": NaN}', "its payload is no JSON"),
+        ("payload", "[" * 100_000, "its payload is no JSON"),
+    ],
+)
+def test_a_value_that_no_old_app_should_have_is_told_of_its_row(
+    column: str, value: object, told: str
+) -> None:
+    """Statements of a host's own may give anything; one row must not end the reading of all."""
+    row = dict.fromkeys(JOB_COLUMNS) | {"id": str(uuid4()), "table": "t", "owner": ANA, "status": "completed"}
+    row |= {"created_at": LONG_AGO, column: value}
+    assert read_job(row, datetime.now(UTC)).problems == (told,)
 
 
 async def test_what_was_ended_between_any_two_commits_is_completed_by_the_next(app: OldApp) -> None:

@@ -283,6 +283,8 @@ async def staged(
     draining_seconds: float = 600,
     wrap: Callable[[Provider], Provider] = lambda provider: provider,
     types: Sequence[type[BaseJob]] = (),
+    offered: Sequence[type[BaseJob]] | None = None,
+    beside: Callable[[web.Application, Engine, str], None] = lambda *_: None,
     key: str = KEY,
     patience: Patience | None = None,
     run_loops: bool = True,
@@ -293,8 +295,9 @@ async def staged(
 
     *habits* are those of the simulated site; *provider_url* is another site than that, and a
     *foreign_key* is not valid there; *patience* is how often one question is repeated. *wrap* puts
-    something between engine and provider, *types* are offered beside the shipped tools. Without *run_loops*
-    others do the work, woken by *wakeups* if these reach them. *settings* replace those of `quick`.
+    something between engine and provider, *types* are offered beside the shipped tools, *offered* in their
+    place; *beside* serves more at the address of the webhooks. Without *run_loops* others do the work, woken
+    by *wakeups* if these reach them. *settings* replace those of `quick`.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(
@@ -314,7 +317,7 @@ async def staged(
         client = RunningHubClient(session, provider_url or simulator.url, key)
         engine = Engine(
             store,
-            Catalog([*shipped(), *types]),
+            Catalog([*(shipped() if offered is None else offered), *types]),
             blobs=blobs,
             providers={account: wrap(RunningHub(client, patience=patience))},
             settings=quick(**{"webhook_base_url": url, **settings}),
@@ -323,6 +326,7 @@ async def staged(
         )
         app = application()
         app.add_routes(hook_routes(engine))
+        beside(app, engine, url)
         serving = runner(app)
         await serving.setup()
         stack.push_async_callback(serving.cleanup)

@@ -19,6 +19,9 @@ log = logging.getLogger("makegood.http")
 
 BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS = 10.0
+#: Lists, objects and commas of a body that is larger than usual, which has a file in it as one long text:
+#: millions of empty lists would take seconds to read, in which nobody is served, and most of the memory.
+_VALUES_MAX = 10_000
 #: Longest time for the answers to requests under way when the service ends.
 _ANSWER_SECONDS = 15.0
 #: Of a head of a request: the first line and each header (tokens are long), and how many headers.
@@ -159,8 +162,11 @@ def unreadable() -> BodyRefused:
 async def read_json(
     request: web.Request, *, bytes_max: int = BODY_BYTES_MAX, seconds: float = BODY_SECONDS
 ) -> Any:
-    """Return the body as JSON: UTF-8, numbers finite, nesting bounded; Refused otherwise."""
+    """Return the body as JSON: UTF-8, numbers finite, nesting and the number of values bounded; Refused
+    otherwise."""
     body = await read_body(request, bytes_max=bytes_max, seconds=seconds)
+    if len(body) > BODY_BYTES_MAX and sum(map(body.count, (b",", b"[", b"{"))) > _VALUES_MAX:
+        raise BodyRefused(413, "body_too_large", f"The body has more than {_VALUES_MAX:,} values in it.")
     try:
         return from_json(body.decode())
     except ValueError:

@@ -70,6 +70,10 @@ class MemoryAccounts:
             row.next_survey_at = self._tables.later(again_seconds)
         return [row.account.name for row in due]
 
+    async def served_pools(self) -> set[str]:
+        """See `Accounts.served_pools`."""
+        return {row.account.pool for row in self._tables.accounts.values() if _worked(self._tables, row)}
+
     async def mark(self, account: str) -> str | None:
         """Mark which tasks the account has; None while one is submitted."""
         open_ = [row.attempt for row in self._tables.open_at(account)]
@@ -217,8 +221,11 @@ class MemoryAccounts:
 
 def is_fit(tables: Tables, row: AccountRow) -> bool:
     """Whether some worker has the account, it has slots, and nothing is known against it."""
-    worked = not tables.passed(row.next_survey_at, _WORKED_SECONDS)
-    return row.problem is None and row.capacity > 0 and worked
+    return row.problem is None and row.capacity > 0 and _worked(tables, row)
+
+
+def _worked(tables: Tables, row: AccountRow) -> bool:
+    return not tables.passed(row.next_survey_at, _WORKED_SECONDS)
 
 
 def _countable(row: AttemptRow) -> bool:

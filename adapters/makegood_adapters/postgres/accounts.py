@@ -45,6 +45,10 @@ class PostgresAccounts:
         """See `Accounts.to_survey`."""
         return [row["name"] for row in await self._fetch("to_survey", accounts, again_seconds)]
 
+    async def served_pools(self) -> set[str]:
+        """See `Accounts.served_pools`."""
+        return {row["pool"] for row in await self._database.fetch(statement("accounts/served_pools"))}
+
     async def mark(self, account: str) -> str | None:
         """See `Accounts.mark`."""
         [row] = await self._fetch("mark", account)

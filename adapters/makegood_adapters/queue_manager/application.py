@@ -104,7 +104,7 @@ def mount(
     rows = _part(options, row_error)
     rows.middlewares.append(public_schema)
     rows.add_routes([web.post("/rpc/{name}", Procedures(engine, tables, reports).call)])
-    rows.add_routes(Rows(engine, tables, reports, addresses).routes())
+    rows.add_routes(Rows(engine, tables, reports, addresses, options.gate).routes())
     app.add_subapp("/rest/v1", rows)
     app.add_subapp("/storage/v1", _storage(engine, addresses, options))
     house = House(engine, tables, hub or Hub(engine), Changes(engine, addresses), options.sockets)

@@ -21,6 +21,7 @@ from makegood_adapters.http.callers import (
 from makegood_adapters.http.problems import ApiProblem
 
 _OWNER_LENGTH_MAX = 200
+_FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded")
 _CALLER = web.RequestKey("caller", Caller)
 
 
@@ -109,6 +110,18 @@ def caller_for(request: web.Request, owner: str | None) -> Caller | None:
     return caller if caller is None or owner is None else replace(caller, owner=owner)
 
 
+async def count(gate: Gate | None, request: web.Request, owner: str | None, cost: str) -> None:
+    """Count the call for *owner*; Refused 429 where it is one too many. Nobody is counted where no users are
+    known."""
+    caller = caller_for(request, owner)
+    if gate is None or caller is None:
+        return
+    try:
+        await gate.admit(caller, cost)
+    except ApiProblem as problem:
+        raise Refused(problem.status, problem.detail or problem.title, headers=problem.headers) from None
+
+
 def is_internal(request: web.Request) -> bool:
     """Return whether the caller is a service of ours, which may start, queue and settle jobs of anybody: by a
     service key with the scope `operations`. Where no keys are checked, nobody is."""
@@ -149,11 +162,15 @@ def demand_public_key(key: str | None) -> Middleware:
     """Return a middleware that lets nothing through without *key*; with None it lets all through.
 
     Direct calls of the page bring the key as bearer; calls of its library bring it as `apikey`, and
-    as bearer then the token of whoever is signed in.
+    as bearer then the token of whoever is signed in. No users are known here, and who calls is believed: what
+    a proxy sends on comes from elsewhere, and is refused.
     """
 
     @web.middleware
     async def demand(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if any(name in request.headers for name in _FORWARDED):
+            told = "This service knows no users, so that it serves none but the machine on which it runs."
+            raise Refused(403, f"{told} To serve others it needs [auth] in its configuration.")
         if key is not None:
             scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
             offered = request.headers.get("apikey", "")

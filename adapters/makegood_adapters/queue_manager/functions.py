@@ -10,11 +10,11 @@ from makegood.errors import InvalidRequest, UploadsExhausted
 from makegood.job import Job
 from makegood_adapters.http.application import BODY_BYTES_MAX, BODY_SECONDS, Refused, read_json
 from makegood_adapters.http.callers import Gate
-from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.queue_manager.addresses import Addresses
 from makegood_adapters.queue_manager.asking import ask_soon
-from makegood_adapters.queue_manager.callers import acting_owner, actor_of, caller_for, is_owner
+from makegood_adapters.queue_manager.callers import acting_owner, actor_of, count, is_owner
+from makegood_adapters.queue_manager.large_bodies import LargeBodies, NoRoom
 from makegood_adapters.queue_manager.projection import to_row
 from makegood_adapters.queue_manager.runs import Runs
 from makegood_adapters.queue_manager.storage import BASE64_BYTES_MAX, bring_base64
@@ -23,6 +23,7 @@ from makegood_adapters.queue_manager.tables import Tables, Tool
 #: Of a body that has files in it: two as base64, with room for the rest.
 _FILES_BYTES_MAX = 2 * BASE64_BYTES_MAX * 4 // 3 + BODY_BYTES_MAX
 _FILES_SECONDS = 60.0
+_ROOM_SECONDS = 10.0
 _RUNS = ("run", "refine")
 _SHOWN = ("status", "position", "output_url", "error_message")
 # The states as those engines of the existing app told them that were polled by their pages.
@@ -46,6 +47,7 @@ class Functions:
     ) -> None:
         self._engine, self._tables, self._addresses = engine, tables, addresses
         self._runs, self._rules, self._gate = runs, rules, gate
+        self._large = LargeBodies()
         self._endpoints: dict[str, Callable[[web.Request, str], Awaitable[web.Response]]] = {
             "run": self._run,
             "refine": self._run,
@@ -75,28 +77,35 @@ class Functions:
         owner, large = acting_owner(request), any(tool.content for tool in tools)
         if limited := await self._limited(request, owner, "submits"):
             return limited
-        body = await _read(request, with_files=large)
         actor = actor_of(request)
         try:
-            if any(tool.makes_row for tool in tools):
-                reply = await self._runs.run_new(tools, body, owner or _named(body), actor)
-            else:
-                reply = await self._runs.run_row(tools, body, owner, actor)
+            with self._large.room(request, owner or ""):
+                body = await _read(request, with_files=large)
+                if any(tool.makes_row for tool in tools):
+                    reply = await self._runs.run_new(tools, body, owner or _named(body), actor)
+                else:
+                    reply = await self._runs.run_row(tools, body, owner, actor)
         except UploadsExhausted as error:
             return _too_often(str(error), error.again_seconds)
+        except NoRoom as error:
+            return _too_often(str(error), _ROOM_SECONDS)
         return web.json_response(reply)
 
     async def _upload(self, request: web.Request, _: str) -> web.Response:
         owner = acting_owner(request)
         if limited := await self._limited(request, owner, "uploads"):
             return limited
-        body = await _read(request, with_files=True)
-        if not body.get("imageBase64"):
-            return _refused("MISSING_IMAGE", "There is no file: imageBase64 is missing.")
         try:
-            upload = await bring_base64(self._engine, owner or _named(body), body["imageBase64"], self._rules)
+            with self._large.room(request, owner or ""):
+                body = await _read(request, with_files=True)
+                if not body.get("imageBase64"):
+                    return _refused("MISSING_IMAGE", "There is no file: imageBase64 is missing.")
+                file, named = body["imageBase64"], owner or _named(body)
+                upload = await bring_base64(self._engine, named, file, self._rules)
         except UploadsExhausted as error:
             return _too_often(str(error), error.again_seconds)
+        except NoRoom as error:
+            return _too_often(str(error), _ROOM_SECONDS)
         except InvalidRequest as error:
             return _refused("INVALID_INPUT", str(error))
         return web.json_response({"success": True, "fileName": upload.key})
@@ -141,7 +150,7 @@ class Functions:
 
     async def _asked(self, request: web.Request) -> Body:
         owner = acting_owner(request)
-        await self._count(request, owner, "requests")
+        await count(self._gate, request, owner, "requests")
         body = await _read(request)
         if not (body.get("jobId") or body.get("job_id")):
             raise Refused(400, "jobId is required")
@@ -164,22 +173,12 @@ class Functions:
 
     async def _limited(self, request: web.Request, owner: str | None, cost: str) -> web.Response | None:
         try:
-            await self._count(request, owner, cost)
+            await count(self._gate, request, owner, cost)
         except Refused as refused:
             if refused.status != 429:
                 raise
             return _too_often(refused.message, float(refused.headers.get("Retry-After", "60")))
         return None
-
-    async def _count(self, request: web.Request, owner: str | None, cost: str) -> None:
-        caller = caller_for(request, owner)
-        if self._gate is None or caller is None:
-            return
-        try:
-            await self._gate.admit(caller, cost)
-        except ApiProblem as problem:
-            told = problem.detail or problem.title
-            raise Refused(problem.status, told, headers=problem.headers) from None
 
 
 async def _read(request: web.Request, *, with_files: bool = False) -> Body:

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from makegood.engine import Engine
-from makegood.errors import Conflict, IllegalTransition, InsufficientCredits
+from makegood.errors import Conflict, GuardFailed, IllegalTransition, InsufficientCredits
 from makegood.job import Job
 from makegood.lifecycle import BaseJob
 from makegood_adapters.http.application import Refused
@@ -131,6 +131,8 @@ class InternalCalls:
             return await self._engine.accept(job.id, actor=actor_of(request))
         except (InsufficientCredits, IllegalTransition, Conflict):
             return await self._engine.get(job.id)
+        except GuardFailed as held_back:
+            raise Refused(409, str(held_back)) from None
 
     async def _over(self, job: Job) -> Reply:
         if status(job) == BaseJob.completed.name:

@@ -9,6 +9,7 @@ from aiohttp import web
 from makegood.engine import Engine
 from makegood.errors import InvalidRequest
 from makegood.ports import Receipt
+from makegood_adapters.http.addresses import limited_as
 from makegood_adapters.http.application import RETRY_AFTER_SECONDS, Refused, read_body
 from makegood_adapters.http.callers import Gate, joined
 from makegood_adapters.http.problems import ApiProblem
@@ -53,13 +54,14 @@ def old_hook_routes(engine: Engine, gate: Gate | None) -> list[web.RouteDef]:
 
 
 async def _source(request: web.Request, gate: Gate | None) -> str:
-    """Return where the message comes from, as far as our own proxies tell."""
+    """Return where the message comes from, as far as our own proxies tell: of IPv6 the /64, all of which one
+    sender has, and could park messages with until there is room for nobody's."""
     peer = request.remote or "unknown"
     if gate is None:
         return peer
     headers = {n: v for n, v in joined(request.headers.items()).items() if n not in _CREDENTIALS}
     try:
-        return (await gate.identify(headers, peer)).address or peer
+        return limited_as((await gate.identify(headers, peer)).address or peer)
     except ApiProblem:
         return peer
 

@@ -38,10 +38,12 @@ class Realtime:
         limits, version = self._house.limits, request.query.get("vsn", OBJECTS)
         if version not in VERSIONS:
             raise Refused(400, f"This service speaks {' and '.join(VERSIONS)} of the protocol.")
-        await self._admission.refuse_strangers(request)
+        address, again = await self._admission.let_in(request), {"Retry-After": _AGAIN_SECONDS}
         if len(self._open) >= limits.sockets_max:
-            told = {"Retry-After": _AGAIN_SECONDS}
-            raise Refused(503, "No further socket can be opened now.", headers=told)
+            raise Refused(503, "No further socket can be opened now.", headers=again)
+        strangers = sum(1 for each in self._open if each.address == address and each.is_strangers)
+        if strangers >= limits.strangers_per_address_max:
+            raise Refused(429, "Too many sockets are open on which nobody has signed in.", headers=again)
         wire = web.WebSocketResponse(
             timeout=limits.close_seconds,
             autoping=False,  # pings count as messages
@@ -51,7 +53,8 @@ class Realtime:
         if not wire.can_prepare(request).ok:
             raise Refused(426, "This is the address of a WebSocket.", headers={"Upgrade": "websocket"})
         await wire.prepare(request)
-        socket = Socket(self._house, self._admission.bearers_of(request), wire, version, request.transport)
+        bearers = self._admission.bearers_of(request)
+        socket = Socket(self._house, bearers, wire, version, request.transport, address)
         self._open.add(socket)
         try:
             await socket.serve()

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from makegood_adapters.http.addresses import FORWARDED_FOR
+from makegood_adapters.http.addresses import FORWARDED_FOR, limited_as
 from makegood_adapters.http.application import Refused
 from makegood_adapters.http.callers import Caller, CallerKind, Gate, joined, same_secret
 from makegood_adapters.http.problems import ApiProblem
@@ -43,8 +43,9 @@ class Admission:
     public_key: str | None
     origins: Sequence[str]
 
-    async def refuse_strangers(self, request: web.Request) -> None:
-        """Raise Refused without the publishable key, or for a page of an origin that is not configured.
+    async def let_in(self, request: web.Request) -> str:
+        """Return by which address the caller is bounded. Raise Refused without the publishable key, or for a
+        page of an origin that is not configured.
 
         A socket brings no cookie and no token: whoever opens it hears nothing until a token is in a
         message. So this keeps other people's pages away, and nobody's secrets.
@@ -52,15 +53,16 @@ class Admission:
         origin = request.headers.get("Origin")
         if origin is not None and "*" not in self.origins and origin not in self.origins:
             raise Refused(403, "This page may not call the service.")
-        if self.public_key is None:
-            return
-        offered = request.query.get("apikey", "")
+        offered, peer = request.query.get("apikey", ""), request.remote or ""
         if self.gate is None:
-            if not same_secret(offered, self.public_key):
+            if self.public_key is not None and not same_secret(offered, self.public_key):
                 raise Refused(401, "The publishable key is missing or not ours.")
-            return
+            return limited_as(peer)
+        headers = _forwarded(request)
+        if self.public_key is not None:
+            headers["apikey"] = offered
         try:
-            await self.gate.identify({**_forwarded(request), "apikey": offered}, request.remote or "")
+            return limited_as((await self.gate.identify(headers, peer)).address)
         except ApiProblem as problem:
             told = problem.detail or problem.title
             raise Refused(problem.status, told, headers=problem.headers) from None

@@ -29,11 +29,14 @@ _AWAY = "The service cannot look at this now; please join again."
 class SocketLimits:
     """Bounds of the sockets of one process; how many an owner may have is one with its other streams.
 
-    Clients send a heartbeat every 25 s, those of pages in the background once a minute: a socket on which
-    nothing comes for `silence_seconds` is closed. One that takes nothing for `write_seconds` is cut off.
+    Whoever has the publishable key may open one; of those that nobody has shown a token on, so many may be
+    open of one address as `strangers_per_address_max` says. Clients send a heartbeat every 25 s, those of
+    pages in the background once a minute: a socket on which nothing comes for `silence_seconds` is closed.
+    One that takes nothing for `write_seconds` is cut off.
     """
 
     sockets_max: int = 10_000
+    strangers_per_address_max: int = 50
     channels_max: int = 50
     entries_max: int = 10
     message_bytes_max: int = 64 * 1024
@@ -64,15 +67,21 @@ class Socket:
         wire: web.WebSocketResponse,
         version: str,
         transport: asyncio.Transport | None,
+        address: str = "",
     ) -> None:
         self._house, self._bearers, self._wire, self._version = house, bearers, wire, version
-        self._transport = transport
+        self._transport, self.address = transport, address
         self._channels: dict[str, Channel] = {}
         self._bearer: Bearer | None = None
         self._inbox: Inbox | None = None
         self._telling: set[asyncio.Task[None]] = set()
         # A step that comes while a join reads the row is told after the join.
         self._turn = asyncio.Lock()
+
+    @property
+    def is_strangers(self) -> bool:
+        """Whether nobody is known by whose token something could be told on it."""
+        return self._bearer is None
 
     async def serve(self) -> None:
         """Serve until either side closes; raises nothing, since a reply was begun."""

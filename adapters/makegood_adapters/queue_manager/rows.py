@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from makegood.engine import Engine
 from makegood.errors import ActiveJob, InvalidRequest, JobTypeClosed
 from makegood_adapters.http.application import Refused, read_json
+from makegood_adapters.http.callers import Gate
 from makegood_adapters.queue_manager.addresses import Addresses
-from makegood_adapters.queue_manager.callers import inserting_owner, may_read, may_report
+from makegood_adapters.queue_manager.callers import count, inserting_owner, may_read, may_report
 from makegood_adapters.queue_manager.projection import to_row
 from makegood_adapters.queue_manager.reports import Claim, Reports
 from makegood_adapters.queue_manager.tables import Table, Tables, Tool, to_uuid
@@ -58,9 +59,11 @@ class Rows:
     before its function is called. Where users are known, the row of another is one that is not there.
     """
 
-    def __init__(self, engine: Engine, tables: Tables, reports: Reports, addresses: Addresses) -> None:
+    def __init__(
+        self, engine: Engine, tables: Tables, reports: Reports, addresses: Addresses, gate: Gate | None
+    ) -> None:
         self._engine, self._tables, self._reports = engine, tables, reports
-        self._addresses = addresses
+        self._addresses, self._gate = addresses, gate
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes below `/rest/v1`."""
@@ -80,6 +83,7 @@ class Rows:
         if not _storable(row):
             raise Refused(400, "A text holds a character that cannot be stored.", code="22P05")
         owner, session = inserting_owner(request, row), _session(row)
+        await count(self._gate, request, owner, "submits")  # a draft costs nothing, and stays for ever
         tool = table.tool_for(row)
         if tool is None:
             raise Refused(403, "Rows of this table are made by the function of their tool.", code="42501")

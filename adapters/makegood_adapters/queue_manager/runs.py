@@ -10,6 +10,7 @@ from makegood.engine import TOO_FEW, Engine
 from makegood.errors import (
     ActiveJob,
     Conflict,
+    GuardFailed,
     IllegalTransition,
     InsufficientCredits,
     InvalidInput,
@@ -35,6 +36,7 @@ log = logging.getLogger("makegood.http")
 #: What a refusal of ours is called in the history; its detail has the `code` that the page was told.
 REFUSED = "refused"
 _CLOSED = "The tool takes no jobs at the moment. Please try again later."
+_HELD_BACK = "The job cannot be accepted now. Please try again later."
 _NOT_OFFERED = (JobTypeClosed, JobTypeRefused, UnknownJobType)
 _JOB_ID_LENGTH_MAX = 100
 # Beside a job that a function has made: what the call was that made it. No column is called so.
@@ -117,6 +119,9 @@ class Runs:
                 job = await self._engine.accept(job.id, actor=actor)
             except (InsufficientCredits, IllegalTransition, Conflict):
                 job = await self._engine.get(job.id)
+            except GuardFailed as held_back:  # by a guard of its type: it may be run later
+                log.info("job %s is not accepted: %s", job.id, held_back)
+                return _refused(Unfit("RUN_FAILED", _HELD_BACK))
         try:
             return await self.told(job)
         except StoreError as error:  # it is accepted, so that no error may lead the page to think otherwise
@@ -168,10 +173,10 @@ class Runs:
             raise _odd(error) from None
 
     async def _settled(self, job: Job, error: Unfit, actor: str) -> Job:
-        """End a draft that cannot become a job; another call may have made it one meanwhile."""
+        """End a draft that cannot become a job; one that another call has made one meanwhile goes on."""
         failure = Failure(category=REFUSED, message=error.message, detail={"code": error.code})
         try:
-            return await self._engine.fire(job.id, BaseJob.refuse, failure, actor=actor, reason=error.code)
+            return await self._engine.refuse_draft(job.id, failure, actor=actor, reason=error.code)
         except Refusal:
             return await self._engine.get(job.id)
 

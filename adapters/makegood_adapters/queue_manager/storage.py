@@ -167,7 +167,8 @@ class Storage:
         if self._gate is None:
             return
         headers = {n: v for n, v in joined(request.headers.items()).items() if n not in _CREDENTIALS}
-        await self._gate.admit(await self._gate.identify(headers, request.remote or ""), "requests")
+        # A page of many pictures must not use up what the calls of its buttons need.
+        await self._gate.admit(await self._gate.identify(headers, request.remote or ""), "downloads")
 
     def _place(self, request: web.Request) -> Place:
         bucket = request.match_info["bucket"]

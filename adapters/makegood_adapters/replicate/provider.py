@@ -26,6 +26,7 @@ from makegood.outcome import (
 )
 from makegood.ports import Moved, unheard
 from makegood_adapters.exchange import Exchange, NoReply, Reply
+from makegood_adapters.placeholders import filled
 from makegood_adapters.replicate.client import BASE_URL, ReplicateClient, detail_of, open_session
 from makegood_adapters.replicate.signature import RENEW_SECONDS, Signatures
 from makegood_adapters.replicate.states import Unreadable, answer_of
@@ -219,20 +220,7 @@ def _body(request: JSON, files: Mapping[str, str], webhook: str | None) -> str:
     given = request.get("input")
     if not isinstance(given, Mapping):
         raise ValueError("input must be an object")
-    body: dict[str, Any] = {named[0]: request[named[0]], "input": _filled(given, files)}
+    body: dict[str, Any] = {named[0]: request[named[0]], "input": filled(given, files)}
     if webhook is not None:
         body |= {"webhook": webhook, "webhook_events_filter": ["completed"]}
     return json.dumps(body, allow_nan=False)
-
-
-def _filled(value: Any, files: Mapping[str, str]) -> Any:
-    """Return *value* with the address of a file wherever one is named."""
-    if isinstance(value, Mapping):
-        if set(value) == {"file"}:
-            if value["file"] not in files:
-                raise ValueError(f"the job has no file {value['file']!r}")
-            return files[value["file"]]
-        return {key: _filled(inner, files) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_filled(inner, files) for inner in value]
-    return value

@@ -79,6 +79,9 @@ def _wire(tool: Tool) -> Iterator[Problem]:
             yield Problem("MG510", f"{where}: {name!r} is no single file, so it has no content; remove it")
         elif field in wire.run:
             yield Problem("MG510", f"{where}: wire.run has this field already; remove one of them")
+    if wire.makes_row and tool.exclusive_by is None:
+        told = "wire.makes_row: a call that is sent again, since its answer was lost, would be a second job "
+        yield Problem("MG510", f"{told}and charged again; give the tool an exclusive_by")
     for column in (*wire.kept, *wire.fixed):
         if column in wire.columns or (column in wire.kept and column in wire.fixed):
             told = f"wire: the column {column!r} is both read and kept or fixed; name it once"

@@ -268,6 +268,10 @@ def _taken_twice(types: Mapping[str, type[ToolJob]]) -> list[Problem]:
             if key != "name":
                 way += ", or tell them apart by `when` in [wire]"
             problems.setdefault(f"{later} {key}", Problem("MG511", told + way, where=other.declared_at))
+        if one.table and one.table == other.table and one.exclusive_by != other.exclusive_by:
+            told = f"{file} and {later} have the same table {one.table!r} and not the same exclusive_by; "
+            way = "a row of one may become a job of the other, so give both the same"
+            problems.setdefault(f"{later} exclusive", Problem("MG511", told + way, where=other.declared_at))
     return [*problems.values()]
 
 

@@ -55,6 +55,9 @@ class Accounts(Protocol):
         """Return those of *accounts* that may be asked how they are; each is next due *again_seconds* later.
         Whoever calls it has these accounts: a fit account is one for which somebody did in the last hour."""
 
+    async def served_pools(self) -> set[str]:
+        """Return the pools with an account that some worker has had within the last hour, fit or not."""
+
     async def mark(self, account: str) -> str | None:
         """Return a mark of the tasks that the account has now; None while one of its attempts is submitted,
         when nobody can say."""

@@ -10,6 +10,7 @@ from makegood.runtime.health import Health
 from makegood.runtime.herald import Herald
 from makegood.runtime.lifetime import Lifetime
 from makegood.runtime.loop import Loop, run_all
+from makegood.runtime.openness import read_openness
 from makegood.runtime.poller import Poller
 from makegood.runtime.relay import Relay
 from makegood.runtime.sequencer import Sequencer
@@ -36,5 +37,6 @@ __all__ = [
     "Submitter",
     "Surveyor",
     "Watchdog",
+    "read_openness",
     "run_all",
 ]

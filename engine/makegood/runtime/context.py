@@ -14,7 +14,8 @@ from makegood.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Context:
     """The engine's parts; `providers` are the accounts that this process can work with, `messenger` carries
-    its webhooks to endpoints, None: it sends none. Once `stopping` is set nothing new is taken."""
+    its webhooks to endpoints, None: it sends none. With `served_only` it takes no jobs that no account could
+    run. Once `stopping` is set nothing new is taken."""
 
     store: Store
     catalog: Catalog
@@ -24,6 +25,7 @@ class Context:
     wakeups: Wakeups
     settings: Settings
     messenger: Messenger | None = None
+    served_only: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

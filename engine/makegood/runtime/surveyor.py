@@ -12,11 +12,14 @@ from makegood.mover import DISPATCH, POLL
 from makegood.outcome import Capacity
 from makegood.runtime.context import Context
 from makegood.runtime.crew import Crew
+from makegood.runtime.openness import read_openness
 
 log = logging.getLogger("makegood.surveyor")
 
 #: A count of tasks that are not ours is taken for true for so many surveys.
 _SURVEYS = 3
+#: Pause between two looks whether an account has come for types of which nobody could run a job.
+_UNSERVED_SECONDS = 5.0
 #: More tasks no account has; and no store counts further.
 _TASKS_MAX = 2**31 - 1
 
@@ -35,12 +38,12 @@ class Surveyor:
         self._context = context
         self.crew = Crew(context.settings.batch_max, lambda: context.wakeups.wake(self.topic))
         self._said: dict[tuple[str, str], object] = {}
-        self._closed_read_at = -math.inf
+        self._opened_read_at = -math.inf
 
     async def turn(self) -> bool:
         """Start a question about each account whose turn it is, and learn which job types are closed."""
         context = self._context
-        await self._read_closed()
+        await self._read_openness()
         if not (context.accounts and self.crew.room):
             return False
         pause = context.settings.survey_interval_seconds * random.uniform(0.8, 1.2)
@@ -50,11 +53,13 @@ class Surveyor:
                 self.crew.start(self._survey(name), f"survey {name}")
         return False
 
-    async def _read_closed(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._closed_read_at >= self._context.settings.survey_interval_seconds:
-            self._context.catalog.closed = await self._context.store.rules.closed()
-            self._closed_read_at = now
+    async def _read_openness(self) -> None:
+        now, pause = asyncio.get_running_loop().time(), self._context.settings.survey_interval_seconds
+        if self._context.catalog.unserved:
+            pause = min(pause, _UNSERVED_SECONDS)
+        if now - self._opened_read_at >= pause:
+            await read_openness(self._context)
+            self._opened_read_at = now
 
     async def _survey(self, name: str) -> None:
         context = self._context

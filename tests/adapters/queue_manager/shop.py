@@ -50,14 +50,16 @@ class Shop:
         await self.scene.engine.bring(owner, _pieces(content), name=path)
         return f"{self.scene.page.base}/storage/v1/object/public/{path}"
 
-    async def draft(self, job_type: str = "upscaler", owner: str = OWNER, **given: Any) -> Job:
+    async def draft(
+        self, job_type: str = "upscaler", owner: str = OWNER, *, session: str = "page-1", **given: Any
+    ) -> Job:
         """Insert a row that has no input yet, as a page does before it has read the file."""
-        return await self.scene.engine.submit(job_type, owner, given, draft=True, session="page-1")
+        return await self.scene.engine.submit(job_type, owner, given, draft=True, session=session)
 
-    async def at(self, place: str, owner: str = OWNER) -> Job:
+    async def at(self, place: str, owner: str = OWNER, session: str = "page-1") -> Job:
         """Bring an upscaler's job to a place of its life, `PLACES` of the scene."""
         engine, drive, event = self.scene.engine, self.scene.drive, self.scene.event
-        job = await self.draft(owner=owner)
+        job = await self.draft(owner=owner, session=session)
         if place == "draft":
             return job
         upload = await engine.bring(owner, _pieces(PNG))

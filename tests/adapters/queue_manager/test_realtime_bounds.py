@@ -163,7 +163,9 @@ async def test_sockets_are_bounded_in_all_and_of_an_owner(
     database: str, tmp_path: Path, gate: Gatekeeper
 ) -> None:
     async with (
-        telling(database, tmp_path, gate, sockets=SocketLimits(sockets_max=101)) as scene,
+        telling(
+            database, tmp_path, gate, sockets=SocketLimits(sockets_max=101, strangers_per_address_max=101)
+        ) as scene,
         AsyncExitStack() as stack,
     ):
         ears = [await stack.enter_async_context(listening(scene.page.base)) for _ in range(101)]
@@ -177,6 +179,25 @@ async def test_sockets_are_bounded_in_all_and_of_an_owner(
         assert reply["status"] == "error"
         assert "100 streams are open" in reply["response"]["reason"]
         assert (await ears[-1].join(by_secret(sub="bob")))["status"] == "ok"
+
+
+async def test_one_stranger_does_not_take_the_room_of_all_pages(
+    database: str, tmp_path: Path, gate: Gatekeeper
+) -> None:
+    """Behind a proxy connections are not counted by address, and a heartbeat is all that keeps one open."""
+    async with (
+        telling(database, tmp_path, gate, sockets=SocketLimits(strangers_per_address_max=3)) as scene,
+        AsyncExitStack() as stack,
+    ):
+        base, theirs, ours = scene.page.base, *({"X-Forwarded-For": f"203.0.113.{n}"} for n in (6, 7))
+        for _ in range(3):
+            await stack.enter_async_context(listening(base, headers=theirs))
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await stack.enter_async_context(listening(base, headers=theirs))
+        assert refused.value.status == 429
+        for _ in range(5):
+            ear = await stack.enter_async_context(listening(base, headers=ours))
+            assert (await ear.join(ADA))["status"] == "ok", "who has signed in is bounded by its owner alone"
 
 
 async def test_many_sockets_of_many_owners_hear_their_own_rows_by_one_reader(

@@ -319,7 +319,7 @@ async def test_a_page_that_leaves_in_the_middle_leaves_nothing(
 
 
 async def test_readers_are_counted_by_their_address_whatever_they_send(database: str, tmp_path: Path) -> None:
-    few = LimitsConfig(address={"requests": "2/minute"}, user={"uploads": "1/minute"})
+    few = LimitsConfig(address={"downloads": "2/minute"}, user={"uploads": "1/minute"})
     async with (
         a_gate(BY_SECRET, limits=few) as gate,
         opened(database, tmp_path, Options(gate=gate, public_key=PUBLIC, files=RULES)) as scene,
@@ -330,6 +330,9 @@ async def test_readers_are_counted_by_their_address_whatever_they_send(database:
         assert (again.refused, again.headers["Retry-After"]) == ((429, "RateLimited"), "60")
         old = {"Authorization": f"Bearer {by_secret(exp=NOW - 60)}"}  # a page that was left open
         assert [(await page.read(**headers)).status for headers in (old, {}, old)] == [200, 200, 429]
+        path = "/functions/v1/runninghub-queue-manager/check"
+        called = await scene.page.call("POST", path, headers={"Authorization": f"Bearer {PUBLIC}"})
+        assert called.status == 200, "pictures do not use up what a page's calls need"
 
 
 async def test_a_page_of_another_origin_may_bring_and_read(page: Page) -> None:

@@ -45,6 +45,8 @@ async def examine_service(path: Path) -> Checks:
     await examine_database(config, catalog, checks)
     await _blobs(config, checks)
     await _accounts(config, plugins, checks)
+    if catalog:
+        _pools(config, catalog, checks)
     for name, told in plugins.broken.items():
         group = name.partition(":")[0]
         checks.fail(name, told, _REMEDIES.get(group, "repair or remove the package that brings it"))
@@ -104,16 +106,18 @@ async def _blobs(config: ServiceConfig, checks: Checks) -> None:
 
 async def _accounts(config: ServiceConfig, plugins: Plugins, checks: Checks) -> None:
     if not config.accounts:
-        told = "none is configured: jobs are accepted and wait, nothing is run"
+        told = "none is configured: this process runs no jobs"
         checks.warn("accounts", told, "add one to [[accounts]]; `makegood simulate` is one to try with")
         return
+    at_runninghub = {account.name for account in config.accounts if account.provider == "runninghub"}
     async with open_accounts(config.accounts, plugins) as providers:
         for known, provider in providers.items():
             subject = f"account {known.name}"
             try:
                 room = await provider.capacity()
             except ProviderUnavailable as error:
-                remedy = "check api_key and base_url; `makegood doctor --provider` looks closer"
+                closer = "; `makegood doctor --provider` looks closer" if known.name in at_runninghub else ""
+                remedy = f"check api_key and base_url{closer}"
                 checks.fail(subject, str(error), remedy)
                 continue
             told = "its key is accepted"
@@ -123,6 +127,18 @@ async def _accounts(config: ServiceConfig, plugins: Plugins, checks: Checks) -> 
                 checks.warn(subject, f"{told}, capacity = {known.capacity}", "lower its capacity")
             else:
                 checks.ok(subject, told)
+
+
+def _pools(config: ServiceConfig, catalog: Catalog, checks: Checks) -> None:
+    """Tell of which types nobody could run a job, unless another process has accounts of their pools."""
+    served = {account.pool for account in config.accounts}
+    pools: dict[str, list[str]] = {}
+    for name in catalog.names:
+        if (pool := catalog.get(name).pool) not in served:
+            pools.setdefault(pool, []).append(name)
+    for pool, names in sorted(pools.items()):
+        told = f"no account here serves it: no new jobs of {', '.join(names)} unless another process has one"
+        checks.warn(f"pool {pool}", told, f'add an account with `pool = "{pool}"`, or remove these types')
 
 
 async def _hooks(config: ServiceConfig, checks: Checks) -> None:

@@ -1,12 +1,13 @@
 """What the old side says of one balance or one job, checked: what is wrong with it is told in sentences."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from makegood.buckets import CREDITS_MAX, check_texts
@@ -100,7 +101,7 @@ class _Reading:
         value = self._row[name]
         if value is None:
             return 0
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value != int(value):
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not _is_whole(value):
             self.problems.append(f"{name} is {value}: {what} is a whole number of credits")
             return 0
         if not 0 <= value <= CREDITS_MAX:
@@ -125,6 +126,15 @@ class _Reading:
     def text(self, name: str) -> str | None:
         value = self._row.get(name)
         return None if value is None else str(value)[:_TEXT_LENGTH_MAX]
+
+    def payload(self) -> Mapping[str, Any]:
+        value = self._row["payload"]
+        try:
+            found = json.loads(value, parse_constant=_no_number) if isinstance(value, str) else value
+        except (ValueError, RecursionError):
+            self.problems.append("its payload is no JSON")
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 def read_balance(row: Row) -> OldBalance | None:
@@ -155,9 +165,6 @@ def read_job(row: Row, now: datetime) -> OldJob:
         told.problems.append("it has no created_at")
     elif created > now:
         told.problems.append(f"its created_at {created.isoformat()} is in the future")
-    payload = row["payload"]
-    if isinstance(payload, str):
-        payload = json.loads(payload)
     return OldJob(
         place=f"{row['table']} {row['id']}",
         id=job_id,
@@ -174,9 +181,17 @@ def read_job(row: Row, now: datetime) -> OldJob:
         finished_at=told.moment("finished_at") or created or now,
         output_url=told.text("output_url"),
         error_message=told.text("error_message"),
-        payload=payload if isinstance(payload, dict) else {},
+        payload=told.payload(),
         problems=tuple(told.problems),
     )
+
+
+def _is_whole(value: int | float | Decimal) -> bool:
+    return math.isfinite(value) and value == int(value)
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(constant)
 
 
 def _uuid(value: object) -> UUID | None:

@@ -95,9 +95,7 @@ def _account(base_url: str, *, given: bool) -> str:
     )
     if given:
         return "\n".join(lines)
-    hint = (
-        f"# Without an account jobs are accepted and wait. Write its key into {_KEY} (chmod 600) and take",
-    )
+    hint = (f"# Without an account no jobs are taken. Write its key into {_KEY} (chmod 600) and take",)
     commented = [f"# {line}" for line in lines[2:-1]]
     return "\n".join(["", *hint, "# the signs of comment away:", *commented, ""])
 

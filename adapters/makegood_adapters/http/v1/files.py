@@ -207,6 +207,7 @@ OPERATIONS: tuple[Op, ...] = (
         run=get_link,
         who=Access.OPEN,
         sends=Sends.FILE,
+        cost="downloads",
         codes=("range_not_satisfiable",),
         tag="files",
     ),

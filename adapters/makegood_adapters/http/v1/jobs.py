@@ -87,14 +87,14 @@ async def list_job_types(api: Api, call: Call) -> JobTypes:
     """Every type that takes new jobs, or will again; `open` tells. Types that cannot be used are left out."""
     catalog = api.engine.catalog
     return JobTypes(
-        types=[JobTypeView.of(catalog.get(name), open=name not in catalog.closed) for name in catalog.names]
+        types=[JobTypeView.of(catalog.get(name), open=catalog.is_open(name)) for name in catalog.names]
     )
 
 
 async def get_job_type(api: Api, call: Call, name: str) -> JobTypeView:
     """What one job type takes, and what it costs."""
     catalog = api.engine.catalog
-    return JobTypeView.of(catalog.get(name), open=name not in catalog.closed)
+    return JobTypeView.of(catalog.get(name), open=catalog.is_open(name))
 
 
 async def quote_job(api: Api, call: Call, body: Wish) -> QuoteView:

@@ -296,6 +296,19 @@ class UnfitContract:
         assert await drive.store.attempts.to_survey([other.name], 60) == [other.name]
         assert await unfit(drive, pool)
 
+    async def test_a_pool_is_served_by_any_account_that_a_worker_had_within_the_last_hour(
+        self, drive: Drive
+    ) -> None:
+        pool, store = await drive.pool(3), drive.store.attempts
+        other = ProviderAccount(name=f"{pool}-b", pool=f"{pool} two", capacity=0)
+        assert {pool, other.pool} & await store.served_pools() == {pool}
+        await store.register(other)
+        await unfit(drive, pool)
+        assert {pool, other.pool} <= await store.served_pools()
+        await drive.advance(3_601)
+        assert await store.to_survey([other.name], 60) == [other.name]
+        assert {pool, other.pool} & await store.served_pools() == {other.pool}
+
     async def test_refusals_in_a_row_are_counted_by_rests(self, drive: Drive) -> None:
         await drive.grant()
         pool = await drive.pool(3)
