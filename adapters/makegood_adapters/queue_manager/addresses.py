@@ -138,8 +138,8 @@ class Addresses:
         found = _ELSEWHERE.match(url) if isinstance(url, str) else None
         if found and found[1] not in self._elsewhere and len(self._elsewhere) < _ELSEWHERE_MAX:
             self._elsewhere.add(found[1])
-            told = "an input was refused whose file is under %s, for public_url is %s: if pages are built with "
-            log.warning(f"{told}the former, set it", found[1], self._base or "not set")
+            told = "an input was refused whose file is under %s, for public_url is %s: if pages are built "
+            log.warning(told + "with the former, set it", found[1], self._base or "not set")
 
     def _path(self, url: object) -> str | None:
         if self._base is None or not isinstance(url, str) or len(url) > _URL_LENGTH_MAX:
