@@ -5,6 +5,7 @@ told in docs/reference/incidents.md; tests/scenarios/README.md has each id, and 
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ README = HOUSE / "tests" / "scenarios" / "README.md"
 #: The incidents that every service of this kind has to answer for; those of other programs are in PAGE alone.
 NUMBERS = {"D": 51, "M": 13, "S": 10, "C": 15, "F": 12}
 EVERY_ID = [f"{letter}{number}" for letter, last in NUMBERS.items() for number in range(1, last + 1)]
+#: Where incidents are played over the wire of the existing page; OVER_WIRE says why the others are not.
+PLAYED = ("incidents/test_over_wire_*.py", "adapters/queue_manager/test_strangers.py")
+OVER_WIRE = HOUSE / "tests" / "incidents" / "README.md"
 _NAMED = re.compile(r"^\s*(?:async )?def (test_((?:[cdfmps]\d+_)+)\w+)\(", re.MULTILINE)
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (\S.+\.) \| (.+) \|$", re.MULTILINE)
 
@@ -31,10 +35,10 @@ class Row(NamedTuple):
         return re.findall(r"`(test_\w+)`", self.shown)
 
 
-def named_after_incidents() -> dict[str, list[str]]:
-    """Return the tests that carry an incident's id at the front of their name, sorted."""
+def named_after_incidents(places: Iterable[str] = ("**/*.py",)) -> dict[str, list[str]]:
+    """Return the tests that carry an incident's id at the front of their name, sorted, of these *places*."""
     found: dict[str, set[str]] = {}
-    for path in (HOUSE / "tests").rglob("*.py"):
+    for path in {path for place in places for path in (HOUSE / "tests").glob(place)}:
         for name, ids in _NAMED.findall(path.read_text("utf-8")):
             for incident in ids.upper().strip("_").split("_"):
                 found.setdefault(incident, set()).add(name)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from makegood import JobMoney
+from makegood.lifecycle import BaseJob
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.simulator import Call, Faults, Match, Rule, Task
 from tests.incidents.old_page import CREDITS, OldService, old_service
@@ -73,6 +74,8 @@ async def test_d15_p33_m1_old_webhooks_that_come_twice_before_the_create_reply_l
         assert [reply.status for reply in hooked] == [200] * 6
         assert hooked[-1].body == {"success": True, "refundedAmount": 0}
         assert (await service.settled(job_id)).state == ends
+        early = "select sum(copies) from makegood.inbox where job_id = $1 and source <> 'client'"
+        assert await service.stage.value(early, (await service.job(job_id)).id) == 5, "none is lost"
         assert await service.refunds() == (ends == "failed")
         assert await page.credits() == CREDITS - PRICE * (ends == "completed")
         assert service.stage.create_calls() == 1
@@ -123,7 +126,7 @@ async def test_f9_m6_no_old_webhook_moves_a_job_that_is_over_and_each_gets_its_a
         assert await other.credits() == CREDITS
 
 
-async def test_d13_c14_a_page_that_asks_while_no_question_is_answered_fails_nothing(
+async def test_d13_a_page_that_asks_while_no_question_is_answered_fails_nothing(
     database: str, tmp_path: Path
 ) -> None:
     given: dict[str, Any] = {"patience": Patience(tries=1), "poll_interval_seconds": 0.01}
@@ -160,11 +163,11 @@ async def test_d2_a_page_of_a_gateway_in_place_of_an_answer_is_told_to_no_page(
         assert not [text for text in service.heard if "<html" in text.lower() or "Unexpected token" in text]
 
 
-async def test_d24_d16_a_failure_of_every_kind_is_told_in_our_words_with_its_refund(
+async def test_d24_d16_f8_a_failure_of_every_kind_is_told_in_our_words_with_its_refund(
     database: str, tmp_path: Path
 ) -> None:
     """No result, a refusal, a failure that names the provider's machine, and a format that is not taken."""
-    secret = "Traceback: node 12 at /root/ComfyUI/models"
+    secret = "Traceback: node 12 of ComfyUI, line 7"
     async with old_service(database, tmp_path) as service:
         page = await service.page()
         for faults in ({"no_outputs": True}, {"refuse": "301"}, {"fail": secret}, {"fail": "nsfw content"}):
@@ -180,10 +183,10 @@ async def test_d24_d16_a_failure_of_every_kind_is_told_in_our_words_with_its_ref
         assert await page.credits() == CREDITS
 
 
-#: Nothing can be written to the journal until it is dropped.
+#: Nothing can be written to that table until it is dropped.
 BROKEN = """
 create function public.broken() returns trigger language plpgsql as $$ begin raise 'disk full'; end $$;
-create trigger broken before insert on makegood.journal for each row execute function public.broken()
+create trigger broken before insert on makegood.{table} for each row execute function public.broken()
 """
 
 
@@ -196,7 +199,7 @@ async def test_s2_d47_c4_p26_a_ledger_that_cannot_be_written_is_an_error_and_the
         await service.stage.engine.pause(pool=POOL, reason="so that it waits", actor="ops")
         queued, draft = await service.order(bob), await page.create()
         files = await service.files(page)
-        await service.stage.sql.execute(BROKEN)
+        await service.stage.sql.execute(BROKEN.format(table="journal"))
         for _ in range(4):
             reply = await page.run(draft, **files)
             assert (reply.status, "disk" in str(reply.body)) == (503, False)
@@ -215,7 +218,7 @@ async def test_s2_d47_c4_p26_a_ledger_that_cannot_be_written_is_an_error_and_the
         assert await bob.credits() == CREDITS
 
 
-async def test_d5_c5_a_submission_in_doubt_is_neither_repeated_nor_ended_by_what_a_page_does(
+async def test_c5_a_submission_in_doubt_is_neither_repeated_nor_ended_by_what_a_page_does(
     database: str, tmp_path: Path
 ) -> None:
     async with old_service(database, tmp_path) as service:
@@ -256,3 +259,48 @@ async def test_m13_no_reply_of_any_endpoint_has_a_key_an_account_or_a_task_in_it
         await service.release(job_id)
         await service.settled(job_id)
         await page.read(job_id, "*")
+
+
+async def test_d21_an_old_webhook_that_cannot_be_kept_is_an_error_and_the_next_one_ends_the_job(
+    database: str, tmp_path: Path
+) -> None:
+    """A database error is never "not found": the provider is told to come again, and the job waits for it."""
+    async with old_service(database, tmp_path, poll_interval_seconds=NEVER_POLL) as service:
+        page = await service.page()
+        job_id = await service.running(page, webhooks=0)
+        await service.stage.seen_running(await service.job(job_id))
+        task = await the_task(service, job_id)
+        await service.release(job_id)
+        await service.stage.sql.execute(BROKEN.format(table="inbox"))
+        for body in shapes(task.id):
+            reply = await service.hook(body)
+            assert (reply.status, "disk" in str(reply.body)) == (503, False)
+        assert (await page.finish(job_id)).status == 503
+        assert (await service.job(job_id)).state == "running"
+        await service.stage.sql.execute("drop trigger broken on makegood.inbox")
+        assert (await service.hook(shapes(task.id)[0])).status == 200
+        assert (await service.settled(job_id)).state == "completed"
+
+
+async def test_m5_d17_a_job_that_ends_during_its_create_call_stays_ended_and_its_task_is_stopped(
+    database: str, tmp_path: Path
+) -> None:
+    """An administrator cancels it; then the reply comes, and the page and its webhook say what they like."""
+    async with old_service(database, tmp_path) as service:
+        page = await service.page()
+        job_id = await service.order(page, reply_seconds=0.7, hold="running")
+        task = await service.stage.task_exists()
+        await service.stage.engine.administer(
+            (await service.job(job_id)).id, BaseJob.cancel, actor="ops", reason="asked on the phone"
+        )
+        ended = await service.job(job_id)
+        assert (ended.state, task.reply) == ("cancelled", "pending")
+        assert await page.credits() == CREDITS
+        assert (await page.check_active())["hasActiveJob"] is False
+        for body in shapes(task.id):
+            assert (await service.hook(body)).status == 200
+        await page.mark_failed(job_id)
+        await service.stage.slots_free()
+        assert task.state == "CANCEL"
+        assert await service.job(job_id) == ended
+        assert await service.money(job_id) == JobMoney(released=PRICE)

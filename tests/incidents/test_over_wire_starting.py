@@ -7,9 +7,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from makegood import JobMoney
 from makegood.testing.drive import Advance
+from tests.adapters.queue_manager.scene import served
 from tests.incidents.old_page import CREDITS, OldPage, OldService, old_service
 from tests.incidents.old_tools import CLONER, DRESS, EVERY_TOOL, INSERTING, POSE, UPSCALER, PageTool
 from tests.scenarios.stage import KEY, picture
@@ -301,3 +303,40 @@ async def test_d1_m4_of_twenty_runs_at_one_moment_as_many_begin_as_there_are_slo
             assert (await service.settled(job_id)).state == "completed"
         assert service.stage.simulator.counters.live_max[KEY] == 5
         assert service.stage.create_calls() == 20
+
+
+async def test_f6_no_address_but_one_of_our_own_files_is_taken_and_none_is_fetched(
+    database: str, tmp_path: Path
+) -> None:
+    """Look-alikes of our host, a file of another user, and a server that would answer if it were asked."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(body=picture(1), content_type="image/png")
+
+    elsewhere = web.Application()
+    elsewhere.router.add_get("/{path:.*}", answer)
+    async with served(elsewhere) as site, old_service(database, tmp_path) as service:
+        page, bob = await service.page(), await service.page("bob")
+        own, theirs = await service.picture(page), await service.picture(bob)
+        below = own.removeprefix(page.base)
+        addresses = [
+            theirs,
+            f"{site.base}{below}",
+            f"{page.base}.evil.example{below}",
+            f"{page.base}@{site.base[7:]}{below}",
+            f"{page.base}:80{below}",
+            own.replace("/ada/", "/ada/../bob/"),
+            own.replace("/ada/", "/ada%2f..%2fbob/"),
+            own.replace("artes-cloudinary", "other"),
+            "http://169.254.169.254/",
+            "file:///etc/passwd",
+            f" {own}",
+        ]
+        for address in addresses:
+            job_id = await page.create(input_url=own)
+            reply = await page.run(job_id, imageUrl=address)
+            assert reply.body["code"] in ("INVALID_IMAGE_SOURCE", "INVALID_IMAGE_URL"), address
+            assert (await page.read(job_id))["status"] == "failed"
+        assert asked == []

@@ -1,12 +1,17 @@
 """Over the old wire, jobs that wait: the page's timers, its leaving, its dialogs, and who starts next."""
 
 import asyncio
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 from makegood import JobMoney
 from makegood.testing.drive import Advance
+from makegood_adapters.runninghub.simulator import Task
+from tests.adapters.queue_manager.sockets import listening
+from tests.api.issuer import by_secret
 from tests.incidents.old_page import CREDITS, NOBODY, OldService, old_service
-from tests.incidents.old_tools import DRESS, EVERY_TOOL, POSE, UPSCALER, VIDEO_UPSCALER
+from tests.incidents.old_tools import CLONER, DRESS, EVERY_TOOL, POSE, UPSCALER, VIDEO_UPSCALER
 from tests.scenarios.stage import POOL
 
 PRICE = 60
@@ -165,7 +170,7 @@ async def test_c13_leaving_gives_back_what_waits_and_touches_nothing_that_runs(
         assert (await service.settled(running)).state == "completed"
 
 
-async def test_c10_m5_leaving_and_submitting_at_one_moment_are_one_or_the_other(
+async def test_c10_leaving_and_submitting_at_one_moment_are_one_or_the_other(
     database: str, tmp_path: Path
 ) -> None:
     """Twelve times: the job is cancelled and was never sent, or it was sent and runs to its end."""
@@ -187,7 +192,7 @@ async def test_c10_m5_leaving_and_submitting_at_one_moment_are_one_or_the_other(
         assert await page.credits() == CREDITS - PRICE * ends.count("completed")
 
 
-async def test_d26_d25_a_busy_provider_delays_a_job_of_a_page_that_looks_on(
+async def test_d26_a_busy_provider_delays_a_job_of_a_page_that_looks_on(
     database: str, tmp_path: Path
 ) -> None:
     async with old_service(database, tmp_path) as service:
@@ -202,23 +207,33 @@ async def test_d26_d25_a_busy_provider_delays_a_job_of_a_page_that_looks_on(
         assert len(service.stage.simulator.tasks) == 1
 
 
-async def test_d18_p17_a_page_without_a_push_channel_reads_every_end(database: str, tmp_path: Path) -> None:
-    """It has nothing but its reads: one on a timer, and the file at the address that the row tells."""
+async def test_d18_p17_a_page_whose_socket_died_without_a_word_reads_the_end(
+    database: str, tmp_path: Path
+) -> None:
+    """What a read tells, the file at its address, and what a new socket hears are the same."""
     async with old_service(database, tmp_path) as service:
         page = await service.page()
+        token = by_secret(sub=page.user)
         for tool in (UPSCALER, POSE, DRESS):
             page.tool = tool
             job_id = await service.running(page)
-            assert (await page.read(job_id))["status"] == "running"
-            await service.release(job_id)
-            job = await service.settled(job_id)
+            given = {"table": tool.table, "topic": f"realtime:job-sync-{tool.name}-{job_id}"}
+            async with listening(page.base) as ear:
+                await ear.join(token, f"id=eq.{job_id}", **given)
+                assert (await ear.change())["status"] == "running"
+                ear.wire.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+                await service.release(job_id)
+                job = await service.settled(job_id)
             row = await page.read(job_id)
             assert (row["status"], row["error_message"]) == ("completed", None)
             async with service.http.get(row["output_url"]) as reply:
                 assert (reply.status, await reply.read()) == (200, await service.stage.result(job))
+            async with listening(page.base) as ear:
+                await ear.join(token, f"id=eq.{job_id}", **given)
+                assert (await ear.change()).items() >= row.items()
 
 
-async def test_d4_d34_every_tool_lives_its_whole_life_over_its_own_table_and_function(
+async def test_d34_every_tool_lives_its_whole_life_over_its_table_and_function(
     database: str, tmp_path: Path
 ) -> None:
     async with old_service(database, tmp_path) as service:
@@ -233,3 +248,30 @@ async def test_d4_d34_every_tool_lives_its_whole_life_over_its_own_table_and_fun
             assert (await page.read(job_id))["output_url"]
             spent += job.price
             assert await page.credits() == CREDITS - spent
+
+
+def sent(task: Task) -> object:
+    """Return what the create call asked for, but for its number, its webhook and its files."""
+    nodes = tuple(n if n.field != "image" else replace(n, value="a file") for n in task.request.nodes)
+    return replace(task.request, arrival=0, webhook_url=None, nodes=nodes, inputs=())
+
+
+async def test_d4_a_job_that_waited_sends_what_one_that_began_at_once_sends(
+    database: str, tmp_path: Path
+) -> None:
+    async with old_service(database, tmp_path, capacity=1) as service:
+        for tool in (UPSCALER, POSE, DRESS, CLONER):
+            pages = [await service.page(user, tool) for user in ("ada", "bob")]
+            files = await service.files(pages[0], hold="running")
+            waits = await service.files(pages[1], hold="running")
+            ids = [await page.create() for page in pages]
+            assert (await pages[0].run(ids[0], **files)).body["queued"] in (True, False)
+            await service.stage.reached(await service.job(ids[0]), "running")
+            assert (await pages[1].run(ids[1], **waits)).body["position"] == 1
+            tasks = []
+            for job_id in ids:
+                await service.stage.reached(await service.job(job_id), "running")
+                tasks += await service.stage.tasks_of(await service.job(job_id))
+                await service.release(job_id)
+                assert (await service.settled(job_id)).state == "completed"
+            assert sent(tasks[0]) == sent(tasks[1])

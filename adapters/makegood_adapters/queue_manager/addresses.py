@@ -1,5 +1,6 @@
 """Addresses of files: told to pages, and taken back as names of files of ours, never to be fetched."""
 
+import logging
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from makegood.filing import NAME_BYTES_MAX
 from makegood.job import Job
 from makegood_adapters.http.v1 import links
 
+log = logging.getLogger("makegood.http")
+
 #: Below the address of the service: files that users have brought, and results.
 PUBLIC, RESULTS = "/storage/v1/object/public/", "/storage/v1/object/results/"
 #: So long after the end of its job the address of a result works; the page itself keeps it for a day.
@@ -22,6 +25,9 @@ _URL_LENGTH_MAX = 2_048
 _PRINTED = re.compile(r"[A-Za-z0-9\-._~:/@!$&'()*+,;=%]+")
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESULT = re.compile(r"([A-Za-z0-9_-]+)\.[a-z0-9]{1,8}")
+#: An address that would be one of ours if the service had another name.
+_ELSEWHERE = re.compile(r"(https?://[a-z0-9.:-]{1,100})/storage/v1/object/(?:public|results)/", re.IGNORECASE)
+_ELSEWHERE_MAX = 10
 #: `folder/user/file`, of which the file may lie deeper.
 _SEGMENTS_MIN = 3
 
@@ -66,6 +72,7 @@ class Addresses:
     ) -> None:
         self._engine, self._buckets, self._secret = engine, frozenset(buckets), link_secret
         self._base = None if base_url is None else base_url.rstrip("/")
+        self._elsewhere: set[str] = set()
 
     async def key_of(self, owner: str, url: object) -> str | None:
         """Return the key of the file of ours that *url* stands for, if the owner may use it: what the owner
@@ -76,6 +83,7 @@ class Addresses:
         """
         path = self._path(url)
         if path is None:
+            self._tell_of(url)
             return None
         if path.startswith(PUBLIC):
             bucket, _, below = path.removeprefix(PUBLIC).partition("/")
@@ -123,6 +131,15 @@ class Addresses:
             return (await self._engine.reuse(job, number)).key if job.owner == owner else None
         except (UnknownFile, FileNotTaken):
             return None
+
+    def _tell_of(self, url: object) -> None:
+        """Say it once where pages look for files of ours somewhere else: if that is this service by another
+        name, all their jobs are refused. Users can send any name, so that only so many are told."""
+        found = _ELSEWHERE.match(url) if isinstance(url, str) else None
+        if found and found[1] not in self._elsewhere and len(self._elsewhere) < _ELSEWHERE_MAX:
+            self._elsewhere.add(found[1])
+            told = "an input was refused whose file is under %s, for public_url is %s: if pages are built "
+            log.warning(told + "with the former, set it", found[1], self._base or "not set")
 
     def _path(self, url: object) -> str | None:
         if self._base is None or not isinstance(url, str) or len(url) > _URL_LENGTH_MAX:

@@ -118,6 +118,23 @@ async def test_f6_what_is_not_ours_to_the_letter_is_refused_before_any_fetch(sce
     assert await Addresses(scene.engine, buckets=["artes-cloudinary"]).key_of(OWNER, OURS) is None
 
 
+async def test_a_service_that_is_called_otherwise_by_its_pages_says_so_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every job of every page is refused then, and only who operates can set it right."""
+    addresses = Addresses(scene.engine, base_url=BASE)
+    for url in (f"https://www.ours.example{PATH}", f"https://www.ours.example{PATH}2", f"{BASE}/else", "x"):
+        assert await addresses.key_of(OWNER, url) is None
+    [told] = caplog.messages
+    assert told == (
+        "an input was refused whose file is under https://www.ours.example, for public_url is "
+        "https://ours.example: if pages are built with the former, set it"
+    )
+    for number in range(50):
+        await addresses.key_of(OWNER, f"https://{number}.example{PATH}")
+    assert len(caplog.messages) == 10, "what users make up fills no log"
+
+
 async def test_f6_nobody_is_asked_what_an_address_is(scene: Scene) -> None:
     """Neither a page that sends on to one of our files, nor a machine of this network."""
     asked = asyncio.Event()

@@ -162,7 +162,7 @@ def test_whatever_may_move_is_a_call_in_a_place() -> None:
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-async def test_c1_c3_d38_s3_cell_by_cell_nothing_moves_but_what_may(
+async def test_c1_c3_d38_s3_s4_s5_cell_by_cell_nothing_moves_but_what_may(
     database: str, tmp_path: Path, caller: str
 ) -> None:
     may = MOVES[caller]
