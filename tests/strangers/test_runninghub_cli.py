@@ -89,8 +89,10 @@ async def test_accounts_and_apps(site: Site, visit: Callable[[Site], Any]) -> No
     with pytest.raises(rh.RunningHubError) as caught:
         await asyncio.to_thread(rh.get_account_status, "wrong")
     assert caught.value.error_key == "auth_failed"
-    apps = await asyncio.to_thread(rh.list_apps)
-    assert UPSCALER in [app["webappId"] for app in apps["records"]]
+    first, second = [await asyncio.to_thread(rh.list_apps, page=page) for page in (1, 2)]
+    apps = [app["webappId"] for app in (*first["records"], *second["records"])]
+    assert len(apps) == len({*apps}) == first["total"]
+    assert UPSCALER in apps
     info = await asyncio.to_thread(rh.get_app_info, POSE, KEY)
     assert [node["nodeId"] for node in info["nodes"]] == ["27", "60"]
 
