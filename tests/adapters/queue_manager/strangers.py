@@ -242,5 +242,5 @@ MOVES: Mapping[str, Mapping[str, dict[str, Move]]] = {
         f"{UPSCALER}/upload": _beside(PLACES, "upload"),
     },
 }
-#: Of these a stranger may know that the job is there: what it was told is public, or a secret of the page.
-TOLD_TO_STRANGERS = ("check-user-active", "reconcile", "leave", "leave user")
+#: What these tell a stranger depends on the job, or on how much there is to do.
+TOLD_TO_STRANGERS = ("check", "check-user-active", "reconcile", "leave", "leave user")
