@@ -257,8 +257,9 @@ async def test_d5_d6_c4_a_page_that_dies_after_a_step_blocks_its_user_no_longer_
 
 
 async def test_d29_an_upload_that_moves_is_taken_however_slow_and_one_that_stands_still_is_not(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, advance: Advance
 ) -> None:
+    """A row that its page inserted before ends by its deadline meanwhile; the file is there for the next."""
     data = picture(77) + bytes(400)
 
     async def slowly(*, stops: bool) -> AsyncIterator[bytes]:
@@ -268,7 +269,13 @@ async def test_d29_an_upload_that_moves_is_taken_however_slow_and_one_that_stand
 
     async with old_service(database, tmp_path) as service:
         page = await service.page()
-        address = await page.upload(slowly(stops=False), "slow.png")
+        early = await page.create()
+        uploading = asyncio.create_task(page.upload(slowly(stops=False), "slow.png"))
+        await advance(PENDING_SECONDS + 1)
+        assert (await service.stage.ended(await service.job(early))).state == "failed"
+        address = await uploading
+        told = (await page.run(early, imageUrl=address)).body
+        assert (told["success"], told["refunded"]) == (False, False)
         job_id = await page.create()
         assert (await page.start(job_id, imageUrl=address))["success"] is True
         assert (await service.settled(job_id)).state == "completed"
