@@ -8,6 +8,7 @@ import pytest
 from makegood import IllegalTransition, InvalidInput, JobMoney, KeyReused, UnknownJob
 from makegood.errors import GuardFailed, InvalidRequest, JobTypeClosed, UnknownJobType
 from makegood.job import Job
+from makegood.lifecycle import Failure
 from makegood.settings import Settings
 from tests.engine.world import PRICE, WALLET, Upscale, World
 
@@ -28,6 +29,19 @@ async def test_a_draft_is_prepared_then_accepted_and_charged_only_then(world: Wo
     assert await engine.prepare(draft.id, {"nonsense": True}) == job, "the first complete input stays"
     assert (await engine.accept(job.id)).state == "queued"
     assert (await world.money(job)).held == PRICE
+
+
+async def test_a_draft_is_refused_only_while_it_is_one(world: World) -> None:
+    engine, failure = world.engine, Failure(category="refused", message="no such file")
+    draft = await a_draft(world)
+    job = await engine.prepare((await a_draft(world)).id, {"scale": 4})
+    assert await engine.refuse_draft(job.id, failure) == job, "somebody else has completed it"
+    queued = await engine.accept(job.id)
+    assert await engine.refuse_draft(job.id, failure) == queued
+    refused = await engine.refuse_draft(draft.id, failure, actor="client")
+    assert (refused.state, refused.draft, await world.money(refused)) == ("failed", True, JobMoney())
+    with pytest.raises(IllegalTransition):
+        await engine.refuse_draft(draft.id, failure)
 
 
 async def test_what_is_wrong_with_its_input_is_told_when_it_is_completed(world: World) -> None:
