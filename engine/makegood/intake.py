@@ -128,13 +128,13 @@ def check_json(what: str, value: object) -> None:
         text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         raise InvalidRequest(f"{what} must be JSON that can be stored. Nothing was charged.") from None
-    if _is_deeper(value, DEPTH_MAX):
-        raise InvalidRequest(
-            f"{what} has values more than {DEPTH_MAX} deep in one another. Nothing was charged."
-        )
     if len(text) > METADATA_BYTES_MAX:
         raise InvalidRequest(
             f"{what} has {len(text):,} bytes, at most {METADATA_BYTES_MAX:,} are kept. Nothing was charged."
+        )
+    if _is_deeper(value, DEPTH_MAX):
+        raise InvalidRequest(
+            f"{what} has values more than {DEPTH_MAX} deep in one another. Nothing was charged."
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 from makegood import IllegalTransition, InvalidInput, JobMoney, KeyReused, UnknownJob
 from makegood.errors import GuardFailed, InvalidRequest, JobTypeClosed, UnknownJobType
 from makegood.job import Job
+from makegood.lifecycle import Failure
 from makegood.settings import Settings
 from tests.engine.world import PRICE, WALLET, Upscale, World
 
@@ -30,6 +31,19 @@ async def test_a_draft_is_prepared_then_accepted_and_charged_only_then(world: Wo
     assert (await world.money(job)).held == PRICE
 
 
+async def test_a_draft_is_refused_only_while_it_is_one(world: World) -> None:
+    engine, failure = world.engine, Failure(category="refused", message="no such file")
+    draft = await a_draft(world)
+    job = await engine.prepare((await a_draft(world)).id, {"scale": 4})
+    assert await engine.refuse_draft(job.id, failure) == job, "somebody else has completed it"
+    queued = await engine.accept(job.id)
+    assert await engine.refuse_draft(job.id, failure) == queued
+    refused = await engine.refuse_draft(draft.id, failure, actor="client")
+    assert (refused.state, refused.draft, await world.money(refused)) == ("failed", True, JobMoney())
+    with pytest.raises(IllegalTransition):
+        await engine.refuse_draft(draft.id, failure)
+
+
 async def test_what_is_wrong_with_its_input_is_told_when_it_is_completed(world: World) -> None:
     engine = world.engine
     draft = await a_draft(world)
@@ -44,11 +58,11 @@ async def test_what_is_wrong_with_its_input_is_told_when_it_is_completed(world: 
 
 
 async def test_a_draft_has_only_known_inputs_that_can_be_stored(world: World) -> None:
-    for wrong in ({"more": 1}, {"scale": float("nan")}, {"scale": "x" * 20_000}, {"scale": "\ud800"}):
+    for wrong in ({"more": 1}, {"scale": float("nan")}, {"scale": "x" * 80_000}, {"scale": "\ud800"}):
         with pytest.raises(InvalidRequest):
             await world.engine.submit(Upscale, "ada", wrong, draft=True)
     unfit: Any
-    for unfit in ([], {"x": object()}, {"x": "y" * 20_000}):
+    for unfit in ([], {"x": object()}, {"x": "y" * 80_000}):
         with pytest.raises(InvalidRequest):
             await world.engine.submit(Upscale, "ada", {}, metadata=unfit)
 

@@ -16,7 +16,7 @@ from makegood_adapters.cli.imports.command import bring_in
 from makegood_adapters.cli.imports.here import open_here
 from makegood_adapters.cli.imports.old import open_old, read_old_side
 from makegood_adapters.cli.imports.plan import Survey
-from makegood_adapters.cli.imports.rows import JOB_COLUMNS, read_job
+from makegood_adapters.cli.imports.rows import JOB_COLUMNS, read_balance, read_job
 from makegood_adapters.cli.imports.types import Types
 from makegood_adapters.config import load_config
 from makegood_adapters.postgres.store import PostgresStore
@@ -185,6 +185,15 @@ def test_a_value_that_no_old_app_should_have_is_told_of_its_row(
     row = dict.fromkeys(JOB_COLUMNS) | {"id": str(uuid4()), "table": "t", "owner": ANA, "status": "completed"}
     row |= {"created_at": LONG_AGO, column: value}
     assert read_job(row, datetime.now(UTC)).problems == (told,)
+
+
+def test_what_pages_wrote_into_old_tables_gives_the_terminal_no_orders() -> None:
+    row = dict.fromkeys(JOB_COLUMNS) | {"id": "1\x1b[2J", "table": "t", "task_id": "7\x1b[2J", "owner": ANA}
+    job = read_job(row | {"created_at": LONG_AGO}, datetime.now(UTC))
+    assert (job.place, job.task_id) == ("t 1[2J", "7[2J")
+    wrong = read_balance({"owner": ANA, "monthly": 1, "lifetime": 0, "test": 0, "balance": "2"})
+    assert wrong is not None
+    assert wrong.problems == ("balance is 2, and monthly and lifetime are 1 together",)
 
 
 async def test_what_was_ended_between_any_two_commits_is_completed_by_the_next(app: OldApp) -> None:

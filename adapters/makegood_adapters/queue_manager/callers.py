@@ -158,19 +158,23 @@ def know_caller(gate: Gate, *, demand_key: bool, count: bool = True, code: str |
     return know
 
 
+def refuse_forwarded(request: web.Request) -> None:
+    """Raise Refused for what a proxy sends on, where no users are known and whoever calls is believed."""
+    if any(name in request.headers for name in _FORWARDED):
+        told = "This service knows no users, so that it serves none but the machine on which it runs."
+        raise Refused(403, f"{told} To serve others it needs [auth] in its configuration.")
+
+
 def demand_public_key(key: str | None) -> Middleware:
     """Return a middleware that lets nothing through without *key*; with None it lets all through.
 
     Direct calls of the page bring the key as bearer; calls of its library bring it as `apikey`, and
-    as bearer then the token of whoever is signed in. No users are known here, and who calls is believed: what
-    a proxy sends on comes from elsewhere, and is refused.
+    as bearer then the token of whoever is signed in. What a proxy sends on is refused.
     """
 
     @web.middleware
     async def demand(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if any(name in request.headers for name in _FORWARDED):
-            told = "This service knows no users, so that it serves none but the machine on which it runs."
-            raise Refused(403, f"{told} To serve others it needs [auth] in its configuration.")
+        refuse_forwarded(request)
         if key is not None:
             scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
             offered = request.headers.get("apikey", "")

@@ -11,6 +11,7 @@ from makegood_adapters.http.addresses import FORWARDED_FOR, limited_as
 from makegood_adapters.http.application import Refused
 from makegood_adapters.http.callers import Caller, CallerKind, Gate, joined, same_secret
 from makegood_adapters.http.problems import ApiProblem
+from makegood_adapters.queue_manager.callers import refuse_forwarded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Admission:
             raise Refused(403, "This page may not call the service.")
         offered, peer = request.query.get("apikey", ""), request.remote or ""
         if self.gate is None:
+            refuse_forwarded(request)
             if self.public_key is not None and not same_secret(offered, self.public_key):
                 raise Refused(401, "The publishable key is missing or not ours.")
             return limited_as(peer)

@@ -8,8 +8,9 @@ from uuid import UUID
 from makegood.job import Job
 from makegood.outcome import JSON
 
-#: So much may be kept beside a job, in bytes of JSON; the store refuses more.
-METADATA_BYTES_MAX = 16_384
+#: So much may be kept beside a job, in bytes of JSON; the store refuses more. There is room for the longest
+#: texts that tools take, in any alphabet, and for the addresses of all their files.
+METADATA_BYTES_MAX = 65_536
 #: So many jobs of one session are ended at a time.
 SESSION_JOBS_MAX = 100
 

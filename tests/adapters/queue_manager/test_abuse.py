@@ -9,7 +9,9 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 import pytest_asyncio
+from aiohttp import WSServerHandshakeError
 
 from makegood import BaseJob, Catalog, Engine, Job, JobInput, JobMoney
 from makegood.machine import Event, Money
@@ -20,6 +22,7 @@ from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from makegood_adapters.queue_manager import Options, mount
 from tests.adapters.queue_manager.scene import OWNER, Reply, Scene, served
 from tests.adapters.queue_manager.shop import ADA, BOB, TABLE, UPSCALER, Shop, a_shop, bearing
+from tests.adapters.queue_manager.sockets import listening
 
 JSON = {"Content-Type": "application/json"}
 
@@ -148,6 +151,9 @@ async def test_a_service_that_believes_who_calls_is_not_served_through_a_proxy(s
         reply = await scene.page.call("POST", f"/rest/v1/{TABLE}", json=row, headers={name: "203.0.113.7"})
         assert reply.status == 403
         assert "it needs [auth]" in reply.body["message"]
+        with pytest.raises(WSServerHandshakeError, match="403"):
+            async with listening(scene.page.base, headers={name: "203.0.113.7"}):
+                pass
     assert (await scene.page.call("POST", f"/rest/v1/{TABLE}", json=row)).status == 201
 
 

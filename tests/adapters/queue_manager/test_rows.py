@@ -54,6 +54,14 @@ async def test_d10_a_row_lands_pending_whatever_it_says(scene: Scene, table: str
     assert reply.body == [{"status": "pending", "task_id": None}]
 
 
+async def test_the_longest_order_that_a_tool_takes_can_be_inserted(scene: Scene) -> None:
+    """A text is bounded by its characters, of which some have four bytes."""
+    urls = [f"https://pages.example/{'x' * 1_900}/{n}.png" for n in range(11)]
+    row = {"user_id": OWNER, "prompt": "\N{SNAKE}" * 10_000, "input_urls": urls}
+    reply = await insert(scene, row, "image_generator_jobs", "?select=prompt")
+    assert (reply.status, reply.body) == (201, [{"prompt": row["prompt"]}])
+
+
 async def test_columns_of_the_server_are_ignored(scene: Scene) -> None:
     claimed: Mapping[str, Any] = {
         "id": NOBODY,
@@ -169,7 +177,7 @@ async def test_a_column_of_numbers_takes_numbers(scene: Scene, change: Mapping[s
 
 
 async def test_a_row_that_is_too_large_is_refused(scene: Scene) -> None:
-    reply = await insert(scene, await scene.row("upscaler_jobs", prompt="x" * 20_000))
+    reply = await insert(scene, await scene.row("upscaler_jobs", prompt="x" * 80_000))
     assert shown(reply) == (400, "22001")
     await assert_nothing_stored(scene, reply)
 

@@ -148,7 +148,7 @@ def read_balance(row: Row) -> OldBalance | None:
     stored = row.get("balance")
     added = amounts[Pot.MONTHLY] + amounts[Pot.LIFETIME]
     if stored is not None and not told.problems and stored != added:
-        told.problems.append(f"balance is {stored:,}, and monthly and lifetime are {added:,} together")
+        told.problems.append(f"balance is {stored}, and monthly and lifetime are {added} together")
     return OldBalance(owner=owner, amounts=amounts, expires_at=expires, problems=tuple(told.problems))
 
 
@@ -166,13 +166,13 @@ def read_job(row: Row, now: datetime) -> OldJob:
     elif created > now:
         told.problems.append(f"its created_at {created.isoformat()} is in the future")
     return OldJob(
-        place=f"{row['table']} {row['id']}",
+        place=_printable(f"{row['table']} {row['id']}"),
         id=job_id,
         table=str(row["table"]),
         type=told.text("type"),
         owner=owner,
         status=status,
-        task_id=told.text("task_id") or None,
+        task_id=_printable(told.text("task_id") or "") or None,
         account=told.text("account") or "primary",
         price=told.credits("price", "a price"),
         charged=told.flag("charged"),
@@ -184,6 +184,11 @@ def read_job(row: Row, now: datetime) -> OldJob:
         payload=told.payload(),
         problems=tuple(told.problems),
     )
+
+
+def _printable(text: str) -> str:
+    """Return *text* without what a terminal would take for orders: pages could write into the old tables."""
+    return "".join(c for c in text if c.isprintable())
 
 
 def _is_whole(value: int | float | Decimal) -> bool:
