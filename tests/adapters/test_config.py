@@ -146,6 +146,7 @@ def test_what_a_front_end_will_miss_is_told(tmp_path: Path) -> None:
         ([page, secret], []),
         ([page, secret, 'host = "10.0.0.7"'], ["public_url"]),
         ([page, secret, 'host = "10.0.0.7"', 'public_url = "https://api.shop.example"'], []),
+        ([page, 'public_url = "https://api.shop.example"'], []),  # it is refused, which is told once
     ):
         warnings = load_config(written(tmp_path, "\n".join(lines))).warnings
         assert [warning.partition(" ")[0] for warning in warnings] == keys, lines

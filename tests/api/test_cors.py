@@ -16,6 +16,7 @@ from tests.api.test_front import Site, opened
 PAGE, OTHER = "https://shop.example", "https://evil.example"
 ASKS = "Access-Control-Request-Headers"
 SENT = "authorization,content-type,idempotency-key,last-event-id,makegood-owner,range,if-none-match,apikey"
+OLD_WIRE = ("/functions/v1/runninghub-upscaler/run", "/rest/v1/upscaler_jobs", "/storage/v1/object/a/b")
 READ = {"Location", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", "ETag", "Content-Range"}
 
 
@@ -62,6 +63,10 @@ async def test_answers_errors_and_streams_may_be_read_by_the_page_alone(
         plain = await site.client.get("/../health", headers={"Origin": PAGE})
         assert plain.status == 200
         assert "Access-Control-Allow-Origin" not in plain.headers
+        for path in OLD_WIRE:
+            for origin, allowed in ((PAGE, PAGE), (OTHER, None)):
+                told = await site.client.call("OPTIONS", f"/..{path}", headers={"Origin": origin})
+                assert told.headers.get("Access-Control-Allow-Origin") == allowed, path
 
 
 async def test_every_page_or_none(database: str, tmp_path: Path) -> None:
@@ -74,6 +79,9 @@ async def test_every_page_or_none(database: str, tmp_path: Path) -> None:
         assert (told.status, told.body["code"]) == (405, "method_not_allowed")
         told = await site.client.get("/wallet", headers={"Origin": PAGE})
         assert [name for name in told.headers if name.startswith("Access-Control")] == []
+        for path in OLD_WIRE:
+            told = await site.client.call("OPTIONS", f"/..{path}", headers={"Origin": OTHER})
+            assert told.headers["Access-Control-Allow-Origin"] == "*", path
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ from makegood_adapters.cli.simulate import simulate
 from makegood_adapters.cli.top.command import top
 from makegood_adapters.cli.watch import watch
 from makegood_adapters.config import load_config
+from makegood_adapters.front import release
 from makegood_adapters.postgres.store import bring_up_to_date
 
-app = App(name="makegood", help="Paid AI jobs that either deliver or give the money back.")
+app = App(name="makegood", version=release, help="Paid AI jobs that either deliver or give the money back.")
 app.command(check)
 app.command(graph)
 app.command(openapi)

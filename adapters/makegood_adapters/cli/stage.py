@@ -99,12 +99,14 @@ def account_at(provider_url: str, capacity: int = 3, draining_seconds: float = 6
 
 def crowded_tools(folder: Path) -> Path:
     """Copy the shipped tools below *folder* but for `exclusive_by`, so that a few users may have many jobs at
-    one time, and return where they are."""
+    one time, and return where they are. A tool whose function makes the row has to have one, and keeps it."""
     tools = folder / "tools"
     tools.mkdir(parents=True, exist_ok=True)
     for path in default_tools_folder().glob("*.toml"):
         text = path.read_text(encoding="utf-8")
-        (tools / path.name).write_text(re.sub(r"(?m)^exclusive_by = .*\n", "", text), encoding="utf-8")
+        if "\nmakes_row = true\n" not in text:
+            text = re.sub(r"(?m)^exclusive_by = .*\n", "", text)
+        (tools / path.name).write_text(text, encoding="utf-8")
     return tools
 
 

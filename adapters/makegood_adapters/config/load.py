@@ -152,7 +152,7 @@ def _unwise(config: ServiceConfig) -> Iterator[str]:
     """Tell what a front-end will miss; one that is served has a publishable key."""
     if config.public_key is None:
         return
-    if config.link_secret is None:
+    if config.link_secret is None and config.public_url is None:  # else it is refused, and told there
         yield (
             "link_secret is not set: results have no address, and output_url is null in every row that the "
             "front-end reads. Make a secret with `openssl rand -hex 32`."

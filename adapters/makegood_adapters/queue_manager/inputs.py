@@ -58,7 +58,7 @@ class Inputs:
                 said.setdefault(name, body[field])
         given |= said
         files = self._engine.catalog.get(tool.job_type).file_fields()
-        for name in files.keys() & given.keys():
+        for name in (each for each in files if each in given):  # in their order: the first mistake is told
             given[name] = await self._keys(owner, name, given[name])
         for field, name in tool.content.items():
             if name not in said and not _is_blank(body.get(field)):

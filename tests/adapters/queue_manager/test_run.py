@@ -98,6 +98,7 @@ REFUSALS: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
     ("upscaler", {}, {"imageUrl": "https://evil.example/1.png"}, "INVALID_IMAGE_SOURCE"),
     ("upscaler", {"image": "https://evil.example/1.png"}, {}, "INVALID_IMAGE_SOURCE"),
     ("upscaler", {}, {"imageUrl": "1.png"}, "INVALID_IMAGE_URL"),
+    ("pose_changer", {}, {"personImageUrl": FOREIGN, "referenceImageUrl": "1.png"}, "INVALID_IMAGE_SOURCE"),
     ("upscaler", {}, {"imageUrl": {"url": 1}}, "INVALID_IMAGE_URL"),
     ("upscaler", {}, {"imageUrl": FILE, "resolution": 1}, "INVALID_RESOLUTION"),
     ("upscaler", {}, {"imageUrl": FILE, "resolution": "9" * 400}, "INVALID_RESOLUTION"),

@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from PIL import Image
-
 from makegood import Engine, IllegalTransition, MakegoodError, StoreError
 from makegood_adapters.cli.chaos.plan import Meddling, Plan
 from makegood_adapters.cli.chaos.strikes import Operator, Sql
@@ -99,6 +97,8 @@ class Crowd:
 
     async def _order(self, number: int) -> UUID:
         """Order a picture that nobody else has, so that a second task for it can be seen."""
+        from PIL import Image  # comes with the extra `demo`
+
         file = io.BytesIO()
         Image.new("RGB", (WIDTH, HEIGHT), (number % 256, number // 256 % 256, number // 65536)).save(
             file, "PNG"
