@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A mistake in a folder of tool files, or between two of them, is told before any job runs."""
-=======
 """A mistake in a folder of tool files, or in what its files share, is told before any job runs."""
->>>>>>> attackw
 
 from pathlib import Path
 
