@@ -260,19 +260,20 @@ async def test_d29_an_upload_that_moves_is_taken_however_slow_and_one_that_stand
     database: str, tmp_path: Path, advance: Advance
 ) -> None:
     """A row that its page inserted before ends by its deadline meanwhile; the file is there for the next."""
-    data = picture(77) + bytes(400)
+    data, over, never = picture(77) + bytes(400), asyncio.Event(), asyncio.Event()
 
-    async def slowly(*, stops: bool) -> AsyncIterator[bytes]:
-        for place in range(0, len(data), 120):
-            yield data[place : place + 120]
-            await asyncio.sleep(30 if stops and place else 0.2)
+    async def slowly(goes_on: asyncio.Event) -> AsyncIterator[bytes]:
+        yield data[:120]
+        await goes_on.wait()
+        yield data[120:]
 
     async with old_service(database, tmp_path) as service:
         page = await service.page()
         early = await page.create()
-        uploading = asyncio.create_task(page.upload(slowly(stops=False), "slow.png"))
+        uploading = asyncio.create_task(page.upload(slowly(over), "slow.png"))
         await advance(PENDING_SECONDS + 1)
         assert (await service.stage.ended(await service.job(early))).state == "failed"
+        over.set()
         address = await uploading
         told = (await page.run(early, imageUrl=address)).body
         assert (told["success"], told["refunded"]) == (False, False)
@@ -280,7 +281,7 @@ async def test_d29_an_upload_that_moves_is_taken_however_slow_and_one_that_stand
         assert (await page.start(job_id, imageUrl=address))["success"] is True
         assert (await service.settled(job_id)).state == "completed"
         path = f"/storage/v1/object/artes-cloudinary/upscaler/{page.user}/stuck.png"
-        reply = await page.call("POST", path, data=slowly(stops=True), headers={"Content-Type": "image/png"})
+        reply = await page.call("POST", path, data=slowly(never), headers={"Content-Type": "image/png"})
         assert reply.status == 408
         job_id = await page.create()
         told = (await page.run(job_id, imageUrl=f"{page.base}{path}")).body

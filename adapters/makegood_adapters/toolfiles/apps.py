@@ -1,6 +1,7 @@
 """What the provider is asked: apps and workflows with their nodes, models with their parameters."""
 
 import json
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Final, Literal
@@ -41,9 +42,9 @@ class Source(Table):
     when: WhenField = ALWAYS
 
     @property
+    @abstractmethod
     def place(self) -> str:
         """What it is called in messages."""
-        raise NotImplementedError
 
     @property
     def named(self) -> dict[str, object]:

@@ -19,7 +19,7 @@ class EndedView(View):
 
 
 async def end_session(api: Api, call: Call, body: Left) -> EndedView:
-    """Jobs of this session that were never submitted to a provider are cancelled, with their credits back. A
+    """What the page has ordered and no provider was ever sent is cancelled, with its credits back. A
     page sends it while it closes, when it cannot show who it is: that it knows the session is enough."""
     return EndedView(cancelled=len(await api.engine.end_session(body.session)))
 

@@ -151,7 +151,7 @@ export const reportJob = <ThrowOnError extends boolean = false>(options: Options
 /**
  * Cancel what a page ordered and nobody has begun
  *
- * Jobs of this session that were never submitted to a provider are cancelled, with their credits back. A page sends it while it closes, when it cannot show who it is: that it knows the session is enough.
+ * What the page has ordered and no provider was ever sent is cancelled, with its credits back. A page sends it while it closes, when it cannot show who it is: that it knows the session is enough.
  */
 export const endSession = <ThrowOnError extends boolean = false>(options: Options<EndSessionData, ThrowOnError>): RequestResult<EndSessionResponses, EndSessionErrors, ThrowOnError> => (options.client ?? client).post<EndSessionResponses, EndSessionErrors, ThrowOnError>({
     url: '/sessions/end',

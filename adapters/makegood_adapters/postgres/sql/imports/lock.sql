@@ -1,2 +1,2 @@
--- Keep others from bringing in jobs while this session does; false: one of them is at it. Called by lock_imports.
+-- Keep others from bringing in jobs while this connection does; false: one of them is at it. Called by lock_imports.
 select pg_try_advisory_lock(hashtextextended('makegood.import', 0)) as ours
