@@ -1,5 +1,6 @@
 """The part of the engine that deals with files of owners: what they bring, and what is theirs to use."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ from makegood.media import HEAD_BYTES
 from makegood.mover import Mover
 from makegood.outcome import JSON
 from makegood.ports import Blobs, Store, Upload
+from makegood.settings import Settings
 
 #: What is brought at one time, and by one owner in a day, unless a caller says otherwise.
 UPLOAD_BYTES_MAX, DAY_BYTES_MAX = 30 * MEGABYTE, 1_000 * MEGABYTE
@@ -43,6 +45,7 @@ class Filing:
     catalog: Catalog
     blobs: Blobs
     _store: Store
+    settings: Settings
     _mover: Mover
     _new_id: Callable[[], UUID]
 
@@ -80,7 +83,9 @@ class Filing:
             raise UploadsExhausted(day_bytes_max, again)
         upload: Upload | None = None
         try:
-            incoming = _Incoming(content, bytes_max if size is None else size, self._kinds())
+            incoming = _Incoming(
+                self._beating(owner, content), bytes_max if size is None else size, self._kinds()
+            )
             kind = await incoming.begin()
             key = await self.blobs.put(incoming.pieces(), f"upload.{kind}")
             upload = await store.keep(
@@ -90,6 +95,15 @@ class Filing:
             if upload is None:
                 await store.drop(upload_id)
         return upload
+
+    async def _beating(self, owner: str, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces; while they come, the drafts that may wait for them do not end."""
+        clock, due = asyncio.get_running_loop().time, 0.0
+        async for piece in content:
+            if clock() >= due:
+                await self._store.drafts.renew(owner)
+                due = clock() + self.settings.heartbeat_seconds
+            yield piece
 
     async def brought(self, owner: str, keys: Collection[str]) -> dict[str, Upload]:
         """Return those of these files that the owner may use, by their keys."""

@@ -338,7 +338,7 @@ class OldService:
 
 @asynccontextmanager
 async def old_service(
-    dsn: str, folder: Path, *, crowded: bool = False, **given: Any
+    dsn: str, folder: Path, *, crowded: bool = False, stall_seconds: float = 0.4, **given: Any
 ) -> AsyncIterator[OldService]:
     """Serve. At the end no page may have heard a secret, and the ledger has no difference.
 
@@ -351,7 +351,7 @@ async def old_service(
             files = FileRules(
                 link_secret=hashlib.sha256(b"links of the old page").digest(),
                 stall_bytes=64,
-                stall_seconds=0.4,
+                stall_seconds=stall_seconds,
             )
             mount(app, engine, Options(gate=gate, public_key=PUBLIC, base_url=url, files=files))
 

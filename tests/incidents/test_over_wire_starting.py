@@ -256,37 +256,59 @@ async def test_d5_d6_c4_a_page_that_dies_after_a_step_blocks_its_user_no_longer_
         assert service.stage.create_calls() == 1 + (left_after == "run")
 
 
-async def test_d29_an_upload_that_moves_is_taken_however_slow_and_one_that_stands_still_is_not(
+async def test_d29_a_row_lives_as_long_as_its_upload_moves(
     database: str, tmp_path: Path, advance: Advance
 ) -> None:
-    """A row that its page inserted before ends by its deadline meanwhile; the file is there for the next."""
-    data, over, never = picture(77) + bytes(400), asyncio.Event(), asyncio.Event()
+    """The page has inserted it before; five minutes are longer than a row may stand still."""
+    data, further = picture(77) + bytes(400), [asyncio.Event(), asyncio.Event()]
 
-    async def slowly(goes_on: asyncio.Event) -> AsyncIterator[bytes]:
+    async def slowly() -> AsyncIterator[bytes]:
         yield data[:120]
-        await goes_on.wait()
-        yield data[120:]
+        await further[0].wait()
+        yield data[120:240]
+        await further[1].wait()
+        yield data[240:]
+
+    async with old_service(database, tmp_path, stall_seconds=60, heartbeat_seconds=0.001) as service:
+        page = await service.page()
+        job_id = await page.create()
+        seen = (await service.job(job_id)).deadline_at
+        uploading = asyncio.create_task(page.upload(slowly(), "slow.png"))
+        for goes_on in further:
+            while (put_off := (await service.job(job_id)).deadline_at) == seen:
+                assert not uploading.done()
+            seen = put_off
+            await advance(PENDING_SECONDS - 30)
+            goes_on.set()
+        address = await uploading
+        assert (await service.job(job_id)).state == "pending"
+        assert (await page.read(job_id, "current_step"))["current_step"] == "uploading"
+        assert (await page.start(job_id, imageUrl=address))["success"] is True
+        assert (await service.settled(job_id)).state == "completed"
+        assert await page.credits() == CREDITS - PRICE
+
+
+async def test_d29_an_upload_that_stands_still_is_let_go_and_its_row_with_it(
+    database: str, tmp_path: Path, advance: Advance
+) -> None:
+    data, never = picture(77) + bytes(400), asyncio.Event()
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield data[:120]
+        await never.wait()
 
     async with old_service(database, tmp_path) as service:
         page = await service.page()
-        early = await page.create()
-        uploading = asyncio.create_task(page.upload(slowly(over), "slow.png"))
-        await advance(PENDING_SECONDS + 1)
-        assert (await service.stage.ended(await service.job(early))).state == "failed"
-        over.set()
-        address = await uploading
-        told = (await page.run(early, imageUrl=address)).body
-        assert (told["success"], told["refunded"]) == (False, False)
         job_id = await page.create()
-        assert (await page.start(job_id, imageUrl=address))["success"] is True
-        assert (await service.settled(job_id)).state == "completed"
         path = f"/storage/v1/object/artes-cloudinary/upscaler/{page.user}/stuck.png"
-        reply = await page.call("POST", path, data=slowly(never), headers={"Content-Type": "image/png"})
+        reply = await page.call("POST", path, data=stuck(), headers={"Content-Type": "image/png"})
         assert reply.status == 408
-        job_id = await page.create()
-        told = (await page.run(job_id, imageUrl=f"{page.base}{path}")).body
+        await advance(PENDING_SECONDS + 1)
+        assert (await service.stage.ended(await service.job(job_id))).state == "failed"
+        again = await page.create()
+        told = (await page.run(again, imageUrl=f"{page.base}{path}")).body
         assert told["code"] in ("INVALID_IMAGE_SOURCE", "INVALID_IMAGE_URL")
-        assert await page.credits() == CREDITS - PRICE
+        assert await page.credits() == CREDITS
 
 
 async def test_d1_m4_of_twenty_runs_at_one_moment_as_many_begin_as_there_are_slots(

@@ -3,12 +3,13 @@
 import json
 from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from makegood.errors import InvalidRequest
 from makegood.job import Job
 from makegood.outcome import JSON
-from makegood.ports import METADATA_BYTES_MAX, SESSION_JOBS_MAX, Prepared
+from makegood.ports import METADATA_BYTES_MAX, PROLONGED_TIMES, SESSION_JOBS_MAX, Prepared
 from makegood_adapters.memory.tables import Tables
 
 
@@ -55,6 +56,16 @@ class MemoryDrafts:
             )
         row.job = replace(row.job, metadata=merged)
         return row.job
+
+    async def renew(self, owner: str) -> None:
+        """Put off the end of the owner's drafts."""
+        for row in self._tables.jobs.values():
+            job = row.job
+            if job.owner == owner and job.draft and job.deadline_at is not None:
+                seconds = row.spec.state[job.state].deadline_seconds or 0
+                last = job.entered_at + timedelta(seconds=PROLONGED_TIMES * seconds)
+                later = min(self._tables.later(seconds), last)
+                row.job = replace(job, deadline_at=max(job.deadline_at, later))
 
     async def of_session(self, session: str) -> list[Job]:
         """Return jobs of a session that are not over and were never submitted."""

@@ -46,6 +46,14 @@ class PostgresDrafts:
 
         return await self._database.transact(work)
 
+    async def renew(self, owner: str) -> None:
+        """See `Drafts.renew`."""
+
+        async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute(statement("drafts/renew"), owner)
+
+        await self._database.transact(work)
+
     async def of_session(self, session: str) -> list[Job]:
         """See `Drafts.of_session`."""
         rows = await self._database.fetch(statement("drafts/of_session"), session, SESSION_JOBS_MAX)

@@ -12,6 +12,10 @@ from makegood_adapters.queue_manager.former import as_it_was
 from makegood_adapters.queue_manager.tables import Table
 from makegood_adapters.queue_manager.wording import told
 
+#: The step of a row whose page brings a file: seeing one, the page is patient with it.
+UPLOADING = "uploading"
+# Less than this is no file, but the time that the insert took.
+_SECONDS = 0.5
 _PUBLIC = frozenset(state.name for state in BaseJob.spec.states)
 _MONEY = frozenset({"credits_charged", "credits_refunded", "error_message"})
 _HISTORY = frozenset(
@@ -51,7 +55,7 @@ async def to_row(
         "credits_charged": money != JobMoney(),
         "credits_refunded": money.released > 0,
         "job_payload": None if job.draft else dict(job.input),
-        "current_step": state,
+        "current_step": UPLOADING if _comes(engine, job) else state,
         **_way(job, steps),
         **as_it_was(job),
     }
@@ -65,6 +69,15 @@ def status(job: Job) -> str:
     if job.finished_at is None:
         return BaseJob.running.name
     return BaseJob.failed.name if job.output is None else BaseJob.completed.name
+
+
+def _comes(engine: Engine, job: Job) -> bool:
+    """Return whether files of the owner have come since the row was inserted: its end was put off then."""
+    job_type = engine.catalog.of(job) if job.draft and job.deadline_at else None
+    patience = job_type.spec.state[job.state].deadline_seconds if job_type else None
+    if patience is None or job.deadline_at is None:
+        return False
+    return (job.deadline_at - job.created_at).total_seconds() > patience + _SECONDS
 
 
 def _own(table: Table, job: Job) -> dict[str, Any]:

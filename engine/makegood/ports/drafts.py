@@ -48,6 +48,10 @@ class Drafts(Protocol):
         """Merge the keys of *metadata* into what is kept beside the job, and return it; None if there is
         none. InvalidRequest where it would be more than METADATA_BYTES_MAX, and nothing is kept."""
 
+    async def renew(self, owner: str) -> None:
+        """Let the drafts of the owner stay a whole time of their state from now on, since a file of the owner
+        is on its way; at most PROLONGED_TIMES such times in all."""
+
     async def of_session(self, session: str) -> list[Job]:
         """Return jobs of a session that are not over and were never submitted, oldest first, at most
         SESSION_JOBS_MAX."""

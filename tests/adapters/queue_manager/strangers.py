@@ -238,8 +238,10 @@ MOVES: Mapping[str, Mapping[str, dict[str, Move]]] = {
         "cancel by its other id": _CANCELS,
         "patch reference": _beside(PLACES, "job"),
         "insert": _beside(OVER, "job", "history"),
-        "bring a file": _beside(PLACES, "upload", "upload_name"),
-        f"{UPSCALER}/upload": _beside(PLACES, "upload"),
+        # The end of a draft is put off while files come that it may wait for.
+        "bring a file": _beside(PLACES, "upload", "upload_name")
+        | _beside(("draft",), "upload", "upload_name", "job"),
+        f"{UPSCALER}/upload": _beside(PLACES, "upload") | _beside(("draft",), "upload", "job"),
     },
 }
 #: What these tell a stranger depends on the job, or on how much there is to do.

@@ -143,18 +143,20 @@ async def test_d7_f3_too_few_credits_are_told_with_the_true_balance_and_end_the_
 async def test_d7_who_runs_too_often_may_run_the_job_later(database: str, tmp_path: Path) -> None:
     few = LimitsConfig(user={"submits": "1/minute"})
     async with a_shop(database, tmp_path, limits=few) as shop:
+        file = await shop.file()
         draft = await shop.draft()
         await shop.run(NOBODY)
-        reply = await shop.run(draft, imageUrl=await shop.file())
+        reply = await shop.run(draft, imageUrl=file)
         assert code(reply) == (200, "RATE_LIMIT_EXCEEDED")
         assert reply.body["retryAfter"] == int(reply.headers["Retry-After"]) > 0
         assert await shop.job(draft) == draft
 
 
 async def test_c3_the_job_of_another_is_one_that_is_not_there(shop: Shop) -> None:
+    file = await shop.file()
     draft = await shop.draft()
     for job_id, token in ((str(draft.id), BOB), (NOBODY, ADA), ("no uuid", ADA), ("x" * 100, ADA)):
-        reply = await shop.run(job_id, token, imageUrl=await shop.file(), userId=OWNER)
+        reply = await shop.run(job_id, token, imageUrl=file, userId=OWNER)
         assert (reply.status, reply.body) == (404, {"error": "Job not found", "code": "JOB_NOT_FOUND"})
     elsewhere = await shop.call("runninghub-pose-changer", "run", {"jobId": str(draft.id)})
     assert elsewhere.status == 404

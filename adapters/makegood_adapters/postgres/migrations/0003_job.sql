@@ -73,7 +73,7 @@ create table makegood.job (
   cancel_requested_at timestamptz,
   finished_at         timestamptz,
   watched_until       timestamptz,                     -- the watchdog comes back not before
-  progress_at         timestamptz,                     -- when its upload last renewed its lease
+  progress_at         timestamptz,                     -- when its files were last seen on their way
   output              jsonb,
   error               jsonb,
   data                jsonb,                       -- what the present state carries
@@ -90,6 +90,7 @@ create index job_waiting on makegood.job (pool, parked, priority desc, start_tag
 create index job_to_cancel on makegood.job (job_id) where waiting and cancel_requested_at is not null;
 create unique index job_exclusive on makegood.job (owner_id, exclusive_scope)
   where exclusive_scope is not null and finished_at is null;
+create index job_draft on makegood.job (owner_id) where draft and finished_at is null;
 create index job_session on makegood.job (session) where session is not null and finished_at is null;
 create index job_owner on makegood.job (owner_id, created_at, job_id);
 create index job_created on makegood.job (created_at, job_id);

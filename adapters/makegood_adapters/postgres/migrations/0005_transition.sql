@@ -101,7 +101,7 @@ begin
     end if;
     if new.progress_at is distinct from old.progress_at then  -- its upload goes on, so its deadline waits
       new.progress_at := old.progress_at;
-      if old.slot and old.intent_attempt is distinct from old.attempt then
+      if old.slot and old.intent_attempt is distinct from old.attempt or old.draft and old.version = 0 then
         new.progress_at := makegood.now();
         select greatest(old.deadline_at, least(new.progress_at + make_interval(secs => s.deadline_seconds),
                                                old.entered_at + make_interval(secs => 6 * s.deadline_seconds)))

@@ -47,10 +47,10 @@ select kind, privilege, object from (values
     'draft, session, metadata)',
     'table makegood.job'),
   (array['worker', 'api'], 'update (state, event, operation_id, actor, reason, settled, output, error, '
-    'data, not_before, cancel_requested_at, start_tag, price, input, request, files, draft, '
+    'data, not_before, cancel_requested_at, start_tag, progress_at, price, input, request, files, draft, '
     'metadata, type, type_version, pool, attempts_max)',
     'table makegood.job'),
-  (array['worker'], 'update (attempt, intent_attempt, watched_until, progress_at)', 'table makegood.job'),
+  (array['worker'], 'update (attempt, intent_attempt, watched_until)', 'table makegood.job'),
 
   (array['worker', 'api'], 'insert (job_id, attempt, source, digest, body, task_id), update (copies)',
     'table makegood.inbox'),

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from makegood.errors import InsufficientCredits, InvalidRequest, KeyReused
-from makegood.ports import METADATA_BYTES_MAX, Becomes, Prepared
+from makegood.ports import METADATA_BYTES_MAX, PROLONGED_TIMES, Becomes, Prepared
 from makegood.testing.drive import PLAIN, REVIEWED, Drive, change, edge_of
 
 PRICE = 7
@@ -123,6 +123,25 @@ class DraftsContract:
         await drive.insert()
         assert {job.id for job in await drive.store.drafts.of_session("s")} == {drafted.id, waiting.id}
         assert await drive.store.drafts.of_session("nobody's") == []
+
+    async def test_the_end_of_a_draft_is_put_off_while_files_come_not_for_ever(self, drive: Drive) -> None:
+        draft = await drive.insert(draft=True, price=0, request={}, owner="slow")
+        other = await drive.insert(draft=True, price=0, request={}, owner="other")
+        whole = await drive.insert(owner="slow")
+        assert draft.deadline_at is not None
+        patience = (draft.deadline_at - draft.created_at).total_seconds()
+        for turn in range(1, PROLONGED_TIMES + 2):
+            await drive.advance(patience - 1)
+            await drive.store.drafts.renew("slow")
+            kept = await drive.store.jobs.get(draft.id)
+            assert kept is not None
+            assert kept.deadline_at is not None
+            lived = (kept.deadline_at - draft.created_at).total_seconds()
+            assert lived <= PROLONGED_TIMES * patience
+            assert turn > PROLONGED_TIMES - 2 or lived > turn * (patience - 1) + patience - 1
+            assert (kept.version, kept.state, kept.draft) == (0, draft.state, True)
+        for job in (other, whole):
+            assert await drive.store.jobs.get(job.id) == job
 
     async def test_there_is_none_of_an_unknown_id(self, drive: Drive) -> None:
         assert await drive.store.drafts.prepare(uuid4(), WHOLE) is None
