@@ -36,6 +36,7 @@ from makegood_adapters.http.callers import Gate
 from makegood_adapters.http.gatekeeper import open_gate
 from makegood_adapters.http.hooks_out import WebhookMessenger
 from makegood_adapters.http.hub import StreamLimits
+from makegood_adapters.http.page.serving import page_routes, to_page
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.http.v1.table import OPERATIONS
@@ -104,7 +105,7 @@ class Front:
         config, engine = self.config, self.engine
         app = application(guard.middleware(), request_ids(), measures.middleware())
         app.on_response_prepare.append(tell_id)
-        app.add_routes([web.get("/", _index)])
+        app.add_routes([web.get("/", _index), *page_routes(api="../v1")])
         app.add_routes(probe_routes(engine, self.not_ready, lambda: self.leaving))
         app.add_routes([health_route(engine, self.wakeups, self.worker, self.left_out)])
         public = config.metrics_public
@@ -197,8 +198,10 @@ def _bounds(config: ServiceConfig) -> Bounds:
     )
 
 
-async def _index(_: web.Request) -> web.Response:
-    """Tell what this is to whoever opens the address."""
+async def _index(request: web.Request) -> web.Response:
+    """Tell what this is to whoever opens the address: a browser is shown the page."""
+    if page := to_page(request):
+        return page
     links = {"api": "/v1/openapi.json", "job_types": "/v1/job-types", "health": "/health", "ready": "/readyz"}
     return web.json_response({"service": "makegood", "version": release(), "links": links})
 

@@ -1,0 +1,5 @@
+// Concerns.
+import { html } from './vendor/preact.js';
+
+export const Concerns = () => html`<section class="card"><h2>Concerns</h2></section>`;
+export const ConcernsMark = () => null;
