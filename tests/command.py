@@ -16,12 +16,16 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from types import ModuleType
 
+from makegood_adapters.cli.commands import COMMANDS
+
 PROGRAM = Path(sys.executable).with_name("makegood")
 #: For what hangs; a test that means a time has its own.
 SECONDS = 110.0
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["makegood_adapters.cli.app"])
+_FORKS.set_forkserver_preload(
+    ["makegood_adapters.cli.app", *(command.address.partition(":")[0] for command in COMMANDS)]
+)
 
 
 def run(

@@ -20,6 +20,10 @@ def check(*targets: str, json: Annotated[bool, Parameter(negative="")] = False) 
         Tool files, folders of tool files, Python files or names of modules; left out: the shipped tools.
     json
         Tell what was found as JSON.
+
+    Examples
+    --------
+    makegood check tools shop/jobs.py
     """
     found = examine(targets or [str(default_tools_folder())])
     write = sys.stdout.write

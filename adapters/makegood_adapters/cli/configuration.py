@@ -31,6 +31,10 @@ def configuration(
         Only what does not have its default.
     json
         Tell it as one JSON object.
+
+    Examples
+    --------
+    makegood config --changed
     """
     read = load_config(config)
     values = [each for each in told(read) if not changed or each.origin != "default"]

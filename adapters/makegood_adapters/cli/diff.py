@@ -34,6 +34,10 @@ def diff(
         The same.
     json
         Tell it as JSON.
+
+    Examples
+    --------
+    makegood diff base upscaler
     """
     before, after = spec_of(old), spec_of(new)
     found = compare(before, after)

@@ -65,6 +65,10 @@ async def make(
         Tell it as JSON.
     config
         The service's configuration file: its database, its job types, and where messages may go.
+
+    Examples
+    --------
+    makegood endpoint make https://shop.example/hooks --event job.completed
     """
     states = [_state(each) for each in event or ()]
     read = load_config(config)
@@ -100,6 +104,10 @@ async def show(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood endpoint list --owner ana
     """
     found: list[Endpoint] = []
     async with an_engine(dsn, config) as engine:
@@ -140,6 +148,10 @@ async def log(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood endpoint log 01a213bf-9421-7538-90e1-66c5d4082a84 --failed
     """
     if not 1 <= limit <= 1_000:
         raise InvalidRequest(f"--limit takes 1 to 1000, not {limit}.")
@@ -183,6 +195,10 @@ async def rotate(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood endpoint rotate 01a213bf-9421-7538-90e1-66c5d4082a84 --grace 7d
     """
     seconds = duration("--grace", grace).total_seconds()
     async with an_engine(dsn, config) as engine:
@@ -215,6 +231,10 @@ async def resend(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood endpoint resend 01a213bf-9421-7538-90e1-66c5d4082a84 --failed-for 12h
     """
     if (seq is None) == (since is None):
         raise InvalidRequest("Name messages with --seq, or a time with --failed-for, and not both.")
@@ -236,6 +256,10 @@ async def remove(id: UUID, /, *, dsn: str | None = None, config: Config = None) 
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood endpoint remove 01a213bf-9421-7538-90e1-66c5d4082a84
     """
     async with an_engine(dsn, config) as engine:
         await engine.remove_endpoint(id)

@@ -48,6 +48,10 @@ def graph(
         schemas, the rows in the database (sql), or all of it to be read by a program (json).
     output
         A file to write to; left out: the terminal.
+
+    Examples
+    --------
+    makegood graph upscaler --format svg --output upscaler.svg
     """
     text = project(find_type(job_type).spec, format).rstrip("\n") + "\n"
     if output is None:

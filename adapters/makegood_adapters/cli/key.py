@@ -59,6 +59,10 @@ async def make(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood key make shop --scope owners --scope credits
     """
     until = None if lasts is None else duration("--for", lasts)
     async with an_engine(dsn, config) as engine:
@@ -78,6 +82,10 @@ async def show(*, json: Json = False, dsn: str | None = None, config: Config = N
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood key list
     """
     async with an_engine(dsn, config) as engine:
         found = await engine.service_keys()
@@ -113,6 +121,10 @@ async def rotate(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood key rotate shop --grace 7d
     """
     seconds = duration("--grace", grace).total_seconds()
     async with an_engine(dsn, config) as engine:
@@ -136,6 +148,10 @@ async def revoke(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood key revoke shop
     """
     async with an_engine(dsn, config) as engine:
         ended = await engine.revoke_key(await _id(engine, key), actor=actor or getpass.getuser())

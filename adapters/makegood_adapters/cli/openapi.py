@@ -31,6 +31,10 @@ def openapi(
         The document (json), or a page with its operations and problems in Markdown (md).
     output
         A file to write to; left out: the terminal.
+
+    Examples
+    --------
+    makegood openapi --server https://jobs.example/v1 --output openapi.json
     """
     if format == "md":
         text = reference(OPERATIONS)

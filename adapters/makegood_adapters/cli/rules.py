@@ -60,6 +60,10 @@ async def limit(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood limit --owner ana --running-max 5
     """
     given = {"--running-max": running_max, "--weight": weight, "--oldest-every": oldest_every}
     named = [option for option, value in given.items() if value is not None]
@@ -122,6 +126,10 @@ async def pause(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood pause --pool runninghub --reason "the provider is down" --for 20m
     """
     lasting = None if lasts is None else _duration(lasts)
     async with an_engine(dsn, config) as engine:
@@ -156,6 +164,10 @@ async def resume(
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood resume --pool runninghub
     """
     async with an_engine(dsn, config) as engine:
         resumed = await engine.resume(pool=pool, type=type, owner=owner, actor=actor or getpass.getuser())
@@ -174,6 +186,10 @@ async def rules(*, json: Json = False, dsn: str | None = None, config: Config = 
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, to take the address from; left out: config/makegood.toml.
+
+    Examples
+    --------
+    makegood rules
     """
     async with an_engine(dsn, config) as engine:
         found = await engine.rules()

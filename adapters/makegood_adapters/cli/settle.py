@@ -1,22 +1,21 @@
 """The command `makegood settle`: a named person ends a job, or looks into an attempt, with a reason."""
 
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.prompt import Confirm
 from rich.text import Text
 
 from makegood import BaseJob, Catalog, Engine, Event, InvalidRequest
-from makegood.statement import plain
 from makegood_adapters.blobs import open_blobs
+from makegood_adapters.cli.acting import agreement, heading, outlook, over
 from makegood_adapters.cli.audit.dossier import Dossier, collect
 from makegood_adapters.cli.audit.explain import explain, job_id_of
 from makegood_adapters.cli.database import CONFIG, find_dsn
+from makegood_adapters.cli.told import Json, tell
 from makegood_adapters.config import load_config
 from makegood_adapters.job_types import load_catalog
 from makegood_adapters.memory import MemoryBlobs
@@ -32,9 +31,10 @@ async def settle(
     reason: str,
     fail: Annotated[bool, Parameter(negative="")] = False,
     cancel: Annotated[bool, Parameter(negative="")] = False,
-    complete: list[str] | None = None,
+    complete: Annotated[list[str] | None, Parameter(negative="")] = None,
     resolve: int | None = None,
     yes: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
     dsn: str | None = None,
     config: Annotated[Path | None, Parameter(name="--config")] = None,
 ) -> None:
@@ -59,44 +59,59 @@ async def settle(
         has no task there; one that was given up, or was late, is no longer counted.
     yes
         Do not ask.
+    json
+        Tell what became of the job's money as one JSON object, as `makegood audit --job` does; needs --yes.
     dsn
         The address of the database; left out: DATABASE_URL.
     config
         The service's configuration file, for the address, the job types and our files; left out:
         config/makegood.toml.
+
+    Examples
+    --------
+    makegood settle 01a213bf-9421-7538-90e1-66c5d4082a84 --fail --actor bo --reason "the customer called"
     """
-    job_id = job_id_of(job)
-    event = _act(fail=fail, cancel=cancel, files=complete or [], resolve=resolve)
-    console = Console(highlight=False, soft_wrap=True)
-    async with _engine(dsn, config, needs_files=bool(complete)) as (engine, store):
+    job_id, files = job_id_of(job), complete or []
+    act = _Act(_event(fail=fail, cancel=cancel, files=files, resolve=resolve), files, resolve)
+    async with _engine(dsn, config, needs_files=bool(files)) as (engine, store):
         found = await collect(store, job_id)
-        if event is not None and found.job.finished_at is not None:
-            raise InvalidRequest(
-                f"Job {job_id} is {plain(found.job.state)} already. {_credits(found)} Nothing changed."
-            )
-        told = (
-            _outlook(found, event)
-            if event
-            else [f"Attempt {resolve} is settled: nobody needs to look at it."]
-        )
-        for line in [
-            f"Job {job_id}: {found.job.type} for {found.job.owner}, {plain(found.job.state)}",
-            *told,
-        ]:
-            console.print(Text(line))
-        if not (yes or _agreed(console)):
-            console.print("Nothing was changed.")
-            sys.exit(1)
-        if event is not None:
-            await engine.administer(job_id, event, actor=actor, reason=reason, files=complete or [])
+        console = agreement(_told(found, act), yes=yes, json=json)
+        if act.event is not None:
+            await engine.administer(job_id, act.event, actor=actor, reason=reason, files=act.files)
         elif resolve is not None:
             await engine.resolve(job_id, resolve, actor=actor, reason=reason)
-        console.print()
-        for line in (await explain(store, job_id)).lines:
-            console.print(Text(line))
+        explained = await explain(store, job_id)
+    if json:
+        tell(explained.to_json())
+        return
+    console.print()
+    for line in explained.lines:
+        console.print(Text(line))
 
 
-def _act(*, fail: bool, cancel: bool, files: list[str], resolve: int | None) -> Event[Any] | None:
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """What is to become of the job; without an event, of its attempt *resolve*."""
+
+    event: Event[Any] | None
+    files: list[str]
+    resolve: int | None
+
+
+def _told(found: Dossier, act: _Act) -> list[str]:
+    """Return what will happen, line by line; InvalidRequest where the job is over."""
+    job = found.job
+    if act.event is not None and job.finished_at is not None:
+        raise InvalidRequest(f"{over(found)} Nothing changed.")
+    told = (
+        outlook(found, act.event)
+        if act.event
+        else [f"Attempt {act.resolve} is settled: nobody needs to look at it."]
+    )
+    return [heading(found), *told]
+
+
+def _event(*, fail: bool, cancel: bool, files: list[str], resolve: int | None) -> Event[Any] | None:
     """Return the event that is asked for, None to resolve an attempt."""
     asked = [fail, cancel, bool(files), resolve is not None]
     if sum(asked) != 1:
@@ -108,47 +123,6 @@ def _act(*, fail: bool, cancel: bool, files: list[str], resolve: int | None) -> 
     if cancel:
         return BaseJob.cancel
     return BaseJob.complete if files else None
-
-
-def _agreed(console: Console) -> bool:
-    if not sys.stdin.isatty():
-        raise InvalidRequest("Nobody is there to say yes: give --yes. Nothing was changed.")
-    return Confirm.ask("Go on?", console=console, default=False)
-
-
-def _credits(found: Dossier) -> str:
-    money = found.money
-    if not found.lines:
-        return "It cost nothing."
-    return (
-        f"Of its {found.job.price:,} credits {money.captured:,} were paid and {money.released:,} came back."
-    )
-
-
-def _outlook(found: Dossier, event: Event[Any]) -> Iterator[str]:
-    """Yield what will happen to credits and slot, before it does."""
-    job, held = found.job, found.money.held
-    if event is BaseJob.complete:
-        yield f"It becomes completed: {held:,} of {held:,} held credits are paid."
-    else:
-        end = "failed" if event is BaseJob.fail else "cancelled"
-        back = (
-            f"{held:,} held credits come back to {job.owner}"
-            if held
-            else "nothing is held, nothing comes back"
-        )
-        yield f"It becomes {end}: {back}."
-    attempt = next((a for a in found.attempts if a.number == job.attempt and a.closed_at is None), None)
-    if attempt is None:
-        return
-    if attempt.intent_at is None:
-        yield f"Attempt {attempt.number} was not sent: its slot of {attempt.account} is free at once."
-        return
-    task = f"task {attempt.task_id}" if attempt.task_id else "its task, if there is one,"
-    yield (
-        f"Attempt {attempt.number} keeps its slot of {attempt.account} until the provider is done; {task} is "
-        "asked to stop."
-    )
 
 
 @asynccontextmanager

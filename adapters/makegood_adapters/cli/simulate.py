@@ -89,6 +89,10 @@ async def simulate(
         By how much of its length each of them varies.
     speed
         How many times as fast everything is.
+
+    Examples
+    --------
+    makegood simulate --odds 0.05 --speed 10
     """
     if not all(map(math.isfinite, (queued_seconds, running_seconds, spread, speed))):
         raise InvalidRequest("Seconds, --spread and --speed must be finite numbers.")

@@ -49,6 +49,10 @@ async def watch(
         what is new.
     json
         Tell each step as one line of JSON.
+
+    Examples
+    --------
+    makegood watch --owner ana --after 0
     """
     if after is not None and after < 0:
         raise InvalidRequest(f"--after takes 0 or more, not {after}.")

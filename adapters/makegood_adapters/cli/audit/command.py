@@ -58,6 +58,11 @@ async def audit(
         Tell what was found as one JSON object.
     watch
         Look again every so many seconds, 10 if none are given, until Ctrl-C.
+
+    Examples
+    --------
+    makegood audit --owner ana
+    makegood audit --job 01a213bf-9421-7538-90e1-66c5d4082a84
     """
     if job is not None:
         if owner is not None or watch is not None:

@@ -78,6 +78,10 @@ def bench(
         Postgres in a temporary folder.
     json
         Tell the figures as one JSON object.
+
+    Examples
+    --------
+    makegood bench accept --seconds 5
     """
     plan = Plan(
         name=name,

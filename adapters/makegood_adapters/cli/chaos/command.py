@@ -8,9 +8,7 @@ import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from rich.console import Console
 
 from makegood import Catalog, Engine, InvalidRequest, Settings
@@ -21,6 +19,7 @@ from makegood_adapters.cli.chaos.report import Progress, Result, announce, as_js
 from makegood_adapters.cli.chaos.site import accounts_of, habits_of, keys_of, simulator_of, told
 from makegood_adapters.cli.chaos.strikes import Operator, Sql
 from makegood_adapters.cli.stage import EngineProcess, crowded_tools, database_on, embedded_server
+from makegood_adapters.cli.told import Json
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
 from makegood_adapters.postgres.store import PostgresStore, connect
@@ -40,13 +39,13 @@ async def chaos(
     stops: int = 0,
     log: Path | None = None,
     dsn: str | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
 ) -> None:
     """Run many paid jobs while everything goes wrong at once, then hold the books against the provider's.
 
     A Postgres, a simulated RunningHub with every fault on, and engines in processes of their own run on
-    this machine; users cancel, lie and send twice, and engines are killed. The exit status is 0 when every
-    job is over, every credit and slot is accounted for, and no task was created twice.
+    this machine; users cancel, lie and send twice, and engines are killed. The exit status is 0 when no job,
+    credit or slot is missing, and no task was created twice.
 
     Parameters
     ----------
@@ -61,21 +60,24 @@ async def chaos(
     slots
         How many tasks there may be at one time, as the engines are told.
     accounts
-        Between how many provider accounts the slots are divided; of the first the engines know that nobody
-        else uses it.
+        Between how many provider accounts the slots are divided; nobody else uses the first.
     kills
         How often an engine is killed with SIGKILL and started again.
     kill_every
-        Kill one of the engines every so many seconds instead, until all jobs are over.
+        Kill one every so many seconds instead, until all jobs are over.
     stops
         How often the database server is stopped at once, as a power cut would, and started again.
     log
         Keep the engines' log here.
     dsn
         A Postgres of your own, 15 or newer (DATABASE_URL does the same); a database of its own is made
-        there and dropped. Left out: it brings a Postgres with it.
+        there and dropped. Left out: it brings one.
     json
         Tell the figures as one JSON object.
+
+    Examples
+    --------
+    makegood chaos --jobs 500 --kills 1
     """
     plan = Plan(
         jobs=jobs,

@@ -70,6 +70,11 @@ async def doctor(
         arrive. Of several accounts, name the task's with --account.
     json
         Tell what was found as one JSON object; without --provider.
+
+    Examples
+    --------
+    makegood doctor
+    makegood doctor --provider --account main
     """
     if not provider:
         if any(each is not None for each in (account, run, image, input, webhook)):

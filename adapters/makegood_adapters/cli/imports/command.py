@@ -72,6 +72,10 @@ async def bring_in(
         The address of this service's database as its owner, where the service connects as somebody else.
     config
         The service's configuration file: its database, its job types and its accounts.
+
+    Examples
+    --------
+    makegood import --from postgresql://reader@localhost/old --adopt
     """
     if write_sql is not None:
         _write(write_sql)

@@ -52,6 +52,10 @@ def init(
         Run against `makegood simulate`, without a key and without paying.
     port
         Where the service listens on 127.0.0.1.
+
+    Examples
+    --------
+    makegood init shop --simulator
     """
     if site not in _SITES:
         raise InvalidRequest(f"--site takes cn or ai, not {site!r}.")

@@ -47,6 +47,10 @@ async def serve(
         Which of several this process is: for the parent alone.
     listener
         The socket that the parent has bound.
+
+    Examples
+    --------
+    makegood serve --workers 4
     """
     if workers is not None and not 1 <= workers <= WORKERS_MAX:
         raise InvalidRequest(f"--workers takes 1 to {WORKERS_MAX}, not {workers}.")

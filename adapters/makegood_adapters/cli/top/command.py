@@ -50,6 +50,11 @@ async def top(
         Look once, and tell what was found as one JSON object.
     audit
         Check the invariants of the books at each look, too; that reads every job.
+
+    Examples
+    --------
+    makegood top
+    makegood top --once --audit
     """
     if not _SECONDS_MIN <= every <= _SECONDS_MAX:
         raise InvalidRequest(f"--every takes {_SECONDS_MIN:g} to {_SECONDS_MAX:g} seconds, not {every:g}.")

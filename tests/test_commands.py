@@ -1,0 +1,125 @@
+"""All commands alike: their help, its examples, what a program is told, what a shell completes, mistakes."""
+
+import io
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+from rich.console import Console
+
+from makegood_adapters.cli.app import build
+from makegood_adapters.cli.commands import COMMANDS, examples_of
+from tests import command
+
+WHOLE = build()
+
+
+def leaves(app: App, called: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], App]]:
+    """Yield every command that does something, with the words that call it."""
+    if app.default_command:
+        yield called, app
+        return
+    for name in app:
+        if not name.startswith("-"):
+            yield from leaves(app[name], (*called, name))
+
+
+LEAVES = dict(leaves(WHOLE))
+EXAMPLES = [
+    (words, line)
+    for words, each in LEAVES.items()
+    if each.default_command
+    for line in examples_of(each.default_command)
+]
+
+
+def test_no_help_loads_what_is_not_called() -> None:
+    code = (
+        "import sys; sys.argv = ['makegood', '--help']; from makegood_adapters.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*{'makegood', 'asyncpg', 'aiohttp', 'pydantic'} & set(sys.modules), 'end')"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "end"
+    for each in COMMANDS:
+        assert f" {each.name} " in told.stdout
+
+
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_every_help_ends_with_an_example(words: tuple[str, ...]) -> None:
+    page = io.StringIO()
+    WHOLE.help_print([*words], console=Console(file=page, width=200))
+    examples = [line for called, line in EXAMPLES if called == words]
+    assert examples
+    assert page.getvalue().split()[-len(examples[-1].split()) :] == examples[-1].split()
+
+
+@pytest.mark.parametrize(("words", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
+def test_every_example_can_be_typed(words: tuple[str, ...], line: str) -> None:
+    typed = shlex.split(line.partition(" > ")[0])
+    assert typed[: len(words) + 1] == ["makegood", *words]
+    called, *_ = WHOLE.parse_args(typed[1:], print_error=False, exit_on_error=False)
+    assert called is LEAVES[words].default_command
+
+
+#: What is typed at the end of a line, and what must be among the words that bash offers then.
+COMPLETED = {
+    "makegood ": {command.name for command in COMMANDS},
+    "makegood se": {"serve", "settle"},
+    "makegood key r": {"rotate", "revoke"},
+    "makegood top --au": {"--audit"},
+    "makegood graph base --format s": {"svg", "sql"},
+    "makegood completion ": {"bash", "zsh", "fish"},
+}
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
+def test_bash_completes_commands_options_and_values(tmp_path: Path) -> None:
+    told = command.run("completion", "bash")
+    assert (told.returncode, told.stderr) == (0, "")
+    (tmp_path / "completion").write_text(told.stdout)
+    lines = ["source ./completion", 'for line in "$@"; do read -ra COMP_WORDS <<< "$line"']
+    lines.append('[[ "$line" == *" " ]] && COMP_WORDS+=("")')
+    lines.append("COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()")
+    lines.append('_makegood makegood "${COMP_WORDS[COMP_CWORD]}" ""; echo "${COMPREPLY[@]}"; done')
+    completed = subprocess.run(
+        ["bash", "-c", "\n".join(lines), "bash", *COMPLETED], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert completed.stderr == ""
+    for typed, offered in zip(COMPLETED, completed.stdout.splitlines(), strict=True):
+        assert set(offered.split()) >= COMPLETED[typed], typed
+        assert typed.endswith(" ") or set(offered.split()) == COMPLETED[typed]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_have_their_own(shell: str) -> None:
+    told = command.run("completion", shell)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert all(each.name in told.stdout for each in COMMANDS)
+
+
+#: What is typed, and what the sentence says.
+MISTAKES = {
+    "frobnicate": 'Unknown command "frobnicate". `makegood --help` tells what there is.',
+    "key frob": 'Unknown command "frob". `makegood key --help` tells what there is.',
+    "top --nonsense": "Unknown option: --nonsense. Did you mean --once?",
+    "top extra": "'extra' is more than it takes. `makegood top --help` tells what there is.",
+    "top --every often": 'Invalid value for --every: unable to convert "often" into float.',
+    "graph base --format gif": 'Invalid value "gif" for --format. Choose from: "mermaid", "svg"',
+    "settle": 'Command "settle" parameter JOB requires an argument.',
+}
+
+
+@pytest.mark.parametrize("typed", MISTAKES)
+def test_a_mistake_is_one_sentence_that_says_where_to_look(typed: str) -> None:
+    told = command.run(*typed.split(), environment={**os.environ, "COLUMNS": "40"})
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.startswith(f"makegood: {MISTAKES[typed]}")
+    assert told.stderr.endswith(" --help` tells what there is.\n")
+    assert told.stderr.count("\n") == 1
