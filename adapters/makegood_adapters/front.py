@@ -14,7 +14,7 @@ from aiohttp import web
 from makegood import Engine, MakegoodError
 from makegood.errors import StoreError
 from makegood.ports import WorkerName
-from makegood_adapters.config import ServiceConfig
+from makegood_adapters.config import ServiceConfig, secrets_of
 from makegood_adapters.http import (
     Bounds,
     Guard,
@@ -44,6 +44,7 @@ from makegood_adapters.measures import Measures
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 from makegood_adapters.queue_manager import Options, mount
+from makegood_adapters.redaction import Redaction
 from makegood_adapters.safety import problems_of
 
 log = logging.getLogger("makegood.service")
@@ -78,6 +79,7 @@ class Front:
             engine=self.engine,
             files=_file_rules(self.config),
             stream_limits=StreamLimits(**self.config.streams.model_dump()),
+            redaction=Redaction(secrets_of(self.config)),
         )
         reading = Measures(
             self.engine,

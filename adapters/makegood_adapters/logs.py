@@ -1,96 +1,19 @@
 """The service's log: text for people or JSON lines, each with its request, and no secret in any of them."""
 
-import base64
-import json
 import logging
 import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
+from makegood_adapters.redaction import Redaction
+
 #: Of the request that is being answered; empty outside of one.
 REQUEST_ID: ContextVar[str] = ContextVar("makegood_request_id", default="")
-
-REDACTED = "[redacted]"
-#: A shorter secret is looked for as a whole word only: inside of others it would hide half the log.
-_SHORT = 8
-#: What looks like a secret, whosever it is, and what is left of it.
-_PATTERNS = (
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), REDACTED),
-    (re.compile(r"\b(mgk|whsec|sb_secret)_[\w+/=-]+"), rf"\1_{REDACTED}"),
-    (re.compile(r"(/(?:hooks|links)/)[\w-]{16,}"), rf"\1{REDACTED}"),
-    (re.compile(r"(://[^\s/:@\"'\\]*:)(?!password@host)[^\s/@\"'\\]+(?=@)"), rf"\1{REDACTED}"),
-    (
-        re.compile(
-            r"(?i)([?&](?:api_?key|key|token|access_token|secret|password|sig|signature"
-            r"|x-amz-(?:signature|credential|security-token))=)[^&\s\"'<>\\]+"
-        ),
-        rf"\1{REDACTED}",
-    ),
-    (
-        re.compile(
-            r"(?i)(\\?[\"'](?:api_?key|token|access_token|secret|password)\\?[\"']\s*[:=]\s*\\?[\"'])[^\"'\\]+"
-        ),
-        rf"\1{REDACTED}",
-    ),
-)
-
-
-class Redaction:
-    """Takes *secrets* out of a text, in every form in which libraries write them, and what looks like one."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        known = {secret for secret in secrets if secret}
-        sought = {(len(form), _sought(form)) for secret in known for form in _forms(secret)}
-        sought |= {(len(secret), _sought(secret, _in_addresses(secret))) for secret in known}
-        longest_first = [pattern for _, pattern in sorted(sought, key=lambda one: (-one[0], one[1]))]
-        self._known = re.compile("|".join(longest_first)) if known else None
-
-    def clean(self, text: str) -> str:
-        """Return *text* without secrets."""
-        if self._known:
-            text = self._known.sub(REDACTED, text)
-        for pattern, left in _PATTERNS:
-            text = pattern.sub(left, text)
-        return text
-
-
-def _sought(form: str, pattern: str | None = None) -> str:
-    pattern = pattern or re.escape(form)
-    return pattern if len(form) >= _SHORT else rf"(?<!\w){pattern}(?!\w)"
-
-
-def _in_addresses(secret: str) -> str:
-    """Return a pattern of *secret*, also in addresses: their makers each leave other signs as they are."""
-    return "".join(map(_sign_in_addresses, secret))
-
-
-def _sign_in_addresses(sign: str) -> str:
-    if sign.isascii() and sign.isalnum():
-        return sign
-    coded = "".join(f"%{byte:02x}" for byte in sign.encode(errors="surrogateescape"))
-    return f"(?:{re.escape(sign)}|(?i:{coded}){'|[+]' if sign == ' ' else ''})"
-
-
-def _forms(secret: str) -> Iterator[str]:
-    raw = secret.encode(errors="surrogateescape")
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield repr(secret)[1:-1]
-    yield repr(raw)[2:-1]
-    yield raw.hex()
-    for before in range(3):
-        # What stands before and after a secret moves its bits: what is sought is what does not depend on it.
-        coded = base64.b64encode(before * b"\0" + raw).decode().rstrip("=")
-        inner = coded[(before * 8 + 5) // 6 : len(coded) - bool((before + len(raw)) % 3)]
-        if len(inner) >= _SHORT:
-            yield inner
-            yield inner.replace("+", "-").replace("/", "_")
 
 
 class _Redacting(logging.Formatter):

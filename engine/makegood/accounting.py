@@ -12,9 +12,9 @@ from makegood.audit import Audit
 from makegood.buckets import resolve
 from makegood.catalog import Catalog
 from makegood.errors import InvalidRequest
-from makegood.job import JobMoney, Wallet
+from makegood.job import JobMoney, JournalLine, Wallet
 from makegood.ports import Store
-from makegood.statement import Entry, Movement, Statement, entry, movements
+from makegood.statement import Entry, Movement, Statement, entry, line_by_line, movements
 
 #: How much of a statement one call returns.
 ENTRIES_MAX = 500
@@ -164,6 +164,12 @@ class Accounting:
         """Return what the ledger shows for the job: the only source of words about refunds; with *owner*
         nothing of a job that is not that owner's."""
         return await self._store.jobs.money(job_id, owner=owner)
+
+    async def money_lines(self, job_id: UUID) -> list[tuple[JournalLine, str]]:
+        """Return every line of the journal that the job wrote, in order, each with the sentence of the
+        movement that it is part of, as others than the owner read it."""
+        lines = await self._store.ledger.lines_of(job_id)
+        return list(zip(lines, line_by_line(lines, self.catalog.label), strict=True))
 
     async def violations(self) -> list[str]:
         """Return every broken invariant as a sentence, at most 100 of a kind; the list is always empty."""

@@ -127,6 +127,16 @@ class Filing:
         if problems := [(field, missing(key)) for field, _, key in files if key not in known]:
             raise InvalidInput(offered.name, problems)
 
+    async def given(self, job: Job) -> dict[str, tuple[str, int | None]]:
+        """Return the files that were given for the job, by the names of its input: of each its key, and how
+        many bytes it has; None: it is gone."""
+        known = await self.brought(job.owner, list(job.files.values()))
+        sizes = {key: upload.size for key, upload in known.items()}
+        for key in set(job.files.values()) - sizes.keys():
+            if (size := await self.blobs.size(key)) is not None:
+                sizes[key] = size
+        return {name: (key, sizes.get(key)) for name, key in job.files.items()}
+
     async def result(self, job: Job, number: int) -> JSON:
         """Return what is known of a result file of the job, by its place from 0: `key` and `kind` at least.
 

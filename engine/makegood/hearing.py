@@ -8,13 +8,15 @@ from uuid import UUID
 from makegood.errors import AccountElsewhere, InvalidRequest
 from makegood.mover import POLL
 from makegood.outcome import Signature
-from makegood.ports import Provider, Receipt, Store, Wakeups
+from makegood.ports import KeptMessage, Provider, Receipt, Store, Wakeups
 from makegood.runtime import Context
 
 log = logging.getLogger("makegood.engine")
 
 #: So many characters of a message without a token are kept; nobody but a person reads it.
 BODY_MAX = 10_000
+#: So many messages about a job are shown, of each so many characters.
+SHOWN_MAX, SHOWN_CHARS_MAX = 30, 65_536
 #: A message is read before its token is known if it is no longer, for no more accounts: that takes a moment.
 _SHORT_BYTES_MAX, _READERS_MAX = 8_192, 8
 
@@ -37,6 +39,11 @@ class Hearing:
         """Keep what somebody says about a job, and ask the provider soon; the text decides nothing."""
         await self._store.hints.report(job_id, source, text)
         self._wakeups.wake(POLL)
+
+    async def messages(self, job_id: UUID) -> list[KeptMessage]:
+        """Return the last SHOWN_MAX messages about the job, in the order in which they came, each cut after
+        SHOWN_CHARS_MAX characters. They are as they came: who shows them takes out what is secret."""
+        return await self._store.hints.of(job_id, SHOWN_MAX, SHOWN_CHARS_MAX)
 
     async def receive_webhook(self, token_hash: bytes, headers: Mapping[str, str], raw: bytes) -> bool:
         """Let the provider of the attempt with this token read the message, keep it, and ask soon.

@@ -113,8 +113,8 @@ def movements(lines: Iterable[JournalLine]) -> list[Movement]:
     return list(found)
 
 
-def entry(movement: Movement, label: Callable[[str], str] = str) -> Entry:
-    """Tell one movement; *label* gives the name that people know a job type by."""
+def entry(movement: Movement, label: Callable[[str], str] = str, *, to_owner: bool = True) -> Entry:
+    """Tell one movement to its owner, or to others; *label* gives the name that people know a job type by."""
     first, kind = movement[-1], _kind(movement[-1])
     if kind is EntryKind.RETURNED and all(line.unlimited for line in movement):
         kind = EntryKind.UNUSED
@@ -125,7 +125,7 @@ def entry(movement: Movement, label: Callable[[str], str] = str) -> Entry:
         amount=amount,
         change=sum(CHANGE[line.kind] * line.amount for line in movement),
         balance=movement[0].balance,
-        text=_text(kind, amount, movement, label),
+        text=_text(kind, amount, movement, label, "you" if to_owner else "the owner"),
         at=first.at,
         parts=parts,
         job_id=first.job_id,
@@ -134,14 +134,24 @@ def entry(movement: Movement, label: Callable[[str], str] = str) -> Entry:
     )
 
 
-def reason(line: JournalLine) -> str | None:
-    """Say why credits that were held moved on, by the transition that did it; None where nobody knows."""
+def line_by_line(lines: Sequence[JournalLine], label: Callable[[str], str] = str) -> list[str]:
+    """Return for each of a job's *lines*, in their order, the sentence of the movement that it is part of, as
+    it is told to others than the owner."""
+    texts: list[str] = []
+    for movement in reversed(movements(reversed(lines))):
+        texts += [entry(movement, label, to_owner=False).text] * len(movement)
+    return texts
+
+
+def reason(line: JournalLine, who: str = "you") -> str | None:
+    """Say why credits that were held moved on, by the transition that did it; None where nobody knows.
+    *who* is the owner."""
     step = line.cause
     if step is None:
         return None
     if step.to_state == "cancelled":
         if step.actor == step.owner:
-            return "cancelled by you"
+            return f"cancelled by {who}"
         if step.actor.startswith("database:"):
             return "cancelled by another program"
         return "cancelled on request" if step.actor in ENGINE else f"cancelled by {step.actor}"
@@ -215,33 +225,36 @@ def _moved(line: JournalLine) -> int:
     return -line.amount if line.kind == "expire" and line.job_id else line.amount
 
 
-def _text(kind: EntryKind, amount: int, movement: Movement, label: Callable[[str], str]) -> str:
+def _text(
+    kind: EntryKind, amount: int, movement: Movement, label: Callable[[str], str], who: str = "you"
+) -> str:
     first, credits = movement[-1], "credit" if amount == 1 else "credits"
+    whose = _whose(who)
     name = label(first.job_type) if first.job_type else "a job"
     unlimited = all(line.unlimited for line in movement)
-    why = reason(first)
+    why = reason(first, who)
     match kind:
         case EntryKind.ADDED:
             text = f"{amount:,} {credits} added: {plain(first.bucket_kind)}{_terms(first)}"
         case EntryKind.HELD if unlimited:
-            return f"{amount:,} held for {name} under your unlimited plan"
+            return f"{amount:,} held for {name} under {whose} unlimited plan"
         case EntryKind.HELD:
             text = f"{amount:,} held for {name}"
         case EntryKind.PAID if unlimited:
-            return f"{amount:,} used under your unlimited plan: {name}"
+            return f"{amount:,} used under {whose} unlimited plan: {name}"
         case EntryKind.PAID:
             text = f"{amount:,} paid for {name}" + (f": {why}" if first.money == "policy" and why else "")
         case EntryKind.RETURNED:
             text = f"{amount:,} returned" + (f": {why}" if why else "")
         case EntryKind.UNUSED:
-            return f"{amount:,} not used under your unlimited plan" + (f": {why}" if why else "")
+            return f"{amount:,} not used under {whose} unlimited plan" + (f": {why}" if why else "")
         case EntryKind.EXPIRED:
             return f"{amount:,} expired: {plain(first.bucket_kind)}"
         case EntryKind.TAKEN_BACK:
             return _taken_back(movement)
         case _:
             assert_never(kind)
-    return "; ".join([text, *_shares(amount, movement)])
+    return "; ".join([text, *_shares(amount, movement, whose)])
 
 
 def _terms(line: JournalLine) -> str:
@@ -252,12 +265,12 @@ def _terms(line: JournalLine) -> str:
     return f", valid until {_day(line.expires_at)}" if line.expires_at else ""
 
 
-def _shares(amount: int, movement: Movement) -> Iterable[str]:
+def _shares(amount: int, movement: Movement, whose: str) -> Iterable[str]:
     """Say of which part of an entry more is to be known."""
     if covered := sum(_moved(line) for line in movement if line.unlimited):
-        yield f"{_share(covered, amount)} under your unlimited plan"
+        yield f"{_share(covered, amount)} under {whose} unlimited plan"
     if paid := sum(line.amount for line in movement if line.kind == "repay"):
-        yield f"{_share(paid, amount)} went to your debt"
+        yield f"{_share(paid, amount)} went to {whose} debt"
     graced = [line for line in movement if line.source_ref.startswith(GRACE) and line.kind == "issue"]
     if graced:
         ends = min(line.expires_at for line in graced if line.expires_at)
@@ -271,6 +284,10 @@ def _taken_back(movement: Movement) -> str:
     first = movement[-1]
     what = f" for {plain(first.bucket_kind)} credits" if first.bucket_id == first.origin_id else ""
     return f"{' and '.join(told)}: payment{what} was taken back"
+
+
+def _whose(who: str) -> str:
+    return "your" if who == "you" else f"{who}'s"
 
 
 def _share(part: int, amount: int) -> str:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
-from makegood_adapters.logs import REQUEST_ID, Redaction, set_up_logs
+from makegood_adapters.logs import REQUEST_ID, set_up_logs
+from makegood_adapters.redaction import Redaction
 
 SECRET = 'open+"sesame"/é%'
 log = logging.getLogger("makegood.test")

@@ -94,6 +94,8 @@ ROWS: Mapping[str, Row] = {
     "get_owners_statement": Row(SCOPED, path={"owner": "ada"}),
     "list_all_jobs": Row(SCOPED),
     "get_dossier": Row(SCOPED),
+    "get_any_result": Row(SCOPED, path=_RESULT, delivered=True),
+    "get_any_input": Row(SCOPED, path={"name": "image"}),
     "end_job": Row(SCOPED, json={"event": "fail", **_SIGNED}),
     # A job that waits has no attempt that anybody could settle.
     "resolve_attempt": Row(SCOPED, 400, _SIGNED, code="invalid_request", path={"number": "1"}),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from makegood.errors import UnknownJob
 from makegood.job import Announcement, Attempt
-from makegood.ports import REPORTS_MAX, Receipt, StoredHint, Swept
+from makegood.ports import REPORTS_MAX, KeptMessage, Receipt, StoredHint, Swept
 from makegood_adapters.memory import parked
 from makegood_adapters.memory.tables import OutboxRow, Tables
 
@@ -57,6 +57,22 @@ class MemoryHints:
     async def sweep(self, limit: int) -> Swept:
         """Delete what was parked for a day."""
         return parked.sweep(self._tables, limit)
+
+    async def of(self, job_id: UUID, limit: int, chars_max: int) -> list[KeptMessage]:
+        """Return the last messages about the job, of each the beginning."""
+        rows = [row for row in self._tables.hints if row.hint.job_id == job_id]
+        return [
+            KeptMessage(
+                attempt=row.hint.attempt,
+                source=row.hint.source,
+                task_id=row.hint.task_id,
+                at=row.hint.received_at,
+                read=row.read,
+                body=row.body[:chars_max],
+                length=len(row.body),
+            )
+            for row in rows[-limit:]
+        ]
 
     async def unread(self, attempt: Attempt) -> list[StoredHint]:
         """Return the hints about the attempt that nobody has dealt with, oldest first."""

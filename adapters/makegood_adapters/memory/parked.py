@@ -31,7 +31,7 @@ def keep(tables: Tables, about: tuple[UUID, int], source: str, body: str, task_i
         task_id=task_id,
         received_at=tables.now(),
     )
-    tables.hints.append(HintRow(hint, digest))
+    tables.hints.append(HintRow(hint, digest, body))
     return True
 
 

@@ -165,10 +165,11 @@ class Wallet:
 
 @dataclass(slots=True)
 class HintRow:
-    """A hint with the digest by which the same message is known again."""
+    """A hint with its body, and the digest by which the same message is known again."""
 
     hint: StoredHint
     digest: bytes
+    body: str
     read: bool = False
 
 

@@ -16,12 +16,19 @@ from makegood.ports import (
     PARKED_SECONDS,
     PARKING_SECONDS,
     REPORTS_MAX,
+    KeptMessage,
     Receipt,
     StoredHint,
     Swept,
 )
 from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
-from makegood_adapters.postgres.rows import storable, to_announcement, to_attempt, to_hint
+from makegood_adapters.postgres.rows import (
+    storable,
+    to_announcement,
+    to_attempt,
+    to_hint,
+    to_message,
+)
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -193,6 +200,11 @@ class PostgresHints:
             )
 
         await self._database.transact(work)
+
+    async def of(self, job_id: UUID, limit: int, chars_max: int) -> list[KeptMessage]:
+        """See `Hints.of`."""
+        rows = await self._database.fetch(statement("hints/of"), job_id, limit, chars_max)
+        return [to_message(row) for row in rows]
 
     async def unread(self, attempt: Attempt) -> list[StoredHint]:
         """See `Hints.unread`."""

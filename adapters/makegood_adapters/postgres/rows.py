@@ -23,7 +23,7 @@ from makegood.job import (
     Verdict,
 )
 from makegood.machine import Edge, Money, Spec, StateSpec
-from makegood.ports import ServiceKey, StoredHint, Worker, WorkerName, WorkerState
+from makegood.ports import KeptMessage, ServiceKey, StoredHint, Worker, WorkerName, WorkerState
 
 
 def to_job(row: Record) -> Job:
@@ -259,6 +259,19 @@ def to_hint(row: Record) -> StoredHint:
         source=row["source"],
         task_id=row["task_id"],
         received_at=row["received_at"],
+    )
+
+
+def to_message(row: Record) -> KeptMessage:
+    """Build a KeptMessage from a row of `hints/of`."""
+    return KeptMessage(
+        attempt=row["attempt"],
+        source=row["source"],
+        task_id=row["task_id"],
+        at=row["received_at"],
+        read=row["read"],
+        body=row["body"],
+        length=row["length"],
     )
 
 

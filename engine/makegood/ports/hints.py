@@ -31,6 +31,20 @@ class StoredHint:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptMessage:
+    """A message from outside as a person reads it: `body` is its beginning, `length` counts all characters of
+    it, and `read` tells whether it was dealt with."""
+
+    attempt: int
+    source: str
+    task_id: str | None
+    at: datetime
+    read: bool
+    body: str
+    length: int
+
+
 class Receipt(StrEnum):
     """What has become of a message that names nothing but a task."""
 
@@ -80,6 +94,10 @@ class Hints(Protocol):
         """Delete what was parked more than PARKED_SECONDS ago, and look once more after PARKING_SECONDS
         whether the task of a parked message has become known while it was being parked; at most *limit* of
         each."""
+
+    async def of(self, job_id: UUID, limit: int, chars_max: int) -> list[KeptMessage]:
+        """Return the last *limit* messages about the job, in the order in which they came, of each at most
+        *chars_max* characters."""
 
     async def unread(self, attempt: Attempt) -> list[StoredHint]:
         """Return the hints about the attempt that nobody has dealt with, oldest first."""

@@ -15,8 +15,8 @@ from makegood_adapters.config import ConfigurationError, ServiceConfig, load_con
 from makegood_adapters.front import release
 from makegood_adapters.http import problem_of_hooks
 from makegood_adapters.job_types import DEADLINE, TOOL_FILE, load_catalog
-from makegood_adapters.logs import Redaction
 from makegood_adapters.plugins import Plugins, load_plugins
+from makegood_adapters.redaction import Redaction
 from makegood_adapters.safety import problems_of
 
 _REMEDIES = {

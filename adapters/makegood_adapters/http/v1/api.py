@@ -7,15 +7,17 @@ from makegood.engine import Engine
 from makegood.job import Job
 from makegood_adapters.http.hub import Hub, StreamLimits
 from makegood_adapters.http.v1.links import FileRules
+from makegood_adapters.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """The engine, and what a deployment decides."""
+    """The engine, and what a deployment decides; `redaction` knows its secrets."""
 
     engine: Engine
     files: FileRules = field(default_factory=FileRules)
     stream_limits: StreamLimits = field(default_factory=StreamLimits)
+    redaction: Redaction = field(default_factory=Redaction)
     hub: Hub = field(init=False)
 
     def __post_init__(self) -> None:

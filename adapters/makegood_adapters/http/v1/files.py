@@ -94,7 +94,7 @@ async def get_file(api: Api, call: Call, key: str) -> Reply:
 
 async def get_job_file(api: Api, call: Call, job_id: UUID, number: int) -> Reply:
     """Return a result file of the job."""
-    return await _result(api, call, await api.job_of(call.for_owner, job_id), number)
+    return await result_file(api, call, await api.job_of(call.for_owner, job_id), number)
 
 
 async def reuse_job_file(api: Api, call: Call, job_id: UUID, number: int) -> UploadView:
@@ -123,12 +123,13 @@ async def get_link(api: Api, call: Call, token: str) -> Reply:
     if what is None:
         raise ApiProblem("not_found", "This link leads nowhere, or its time is over.")
     try:
-        return await _result(api, call, await api.engine.get(what[0]), what[1])
+        return await result_file(api, call, await api.engine.get(what[0]), what[1])
     except (UnknownJob, UnknownFile):
         raise ApiProblem("not_found", "This link leads nowhere, or its time is over.") from None
 
 
-async def _result(api: Api, call: Call, job: Job, number: int) -> Reply:
+async def result_file(api: Api, call: Call, job: Job, number: int) -> Reply:
+    """Return a result file of the job."""
     file = await api.engine.result(job, number)
     tag, name = file.get("sha256") or file["key"], f"{job.id}-{number}"
     kind = str(file.get("kind", ""))

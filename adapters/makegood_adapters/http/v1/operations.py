@@ -24,19 +24,18 @@ from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.asked import Asked, Moment, Name, Person, Whole
-from makegood_adapters.http.v1.jobs import Wanted, at_one_moment, page
+from makegood_adapters.http.v1.dossier import JobDossier, get_dossier
+from makegood_adapters.http.v1.jobs import Wanted, page
 from makegood_adapters.http.v1.oversight import (
     Accounts,
     AccountView,
     AttemptView,
     AuditView,
-    JobDossier,
     Resumed,
     Rules,
     RuleView,
-    StepView,
 )
-from makegood_adapters.http.v1.views import JobPageView, MoneyView
+from makegood_adapters.http.v1.views import JobPageView
 
 _ENDS: Mapping[str, Event[Any]] = {
     "fail": BaseJob.fail,
@@ -125,20 +124,6 @@ async def list_all_jobs(api: Api, call: Call, query: WantedOfAll) -> JobPageView
     return await page(api, query.owner, query)
 
 
-async def get_dossier(api: Api, call: Call, job_id: UUID) -> JobDossier:
-    """The job with what was asked of the provider, who moved it and why, and every attempt with its
-    evidence."""
-    job, money, steps = await at_one_moment(api, await api.engine.get(job_id))
-    return JobDossier(
-        **JobDossier.fields_of(job, api.status_of(job)),
-        input=dict(job.input),
-        request=dict(job.request),
-        money=MoneyView.of(money),
-        history=[StepView.of(step) for step in steps],
-        attempts=[AttemptView.of(attempt) for attempt in await api.engine.attempts(job_id)],
-    )
-
-
 async def end_job(api: Api, call: Call, job_id: UUID, body: End) -> JobDossier:
     """`fail` and `cancel` give all credits back, `complete` delivers files and captures. What was submitted
     keeps its slot until the provider is known to be done."""
@@ -157,7 +142,7 @@ async def resolve_attempt(api: Api, call: Call, job_id: UUID, number: int, body:
     """A person has looked at the provider, and settles what no program could: of an attempt whose submission
     is uncertain, that there is no task."""
     told = await api.engine.resolve(job_id, number, actor=_who(call, body.by), reason=body.reason)
-    return AttemptView.of(told)
+    return AttemptView.of(told, api.redaction)
 
 
 async def list_accounts(api: Api, call: Call) -> Accounts:
@@ -240,7 +225,6 @@ def _op(method: str, path: str, run: Callable[..., Any], summary: str, **given: 
 
 
 _JOB = {"job_id": UUID}
-_RACED = ("conflict",)
 _REFUSED = ("invalid_request",)
 _UNMOVED = ("invalid_request", "illegal_transition", "held_back", "conflict")
 
@@ -254,7 +238,6 @@ OPERATIONS = (
         out=JobPageView,
         codes=_REFUSED,
     ),
-    _op("GET", "/jobs/{job_id}", get_dossier, "All that is known of a job", out=JobDossier, codes=_RACED),
     _op(
         "POST",
         "/jobs/{job_id}/end",

@@ -7,7 +7,8 @@ from uuid import UUID
 from makegood.audit import Audit
 from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Evidence, Phase, Transition, Verdict
-from makegood_adapters.http.v1.views import JobSummary, MoneyView, StateName, View
+from makegood_adapters.http.v1.views import StateName, View
+from makegood_adapters.redaction import Redaction
 
 
 class StepView(View):
@@ -23,9 +24,10 @@ class StepView(View):
     at: datetime
 
     @classmethod
-    def of(cls, step: Transition) -> "StepView":
-        """Return the view."""
-        return cls.model_validate(step, from_attributes=True)
+    def of(cls, step: Transition, redaction: Redaction) -> "StepView":
+        """Return the view, without secrets."""
+        told = {name: getattr(step, name) for name in cls.model_fields}
+        return cls(**{**told, "reason": step.reason and redaction.clean(step.reason)})
 
 
 class EvidenceView(View):
@@ -38,9 +40,15 @@ class EvidenceView(View):
     at: datetime | None
 
     @classmethod
-    def of(cls, fact: Evidence) -> "EvidenceView":
-        """Return the view."""
-        return cls.model_validate(fact, from_attributes=True)
+    def of(cls, fact: Evidence, redaction: Redaction) -> "EvidenceView":
+        """Return the view, without secrets."""
+        return cls(
+            verdict=fact.verdict,
+            source=fact.source,
+            task_id=fact.task_id,
+            detail=redaction.shown(dict(fact.detail)),
+            at=fact.at,
+        )
 
 
 class AttemptView(View):
@@ -61,19 +69,11 @@ class AttemptView(View):
     known: list[EvidenceView]
 
     @classmethod
-    def of(cls, attempt: Attempt) -> "AttemptView":
-        """Return the view."""
-        return cls.model_validate(attempt, from_attributes=True)
-
-
-class JobDossier(JobSummary):
-    """A job with its input and request, its money, its history and its attempts."""
-
-    input: dict[str, Any]
-    request: dict[str, Any]
-    money: MoneyView
-    history: list[StepView]
-    attempts: list[AttemptView]
+    def of(cls, attempt: Attempt, redaction: Redaction) -> "AttemptView":
+        """Return the view, without secrets."""
+        known = [EvidenceView.of(fact, redaction) for fact in attempt.known]
+        told = {name: getattr(attempt, name) for name in cls.model_fields if name != "known"}
+        return cls(known=known, **told)
 
 
 class RuleView(View):

@@ -8,6 +8,7 @@ from makegood_adapters.http.openapi import openapi
 from makegood_adapters.http.operation import Access, Call, Op, Reply
 from makegood_adapters.http.v1 import (
     credits,
+    dossier,
     endpoints,
     events,
     files,
@@ -43,6 +44,7 @@ OPERATIONS: tuple[Op, ...] = (
     *credits.OPERATIONS,
     *events.OPERATIONS,
     *operations.OPERATIONS,
+    *dossier.OPERATIONS,
     *endpoints.OPERATIONS,
     *keys.OPERATIONS,
     Op(

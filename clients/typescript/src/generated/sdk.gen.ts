@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client/index.js';
-import type { AcceptJobData, AcceptJobErrors, AcceptJobResponses, AuditStoreData, AuditStoreErrors, AuditStoreResponses, BringFileData, BringFileErrors, BringFileResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeEndpointData, ChangeEndpointErrors, ChangeEndpointResponses, ChargeBackData, ChargeBackErrors, ChargeBackResponses, EndJobData, EndJobErrors, EndJobResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetDossierData, GetDossierErrors, GetDossierResponses, GetEndpointData, GetEndpointErrors, GetEndpointResponses, GetFileData, GetFileErrors, GetFileResponses, GetJobData, GetJobErrors, GetJobFileData, GetJobFileErrors, GetJobFileResponses, GetJobResponses, GetJobTypeData, GetJobTypeErrors, GetJobTypeResponses, GetLinkData, GetLinkErrors, GetLinkResponses, GetOwnersStatementData, GetOwnersStatementErrors, GetOwnersStatementResponses, GetOwnersWalletData, GetOwnersWalletErrors, GetOwnersWalletResponses, GetStatementData, GetStatementErrors, GetStatementResponses, GetWalletData, GetWalletErrors, GetWalletResponses, GrantCreditsData, GrantCreditsErrors, GrantCreditsResponses, GrantUnlimitedData, GrantUnlimitedErrors, GrantUnlimitedResponses, LinkJobFileData, LinkJobFileErrors, LinkJobFileResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAllJobsData, ListAllJobsErrors, ListAllJobsResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEndpointsData, ListEndpointsErrors, ListEndpointsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListJobTypesData, ListJobTypesErrors, ListJobTypesResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListRulesData, ListRulesErrors, ListRulesResponses, ListTriesData, ListTriesErrors, ListTriesResponses, MakeEndpointData, MakeEndpointErrors, MakeEndpointResponses, MakeKeyData, MakeKeyErrors, MakeKeyResponses, PauseJobsData, PauseJobsErrors, PauseJobsResponses, PrepareJobData, PrepareJobErrors, PrepareJobResponses, PutLimitData, PutLimitErrors, PutLimitResponses, QuoteJobData, QuoteJobErrors, QuoteJobResponses, RemoveEndpointData, RemoveEndpointErrors, RemoveEndpointResponses, ReportJobData, ReportJobErrors, ReportJobResponses, ResendData, ResendErrors, ResendResponses, ResolveAttemptData, ResolveAttemptErrors, ResolveAttemptResponses, ResumeJobsData, ResumeJobsErrors, ResumeJobsResponses, ReuseJobFileData, ReuseJobFileErrors, ReuseJobFileResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RotateEndpointData, RotateEndpointErrors, RotateEndpointResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, StartCycleData, StartCycleErrors, StartCycleResponses, SubmitJobData, SubmitJobErrors, SubmitJobResponses, TestEndpointData, TestEndpointErrors, TestEndpointResponses, WatchAllJobsData, WatchAllJobsErrors, WatchAllJobsResponse, WatchAllJobsResponses, WatchJobData, WatchJobErrors, WatchJobResponse, WatchJobResponses, WatchJobsData, WatchJobsErrors, WatchJobsResponse, WatchJobsResponses } from './types.gen.js';
+import type { AcceptJobData, AcceptJobErrors, AcceptJobResponses, AuditStoreData, AuditStoreErrors, AuditStoreResponses, BringFileData, BringFileErrors, BringFileResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeEndpointData, ChangeEndpointErrors, ChangeEndpointResponses, ChargeBackData, ChargeBackErrors, ChargeBackResponses, EndJobData, EndJobErrors, EndJobResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAnyInputData, GetAnyInputErrors, GetAnyInputResponses, GetAnyResultData, GetAnyResultErrors, GetAnyResultResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetDossierData, GetDossierErrors, GetDossierResponses, GetEndpointData, GetEndpointErrors, GetEndpointResponses, GetFileData, GetFileErrors, GetFileResponses, GetJobData, GetJobErrors, GetJobFileData, GetJobFileErrors, GetJobFileResponses, GetJobResponses, GetJobTypeData, GetJobTypeErrors, GetJobTypeResponses, GetLinkData, GetLinkErrors, GetLinkResponses, GetOwnersStatementData, GetOwnersStatementErrors, GetOwnersStatementResponses, GetOwnersWalletData, GetOwnersWalletErrors, GetOwnersWalletResponses, GetStatementData, GetStatementErrors, GetStatementResponses, GetWalletData, GetWalletErrors, GetWalletResponses, GrantCreditsData, GrantCreditsErrors, GrantCreditsResponses, GrantUnlimitedData, GrantUnlimitedErrors, GrantUnlimitedResponses, LinkJobFileData, LinkJobFileErrors, LinkJobFileResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAllJobsData, ListAllJobsErrors, ListAllJobsResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEndpointsData, ListEndpointsErrors, ListEndpointsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListJobTypesData, ListJobTypesErrors, ListJobTypesResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListRulesData, ListRulesErrors, ListRulesResponses, ListTriesData, ListTriesErrors, ListTriesResponses, MakeEndpointData, MakeEndpointErrors, MakeEndpointResponses, MakeKeyData, MakeKeyErrors, MakeKeyResponses, PauseJobsData, PauseJobsErrors, PauseJobsResponses, PrepareJobData, PrepareJobErrors, PrepareJobResponses, PutLimitData, PutLimitErrors, PutLimitResponses, QuoteJobData, QuoteJobErrors, QuoteJobResponses, RemoveEndpointData, RemoveEndpointErrors, RemoveEndpointResponses, ReportJobData, ReportJobErrors, ReportJobResponses, ResendData, ResendErrors, ResendResponses, ResolveAttemptData, ResolveAttemptErrors, ResolveAttemptResponses, ResumeJobsData, ResumeJobsErrors, ResumeJobsResponses, ReuseJobFileData, ReuseJobFileErrors, ReuseJobFileResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RotateEndpointData, RotateEndpointErrors, RotateEndpointResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, StartCycleData, StartCycleErrors, StartCycleResponses, SubmitJobData, SubmitJobErrors, SubmitJobResponses, TestEndpointData, TestEndpointErrors, TestEndpointResponses, WatchAllJobsData, WatchAllJobsErrors, WatchAllJobsResponse, WatchAllJobsResponses, WatchJobData, WatchJobErrors, WatchJobResponse, WatchJobResponses, WatchJobsData, WatchJobsErrors, WatchJobsResponse, WatchJobsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -378,17 +378,6 @@ export const listAllJobs = <ThrowOnError extends boolean = false>(options?: Opti
 });
 
 /**
- * All that is known of a job
- *
- * The job with what was asked of the provider, who moved it and why, and every attempt with its evidence.
- */
-export const getDossier = <ThrowOnError extends boolean = false>(options: Options<GetDossierData, ThrowOnError>): RequestResult<GetDossierResponses, GetDossierErrors, ThrowOnError> => (options.client ?? client).get<GetDossierResponses, GetDossierErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/operations/jobs/{job_id}',
-    ...options
-});
-
-/**
  * End a job
  *
  * `fail` and `cancel` give all credits back, `complete` delivers files and captures. What was submitted keeps its slot until the provider is known to be done.
@@ -493,6 +482,39 @@ export const resumeJobs = <ThrowOnError extends boolean = false>(options: Option
 export const auditStore = <ThrowOnError extends boolean = false>(options?: Options<AuditStoreData, ThrowOnError>): RequestResult<AuditStoreResponses, AuditStoreErrors, ThrowOnError> => (options?.client ?? client).get<AuditStoreResponses, AuditStoreErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/operations/audit',
+    ...options
+});
+
+/**
+ * All that is known of a job
+ *
+ * The job with what was asked of the provider, who moved it and why, how long that took, every line of its money, every attempt with its evidence, and what was said from outside. Secrets are left out.
+ */
+export const getDossier = <ThrowOnError extends boolean = false>(options: Options<GetDossierData, ThrowOnError>): RequestResult<GetDossierResponses, GetDossierErrors, ThrowOnError> => (options.client ?? client).get<GetDossierResponses, GetDossierErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/jobs/{job_id}',
+    ...options
+});
+
+/**
+ * A result file of any job
+ *
+ * A result file of the job of any owner.
+ */
+export const getAnyResult = <ThrowOnError extends boolean = false>(options: Options<GetAnyResultData, ThrowOnError>): RequestResult<GetAnyResultResponses, GetAnyResultErrors, ThrowOnError> => (options.client ?? client).get<GetAnyResultResponses, GetAnyResultErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/jobs/{job_id}/files/{number}',
+    ...options
+});
+
+/**
+ * A file that was given for any job
+ *
+ * A file that was given for the job of any owner.
+ */
+export const getAnyInput = <ThrowOnError extends boolean = false>(options: Options<GetAnyInputData, ThrowOnError>): RequestResult<GetAnyInputResponses, GetAnyInputErrors, ThrowOnError> => (options.client ?? client).get<GetAnyInputResponses, GetAnyInputErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/jobs/{job_id}/inputs/{name}',
     ...options
 });
 

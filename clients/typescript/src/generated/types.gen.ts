@@ -196,6 +196,44 @@ export type AuditView = {
 };
 
 /**
+ * BarView
+ *
+ * How long a job was in a state, who brought it there and why. `to` is null, and `seconds` count up to
+ * now, while it is there; what is over stays in its last state for 0 seconds.
+ */
+export type BarView = {
+    state: JobState;
+    /**
+     * From
+     */
+    from: string;
+    /**
+     * To
+     */
+    to: string | null;
+    /**
+     * Seconds
+     */
+    seconds: number;
+    /**
+     * Event
+     */
+    event: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Reason
+     */
+    reason: string | null;
+    /**
+     * Attempt
+     */
+    attempt: number;
+};
+
+/**
  * BroughtView
  *
  * A file as it has come, with the SHA-256 of its content in hexadecimal.
@@ -656,9 +694,31 @@ export type GrantView = {
 };
 
 /**
+ * InputFileView
+ *
+ * A file that was given for the job, below `/operations/jobs/{job_id}/inputs/{name}`; its size in bytes
+ * is null where the file is gone.
+ */
+export type InputFileView = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Kind
+     */
+    kind: string;
+    /**
+     * Size
+     */
+    size: number | null;
+};
+
+/**
  * JobDossier
  *
- * A job with its input and request, its money, its history and its attempts.
+ * A job with its input and request, its money line by line, its history and how long each step took, its
+ * attempts, what was said about it from outside, and the files that were given. Secrets are left out.
  */
 export type JobDossier = {
     /**
@@ -752,9 +812,25 @@ export type JobDossier = {
      */
     history: Array<StepView>;
     /**
+     * Bars
+     */
+    bars: Array<BarView>;
+    /**
+     * Journal
+     */
+    journal: Array<MoneyLineView>;
+    /**
      * Attempts
      */
     attempts: Array<AttemptView>;
+    /**
+     * Messages
+     */
+    messages: Array<MessageView>;
+    /**
+     * Inputs
+     */
+    inputs: Array<InputFileView>;
 };
 
 /**
@@ -1105,6 +1181,76 @@ export type LinkView = {
      * Expires At
      */
     expires_at: string;
+};
+
+/**
+ * MessageView
+ *
+ * What a webhook or a report told about an attempt; `read`: it was dealt with. `body` is its JSON, or its
+ * text; with `redacted` something secret is left out.
+ */
+export type MessageView = {
+    /**
+     * Source
+     */
+    source: string;
+    /**
+     * Task Id
+     */
+    task_id: string | null;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Attempt
+     */
+    attempt: number;
+    /**
+     * Read
+     */
+    read: boolean;
+    /**
+     * Body
+     */
+    body: unknown;
+    /**
+     * Redacted
+     */
+    redacted: boolean;
+};
+
+/**
+ * MoneyLineView
+ *
+ * One line of the journal that the job wrote: `amount` moved in a bucket, `balance` is what remained in
+ * the wallet. `text` says the whole movement, of which there may be several lines.
+ */
+export type MoneyLineView = {
+    /**
+     * Kind
+     */
+    kind: string;
+    /**
+     * Amount
+     */
+    amount: number;
+    /**
+     * Bucket
+     */
+    bucket: string;
+    /**
+     * Balance
+     */
+    balance: number;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Text
+     */
+    text: string;
 };
 
 /**
@@ -4298,61 +4444,6 @@ export type ListAllJobsResponses = {
 
 export type ListAllJobsResponse = ListAllJobsResponses[keyof ListAllJobsResponses];
 
-export type GetDossierData = {
-    body?: never;
-    path: {
-        job_id: string;
-    };
-    query?: never;
-    url: '/operations/jobs/{job_id}';
-};
-
-export type GetDossierErrors = {
-    /**
-     * Problem: unauthenticated
-     */
-    401: Problem;
-    /**
-     * Problem: forbidden
-     */
-    403: Problem;
-    /**
-     * Problem: not_found
-     */
-    404: Problem;
-    /**
-     * Problem: conflict
-     */
-    409: Problem;
-    /**
-     * Problem: invalid_query
-     */
-    422: Problem;
-    /**
-     * Problem: rate_limited
-     */
-    429: Problem;
-    /**
-     * Problem: internal
-     */
-    500: Problem;
-    /**
-     * Problem: unavailable
-     */
-    503: Problem;
-};
-
-export type GetDossierError = GetDossierErrors[keyof GetDossierErrors];
-
-export type GetDossierResponses = {
-    /**
-     * OK
-     */
-    200: JobDossier;
-};
-
-export type GetDossierResponse = GetDossierResponses[keyof GetDossierResponses];
-
 export type EndJobData = {
     body: End;
     path: {
@@ -4820,6 +4911,201 @@ export type AuditStoreResponses = {
 };
 
 export type AuditStoreResponse = AuditStoreResponses[keyof AuditStoreResponses];
+
+export type GetDossierData = {
+    body?: never;
+    path: {
+        job_id: string;
+    };
+    query?: never;
+    url: '/operations/jobs/{job_id}';
+};
+
+export type GetDossierErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: conflict
+     */
+    409: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetDossierError = GetDossierErrors[keyof GetDossierErrors];
+
+export type GetDossierResponses = {
+    /**
+     * OK
+     */
+    200: JobDossier;
+};
+
+export type GetDossierResponse = GetDossierResponses[keyof GetDossierResponses];
+
+export type GetAnyResultData = {
+    body?: never;
+    headers?: {
+        /**
+         * Which part of the file is wanted, such as `bytes=0-1023`.
+         */
+        Range?: string;
+        /**
+         * The ETag of what the client has already.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        job_id: string;
+        number: number;
+    };
+    query?: never;
+    url: '/operations/jobs/{job_id}/files/{number}';
+};
+
+export type GetAnyResultErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: range_not_satisfiable
+     */
+    416: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetAnyResultError = GetAnyResultErrors[keyof GetAnyResultErrors];
+
+export type GetAnyResultResponses = {
+    /**
+     * OK
+     */
+    200: Blob | File;
+    /**
+     * A part
+     */
+    206: Blob | File;
+};
+
+export type GetAnyResultResponse = GetAnyResultResponses[keyof GetAnyResultResponses];
+
+export type GetAnyInputData = {
+    body?: never;
+    headers?: {
+        /**
+         * Which part of the file is wanted, such as `bytes=0-1023`.
+         */
+        Range?: string;
+        /**
+         * The ETag of what the client has already.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        job_id: string;
+        name: string;
+    };
+    query?: never;
+    url: '/operations/jobs/{job_id}/inputs/{name}';
+};
+
+export type GetAnyInputErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: range_not_satisfiable
+     */
+    416: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetAnyInputError = GetAnyInputErrors[keyof GetAnyInputErrors];
+
+export type GetAnyInputResponses = {
+    /**
+     * OK
+     */
+    200: Blob | File;
+    /**
+     * A part
+     */
+    206: Blob | File;
+};
+
+export type GetAnyInputResponse = GetAnyInputResponses[keyof GetAnyInputResponses];
 
 export type ListEndpointsData = {
     body?: never;

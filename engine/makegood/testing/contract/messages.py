@@ -66,6 +66,25 @@ class MessagesContract:
         [due] = await drive.store.attempts.due(accounts(job.pool), 10, 600)
         assert due.job_id == job.id
 
+    async def test_what_was_said_of_a_job_is_read_as_it_came_and_long_texts_from_their_beginning(
+        self, drive: Drive
+    ) -> None:
+        job, attempt = await self.running(drive)
+        other = await drive.attempt(await drive.to("running"))
+        hints = drive.store.hints
+        await hints.receive(token_hash(attempt), '{"event": "end"}', "task-1")
+        await hints.receive(token_hash(other), "of another job", None)
+        await hints.read(await hints.unread(attempt))
+        await hints.report(job.id, "client", "ä" * 1_000)
+        told = await hints.of(job.id, 10, 20)
+        shown = [(m.source, m.task_id, m.attempt, m.read, m.body, m.length) for m in told]
+        assert shown == [
+            ("webhook", "task-1", 1, True, '{"event": "end"}', 16),
+            ("client", None, 1, False, "ä" * 20, 1_000),
+        ]
+        assert told[0].at.tzinfo is not None
+        assert await hints.of(job.id, 1, 20) == told[1:]
+
     async def test_a_message_makes_its_attempt_due(self, drive: Drive) -> None:
         job, attempt = await self.running(drive)
         assert await drive.store.attempts.due(accounts(job.pool), 10, 600) == []

@@ -1,0 +1,232 @@
+"""All that is known of one job, for operators: its way, its money, its messages and its files, no secrets."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from makegood.errors import UnknownFile
+from makegood.job import Job, JournalLine, Transition
+from makegood.ports import KeptMessage
+from makegood_adapters.http.callers import Scope
+from makegood_adapters.http.operation import Call, Op, Reply, Sends
+from makegood_adapters.http.v1.api import Api
+from makegood_adapters.http.v1.delivery import deliver
+from makegood_adapters.http.v1.files import result_file
+from makegood_adapters.http.v1.jobs import at_one_moment
+from makegood_adapters.http.v1.oversight import AttemptView, StepView
+from makegood_adapters.http.v1.views import JobSummary, MoneyView, StateName, View
+from makegood_adapters.redaction import REDACTED, Redaction, cut
+
+#: So much of one message is shown.
+_MESSAGE_CHARS_MAX = 20_000
+
+
+class BarView(View):
+    """How long a job was in a state, who brought it there and why. `to` is null, and `seconds` count up to
+    now, while it is there; what is over stays in its last state for 0 seconds."""
+
+    model_config = ConfigDict(
+        frozen=True, json_schema_serialization_defaults_required=True, serialize_by_alias=True
+    )
+
+    state: StateName
+    since: datetime = Field(serialization_alias="from")
+    until: datetime | None = Field(serialization_alias="to")
+    seconds: float
+    event: str
+    actor: str
+    reason: str | None
+    attempt: int
+
+    @classmethod
+    def all_of(
+        cls, job: Job, steps: Sequence[Transition], now: datetime, redaction: Redaction
+    ) -> "list[BarView]":
+        """Return the bars of a history, in order."""
+        over = job.finished_at is not None
+        ends = [*(step.at for step in steps[1:]), steps[-1].at if over else None]
+        return [
+            cls(
+                state=step.to_state,
+                since=step.at,
+                until=end,
+                seconds=max(0.0, ((end or now) - step.at).total_seconds()),
+                event=step.event,
+                actor=step.actor,
+                reason=redaction.clean(step.reason) if step.reason else step.reason,
+                attempt=step.attempt,
+            )
+            for step, end in zip(steps, ends, strict=True)
+        ]
+
+
+class MoneyLineView(View):
+    """One line of the journal that the job wrote: `amount` moved in a bucket, `balance` is what remained in
+    the wallet. `text` says the whole movement, of which there may be several lines."""
+
+    kind: str
+    amount: int
+    bucket: str
+    balance: int
+    at: datetime
+    text: str
+
+    @classmethod
+    def of(cls, line: JournalLine, text: str) -> "MoneyLineView":
+        """Return the view."""
+        return cls(
+            kind=line.kind,
+            amount=line.amount,
+            bucket=line.bucket_kind,
+            balance=line.balance,
+            at=line.at,
+            text=text,
+        )
+
+
+class MessageView(View):
+    """What a webhook or a report told about an attempt; `read`: it was dealt with. `body` is its JSON, or its
+    text; with `redacted` something secret is left out."""
+
+    source: str
+    task_id: str | None
+    at: datetime
+    attempt: int
+    read: bool
+    body: Any
+    redacted: bool
+
+    @classmethod
+    def of(cls, message: KeptMessage, redaction: Redaction) -> "MessageView":
+        """Return the view."""
+        whole = message.length == len(message.body)
+        body = redaction.shown(_read(message.body) if whole else message.body, _MESSAGE_CHARS_MAX)
+        if not whole:  # the word that says so counts what came, not what was read of it
+            body = cut(redaction.clean(message.body)[:_MESSAGE_CHARS_MAX], message.length)
+        return cls(
+            source=message.source,
+            task_id=message.task_id,
+            at=message.at,
+            attempt=message.attempt,
+            read=message.read,
+            body=body,
+            redacted=REDACTED in json.dumps(body, ensure_ascii=False),
+        )
+
+
+class InputFileView(View):
+    """A file that was given for the job, below `/operations/jobs/{job_id}/inputs/{name}`; its size in bytes
+    is null where the file is gone."""
+
+    name: str
+    kind: str
+    size: int | None
+
+
+class JobDossier(JobSummary):
+    """A job with its input and request, its money line by line, its history and how long each step took, its
+    attempts, what was said about it from outside, and the files that were given. Secrets are left out."""
+
+    input: dict[str, Any]
+    request: dict[str, Any]
+    money: MoneyView
+    history: list[StepView]
+    bars: list[BarView]
+    journal: list[MoneyLineView]
+    attempts: list[AttemptView]
+    messages: list[MessageView]
+    inputs: list[InputFileView]
+
+
+async def get_dossier(api: Api, call: Call, job_id: UUID) -> JobDossier:
+    """The job with what was asked of the provider, who moved it and why, how long that took, every line of
+    its money, every attempt with its evidence, and what was said from outside. Secrets are left out."""
+    engine, redaction = api.engine, api.redaction
+    job, money, steps = await at_one_moment(api, await engine.get(job_id))
+    fields = JobDossier.fields_of(job, api.status_of(job))
+    return JobDossier(
+        **{**fields, "metadata": redaction.shown(fields["metadata"])},
+        input=redaction.shown(job.input),
+        request=redaction.shown(job.request),
+        money=MoneyView.of(money),
+        history=[StepView.of(step, redaction) for step in steps],
+        bars=BarView.all_of(job, steps, await engine.now(), redaction),
+        journal=[MoneyLineView.of(line, text) for line, text in await engine.money_lines(job_id)],
+        attempts=[AttemptView.of(attempt, redaction) for attempt in await engine.attempts(job_id)],
+        messages=[MessageView.of(message, redaction) for message in await engine.messages(job_id)],
+        inputs=[
+            InputFileView(name=name, kind=_kind(key), size=size)
+            for name, (key, size) in (await engine.given(job)).items()
+        ],
+    )
+
+
+async def get_any_result(api: Api, call: Call, job_id: UUID, number: int) -> Reply:
+    """A result file of the job of any owner."""
+    return await result_file(api, call, await api.engine.get(job_id), number)
+
+
+async def get_any_input(api: Api, call: Call, job_id: UUID, name: str) -> Reply:
+    """A file that was given for the job of any owner."""
+    key = (await api.engine.get(job_id)).files.get(name)
+    if key is None:
+        raise UnknownFile(name)
+    return await deliver(
+        api.engine.blobs, call.request, key=key, kind=_kind(key), name=f"{job_id}-input", tag=key
+    )
+
+
+def _read(text: str) -> Any:
+    """Return the JSON that a text is, or the text."""
+    try:
+        return json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _kind(key: str) -> str:
+    return PurePosixPath(key).suffix[1:].lower() or "bin"
+
+
+OPERATIONS = (
+    Op(
+        method="GET",
+        path="/operations/jobs/{job_id}",
+        name="get_dossier",
+        summary="All that is known of a job",
+        run=get_dossier,
+        who=Scope.OPERATIONS,
+        out=JobDossier,
+        codes=("conflict",),
+        tag="operations",
+    ),
+    Op(
+        method="GET",
+        path="/operations/jobs/{job_id}/files/{number}",
+        name="get_any_result",
+        summary="A result file of any job",
+        run=get_any_result,
+        who=Scope.OPERATIONS,
+        sends=Sends.FILE,
+        codes=("range_not_satisfiable",),
+        path_types={"job_id": UUID, "number": int},
+        tag="operations",
+    ),
+    Op(
+        method="GET",
+        path="/operations/jobs/{job_id}/inputs/{name}",
+        name="get_any_input",
+        summary="A file that was given for any job",
+        run=get_any_input,
+        who=Scope.OPERATIONS,
+        sends=Sends.FILE,
+        codes=("range_not_satisfiable",),
+        path_types={"job_id": UUID, "name": str},
+        tag="operations",
+    ),
+)

@@ -1,0 +1,95 @@
+"""What operators are shown of one job: its way, its money, what was said of it, its files, and no secret."""
+
+import json
+from itertools import pairwise
+from uuid import UUID, uuid4
+
+from makegood.job import Verdict
+from makegood.testing.drive import token_hash
+from tests.api.scene import PNG, Client, Scene
+
+SECRET = "zqSesame0123456789abcdefghijk"
+
+
+def operator(scene: Scene) -> Client:
+    return scene.client.as_("service:operations")
+
+
+async def ordered(scene: Scene) -> UUID:
+    return UUID((await scene.client.post("/jobs", json=await scene.order())).body["id"])
+
+
+async def test_a_dossier_tells_the_way_the_money_and_the_files(scene: Scene) -> None:
+    job_id = await ordered(scene)
+    job = await scene.engine.get(job_id)
+    early = (await operator(scene).get(f"/operations/jobs/{job_id}")).body
+    assert early["bars"][-1]["to"] is None
+    job = await scene.complete(job, b"the result", "png")
+    told = (await operator(scene).get(f"/operations/jobs/{job_id}")).body
+    bars = told["bars"]
+    assert [bar["state"] for bar in bars] == ["pending", "queued", "starting", "running", "completed"]
+    assert all(earlier["to"] == later["from"] for earlier, later in pairwise(bars))
+    assert (bars[-1]["to"], bars[-1]["seconds"], bars[-1]["attempt"]) == (bars[-1]["from"], 0, 1)
+    assert bars[1]["event"] == "accept"
+    price = job.price
+    assert [(line["kind"], line["amount"], line["bucket"], line["text"]) for line in told["journal"]] == [
+        ("hold", price, "purchased", f"{price} held for Image upscaler"),
+        ("capture", price, "purchased", f"{price} paid for Image upscaler"),
+    ]
+    assert told["inputs"] == [{"name": "image", "kind": "png", "size": len(PNG)}]
+    before = await operator(scene).get(f"/operations/jobs/{job_id}/inputs/image")
+    after = await operator(scene).get(f"/operations/jobs/{job_id}/files/0")
+    assert (before.raw, after.raw) == (PNG, b"the result")
+    for reply in (before, after):
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"] == "sandbox"
+    for path in ("inputs/none", "files/1", "files/x"):
+        assert (await operator(scene).get(f"/operations/jobs/{job_id}/{path}")).status == 404, path
+    assert (await operator(scene).get(f"/operations/jobs/{uuid4()}/inputs/image")).status == 404
+
+
+async def test_the_size_of_a_file_that_nobody_has_brought_is_asked_of_the_storage(scene: Scene) -> None:
+    """So come the files of a host that embeds the engine; one that is gone since has none."""
+    order = await scene.order()
+    key = await scene.blobs.put(PNG + b"of the host", "host.png")
+    job = await scene.engine.submit("upscaler", "bob", {**order["input"], "image": key})
+    path = f"/operations/jobs/{job.id}"
+    [given] = (await operator(scene).get(path)).body["inputs"]
+    assert given == {"name": "image", "kind": "png", "size": len(PNG) + 11}
+    scene.blobs.path(key).unlink()
+    [given] = (await operator(scene).get(path)).body["inputs"]
+    assert given == {"name": "image", "kind": "png", "size": None}
+    assert (await operator(scene).get(f"{path}/inputs/image")).status == 404
+
+
+async def test_what_was_said_from_outside_is_shown_without_secrets_and_in_bounds(scene: Scene) -> None:
+    job_id = await ordered(scene)
+    started = await scene.drive.dispatch(await scene.engine.get(job_id))
+    await scene.drive.submit(started)
+    attempt = await scene.drive.attempt(started)
+    hook = f"https://app.example/hooks/{SECRET}"
+    event = {"apiKey": SECRET, "taskId": "7", "odd": "\ud800", "nan": float("nan"), "url": hook}
+    for body in (
+        json.dumps({"event": "TASK_END", "eventData": json.dumps(event)}),
+        f"no JSON at all: Authorization: Bearer {SECRET}",
+        json.dumps({"fine": True}),
+        "x" * 1_000_000,
+    ):
+        await scene.store.hints.receive(token_hash(attempt), body, "7")
+    await scene.store.hints.report(job_id, "client", f"see https://h/x.png?X-Amz-Signature={SECRET}&n=1")
+    detail = {"error": f"401 for mgk_0123456789ab_{SECRET}", "headers": {"Cookie": f"a={SECRET}"}}
+    await scene.store.attempts.record(attempt.evidence(Verdict.ACCEPTED, "poll", task_id="7", detail=detail))
+    reply = await operator(scene).get(f"/operations/jobs/{job_id}")
+    assert SECRET.encode() not in reply.raw
+    assert len(reply.raw) < 100_000
+    first, second, third, long, report = reply.body["messages"]
+    assert json.loads(first["body"]["eventData"])["taskId"] == "7"
+    assert (first["source"], first["task_id"], first["attempt"], first["read"]) == ("webhook", "7", 1, False)
+    assert second["body"] == "no JSON at all: Authorization: Bearer [redacted]"
+    assert third["body"] == {"fine": True}
+    assert long["body"].endswith("[cut: 20,000 of 1,000,000 characters are shown]")
+    assert report["source"] == "client"
+    assert [m["redacted"] for m in reply.body["messages"]] == [True, True, False, False, True]
+    [known] = reply.body["attempts"][0]["known"]
+    assert known["detail"]["headers"] == {"Cookie": "[redacted]"}
