@@ -25,6 +25,7 @@ from makegood_adapters.access import AuthConfig, LimitsConfig
 from makegood_adapters.config import (
     AccountConfig,
     HttpConfig,
+    PageConfig,
     S3Config,
     ServiceConfig,
     StreamsConfig,
@@ -242,7 +243,7 @@ def test_the_configuration_file_names_every_key_with_its_default() -> None:
     text, given = path.read_text("utf-8"), tomllib.loads(path.read_text("utf-8"))
     for key, info in ServiceConfig.model_fields.items():
         assert re.search(rf"^\s*(# )?\[*{key}\b", text, re.MULTILINE), f"{key} is not explained"
-        if key in given and key not in ("database_url", "engine", "deadlines", "http", "streams"):
+        if key in given and key not in ("database_url", "engine", "deadlines", "http", "streams", "page"):
             assert str(given[key]) == str(info.default), key
     for key in S3Config.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"s3.{key} is not explained"
@@ -256,6 +257,10 @@ def test_the_configuration_file_names_every_key_with_its_default() -> None:
         shown = re.search(rf"^# {key} = (.*?) +#", text, re.MULTILINE)
         assert shown, f"streams.{key} is not explained"
         assert tomllib.loads(f"it = {shown[1]}")["it"] == getattr(StreamsConfig(), key), key
+    for key in PageConfig.model_fields:
+        shown = re.search(rf"^# {key} = (.*?) +#", text, re.MULTILINE)
+        assert shown, f"page.{key} is not explained"
+        assert tomllib.loads(f"it = {shown[1]}")["it"] == getattr(PageConfig(), key), key
     for key in AccountConfig.model_fields:
         assert re.search(rf"^# {key} =", text, re.MULTILINE), f"accounts.{key} is not explained"
     for key in (*AuthConfig.model_fields, *LimitsConfig.model_fields):

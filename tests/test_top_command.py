@@ -9,9 +9,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from makegood.ports import Worker, WorkerName, WorkerState
+from makegood.ports import RATE_MOVES_MAX, Worker, WorkerName, WorkerState
 from makegood.testing.drive import SPECS, Drive
-from makegood_adapters.postgres.overview import RATE_MOVES_MAX, overview
+from makegood_adapters.postgres.overview import overview
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
 from tests import command
@@ -119,9 +119,11 @@ async def test_a_look_reads_no_job_that_is_over(database: str) -> None:
         " 'completed', 'x', 1, '{}', '{}', 1, makegood.now() from generate_series(1, 20000)"
     )
     await plain.execute("analyze makegood.job")
-    for name in ("overview/queue", "overview/states"):
-        plan = [row[0] for row in await plain.fetch(f"explain {statement(name)}")]
-        assert not [line for line in plan if "Seq Scan" in line], plan
+    for name, given in (("queue", "()"), ("states", "()"), ("live", "(9)"), ("ended", "(86400, 9, 9)")):
+        sql = statement(f"overview/{name}")
+        await plain.execute(f"prepare {name} as {sql}")
+        plan = [row[0] for row in await plain.fetch(f"explain execute {name} {given}".replace(" ()", ""))]
+        assert not [line for line in plan if "Seq Scan on job" in line], plan
     plain.terminate()
 
 

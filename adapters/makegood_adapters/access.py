@@ -52,15 +52,17 @@ class AuthConfig(BaseModel):
 #: What the operations cost, each a budget of its own; an operation of another cost is counted as a request.
 USER_RATES = {"requests": "600/minute", "submits": "60/minute", "uploads": "60/minute"}
 SERVICE_RATES = {"requests": "6000/minute", "submits": "3000/minute", "uploads": "3000/minute"}
-ADDRESS_RATES = {"requests": "120/minute", "downloads": "1200/minute"}
+#: The cost of what operators read: whoever is on this machine may read it too, by a page that looks often.
+LOOKS = "looks"
+ADDRESS_RATES = {"requests": "120/minute", "downloads": "1200/minute", LOOKS: "1200/minute"}
 
 
 class LimitsConfig(BaseModel):
     """How often who may call one process; rates that are not given stay as they are.
 
     `user` is for each owner, `service` for each service key that acts for no owner, `address` for each
-    address whose callers are anonymous; `failures` is how often an address may show credentials that are not
-    valid. `trusted_proxies` are those whose X-Forwarded-For is believed.
+    address whose callers show no more than a publishable key; `failures` is how often an address may show
+    credentials that are not valid. `trusted_proxies` are those whose X-Forwarded-For is believed.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
 
@@ -37,7 +36,8 @@ from makegood_adapters.http.gatekeeper import open_gate
 from makegood_adapters.http.hooks_out import WebhookMessenger
 from makegood_adapters.http.hub import StreamLimits
 from makegood_adapters.http.page.serving import page_routes, to_page
-from makegood_adapters.http.v1.api import Api
+from makegood_adapters.http.release import release
+from makegood_adapters.http.v1.api import Api, PageRules
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.http.v1.table import OPERATIONS
 from makegood_adapters.measures import Measures
@@ -80,6 +80,7 @@ class Front:
             files=_file_rules(self.config),
             stream_limits=StreamLimits(**self.config.streams.model_dump()),
             redaction=Redaction(secrets_of(self.config)),
+            page=PageRules(open=self.config.page_open),
         )
         reading = Measures(
             self.engine,
@@ -170,14 +171,6 @@ def messenger_of(config: ServiceConfig) -> AbstractAsyncContextManager[WebhookMe
 
 def _public_key(config: ServiceConfig) -> str | None:
     return config.public_key.get_secret_value() if config.public_key else None
-
-
-def release() -> str:
-    """Return the version of this installation."""
-    try:
-        return version("makegood")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return "unknown"
 
 
 def _file_rules(config: ServiceConfig) -> FileRules:

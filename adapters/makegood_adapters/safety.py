@@ -4,14 +4,13 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
 from makegood.keyring import KEY_PREFIX
 from makegood_adapters.access import AuthConfig
-from makegood_adapters.config import ServiceConfig
+from makegood_adapters.config import ServiceConfig, is_loopback
 
 #: HS256 is as strong as its secret: this is what its hash gives.
 SECRET_BYTES_MIN = 32
@@ -42,12 +41,12 @@ def problems_of(config: ServiceConfig) -> list[str]:
                 "address and no limit would hold. Name the addresses of your proxies alone."
             )
     for origin in config.http.origins:
-        if origin.startswith("http://") and not _is_loopback(urlsplit(origin).hostname or ""):
+        if origin.startswith("http://") and not is_loopback(urlsplit(origin).hostname):
             found.append(
                 f"http.origins: {origin} is a page without TLS, so that whoever is between can put a "
                 "script into it that calls with the user's token. Serve the page over https, and name that."
             )
-    if not config.auth.knows_users and not _is_loopback(config.host):
+    if not config.auth.knows_users and not is_loopback(config.host):
         found.append(
             f"host: on {config.host} others can call, and without [auth] whoever calls may name any user in "
             'the body. Set auth.jwks_url or auth.jwt_secret, or listen on host = "127.0.0.1".'
@@ -83,12 +82,12 @@ def _pages(config: ServiceConfig) -> Iterator[str]:
     url = config.public_url
     if url is None:
         return
-    if url.startswith("http://") and not _is_loopback(urlsplit(url).hostname or ""):
+    if url.startswith("http://") and not is_loopback(urlsplit(url).hostname):
         yield (
             "public_url: begins with http://, so that whoever is between reads the tokens of users and their "
             "files. Put a proxy with TLS in front, and name its https:// address."
         )
-    if not config.auth.knows_users and not _is_loopback(urlsplit(url).hostname or ""):
+    if not config.auth.knows_users and not is_loopback(urlsplit(url).hostname):
         yield (
             "public_url: pages elsewhere can call through it, and without [auth] whoever calls may name any "
             "user in the body. Set auth.jwks_url or auth.jwt_secret, or leave public_url out."
@@ -110,7 +109,7 @@ def _address(url: str) -> Iterator[str]:
         return
     if parts.username or parts.password:
         yield "auth.jwks_url: has a user or password in it. Key sets are public: leave them out."
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         yield (
             "auth.jwks_url: begins with http://, so that whoever is between could put their own keys there. "
             "Use https://."
@@ -187,12 +186,3 @@ def _split(url: str) -> SplitResult | None:
         return urlsplit(url)
     except ValueError:
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

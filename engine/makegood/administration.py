@@ -20,6 +20,7 @@ from makegood.lifecycle import BaseJob, Completion, Failure
 from makegood.machine import Empty, Event, Money
 from makegood.mover import POLL, Mover
 from makegood.outcome import JSON
+from makegood.overseeing import Overseeing
 from makegood.ports import Blobs, Store, Wakeups
 from makegood.settings import Settings
 from makegood.statement import ENGINE
@@ -33,7 +34,7 @@ REASON_MAX = 10_000
 _ACTS = (BaseJob.fail.name, BaseJob.complete.name, BaseJob.cancel.name)
 
 
-class Administration:
+class Administration(Overseeing):
     """What people do to jobs; `Engine` is one."""
 
     _store: Store

@@ -14,7 +14,7 @@ BAD = (
     "HS256 by the public key",
     "unknown key",
 )
-COLUMNS = ("none", "anonymous", "other", "owner", "service", "without scope", *BAD)
+COLUMNS = ("none", "anonymous", "other", "owner", "service", "without scope", "observe", "local", *BAD)
 _DONE: Cell = (0, None)  # as the operation says
 _NOBODY: Cell = (401, "unauthenticated")
 _FORBIDDEN: Cell = (403, "forbidden")
@@ -27,15 +27,17 @@ def _row(*cells: Cell) -> dict[str, Cell]:
 
 
 #: What anybody may know who has any credentials.
-ANYBODYS = _row(_NOBODY, _DONE, _DONE, _DONE, _DONE, _DONE)
+ANYBODYS = _row(_NOBODY, _DONE, _DONE, _DONE, _DONE, _DONE, _DONE, _NOBODY)
 #: What everybody may know.
-OPEN = _row(_DONE, _DONE, _DONE, _DONE, _DONE, _DONE)
+OPEN = _row(_DONE, _DONE, _DONE, _DONE, _DONE, _DONE, _DONE, _DONE)
 #: What each owner may do for itself, with things of its own.
-OWN = _row(_NOBODY, _FORBIDDEN, _DONE, _DONE, _DONE, _FORBIDDEN)
+OWN = _row(_NOBODY, _FORBIDDEN, _DONE, _DONE, _DONE, _FORBIDDEN, _FORBIDDEN, _NOBODY)
 #: What is done to one thing, which is the owner's: for others it is not there.
-OWNERS = _row(_NOBODY, _FORBIDDEN, _MISSING, _DONE, _DONE, _FORBIDDEN)
+OWNERS = _row(_NOBODY, _FORBIDDEN, _MISSING, _DONE, _DONE, _FORBIDDEN, _FORBIDDEN, _NOBODY)
 #: What a program needs a scope for.
-SCOPED = _row(_NOBODY, _FORBIDDEN, _FORBIDDEN, _FORBIDDEN, _DONE, _FORBIDDEN)
+SCOPED = _row(_NOBODY, _FORBIDDEN, _FORBIDDEN, _FORBIDDEN, _DONE, _FORBIDDEN, _FORBIDDEN, _NOBODY)
+#: What operators see: a key for it is enough, and to be on this machine is.
+SEEN = _row(_NOBODY, _FORBIDDEN, _FORBIDDEN, _FORBIDDEN, _DONE, _FORBIDDEN, _DONE, _DONE)
 
 
 @dataclass(frozen=True)
@@ -92,20 +94,23 @@ ROWS: Mapping[str, Row] = {
     "charge_back": Row(SCOPED, json={"source_ref": "order-2"}, path={"owner": "ada"}),
     "get_owners_wallet": Row(SCOPED, path={"owner": "ada"}),
     "get_owners_statement": Row(SCOPED, path={"owner": "ada"}),
-    "list_all_jobs": Row(SCOPED),
-    "get_dossier": Row(SCOPED),
-    "get_any_result": Row(SCOPED, path=_RESULT, delivered=True),
-    "get_any_input": Row(SCOPED, path={"name": "image"}),
+    "get_any_result": Row(SEEN, path=_RESULT, delivered=True),
+    "get_any_input": Row(SEEN, path={"name": "image"}),
+    "get_me": Row(SEEN),
+    "get_overview": Row(SEEN),
+    "get_machine": Row(SEEN, path={"name": "upscaler"}),
+    "list_all_jobs": Row(SEEN),
+    "get_dossier": Row(SEEN),
     "end_job": Row(SCOPED, json={"event": "fail", **_SIGNED}),
     # A job that waits has no attempt that anybody could settle.
     "resolve_attempt": Row(SCOPED, 400, _SIGNED, code="invalid_request", path={"number": "1"}),
-    "list_accounts": Row(SCOPED),
-    "list_rules": Row(SCOPED),
+    "list_accounts": Row(SEEN),
+    "list_rules": Row(SEEN),
     "put_limit": Row(SCOPED, json={"scope": "owner", "name": "eve", "by": "Grace", "running_max": 9}),
     "pause_jobs": Row(SCOPED, json={"scope": "owner", "name": "eve", **_SIGNED}),
     "resume_jobs": Row(SCOPED, json={"scope": "owner", "name": "eve", "by": "Grace"}),
-    "audit_store": Row(SCOPED),
-    "watch_all_jobs": Row(SCOPED),
+    "audit_store": Row(SEEN),
+    "watch_all_jobs": Row(SEEN),
     "list_keys": Row(SCOPED),
     "make_key": Row(SCOPED, 201, {"name": "new", "scopes": ["metrics"]}),
     "rotate_key": Row(SCOPED, json={}),

@@ -28,6 +28,7 @@ from makegood_adapters.http.callers import Caller, CallerKind, Gate, Scope
 from makegood_adapters.http.hub import StreamLimits
 from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1 import OPERATIONS, Api
+from makegood_adapters.http.v1.api import PageRules
 from makegood_adapters.http.v1.links import FileRules
 from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.queue_manager.scene import served
@@ -141,6 +142,7 @@ async def opened(
     gate: Gate | None = None,
     files: FileRules = RULES,
     streams: StreamLimits | None = None,
+    page: PageRules | None = None,
     types: Iterable[type[BaseJob]] | None = None,
     write_seconds: float = WRITE_SECONDS,
     **given: Any,
@@ -156,7 +158,12 @@ async def opened(
         [name] = accounts(POOL)
         await store.attempts.register(ProviderAccount(name=name, pool=POOL, capacity=50))
         await engine.grant(OWNER, CREDITS, source_ref="order-1")
-        api = Api(engine=engine, files=files, stream_limits=streams or StreamLimits())
+        api = Api(
+            engine=engine,
+            files=files,
+            stream_limits=streams or StreamLimits(),
+            page=page or PageRules(),
+        )
         async with serving(api, gate or NamingGate(), asgi=asgi, write_seconds=write_seconds) as client:
             yield Scene(engine, store, blobs, drive, client)
 

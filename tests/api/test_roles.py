@@ -21,6 +21,7 @@ from makegood_adapters.http import application, hook_routes
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Op
 from makegood_adapters.http.v1 import OPERATIONS
+from makegood_adapters.http.v1.api import PageRules
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.queue_manager.scene import served
@@ -35,12 +36,15 @@ class Stage:
 
     scene: Scene
     issuer: Issuer
-    keys: Mapping[Scope | None, str]  # secrets of keys with every scope but this one
+    keys: Mapping[Scope | None, str]  # secrets of keys with every scope but this one, and what is more
+    observe: str  # secret of a key that may observe, and nothing else
 
     def headers(self, column: str, needed: Scope) -> dict[str, str]:
         """Return the headers of a caller of an operation that *needed* is the scope for."""
         match column:
-            case "none":
+            case "none":  # from elsewhere, past a proxy of ours
+                return {"X-Forwarded-For": "192.0.2.1"}
+            case "local":
                 return {}
             case "anonymous":
                 return {"apikey": PUBLIC}
@@ -48,6 +52,8 @@ class Stage:
                 return {**bearer(self.keys[None]), "Makegood-Owner": OWNER}
             case "without scope":
                 return {**bearer(self.keys[needed]), "Makegood-Owner": OWNER}
+            case "observe":
+                return {**bearer(self.observe), "Makegood-Owner": OWNER}
             case "unknown key":
                 return bearer("mgk_0123456789ab_" + "x" * 43)
             case _:
@@ -146,19 +152,19 @@ async def a_stage(
         keyring = Engine(store, Catalog([]), blobs=MemoryBlobs(), run_loops=False)
         keys = {}
         for missing in (None, *Scope):
-            made = await keyring.make_key(
-                f"without {missing}", [scope for scope in Scope if scope != missing], actor="olga"
-            )
-            keys[missing] = made.secret
+            more = {Scope.OPERATIONS} if missing is Scope.OBSERVE else set()
+            scopes = [scope for scope in Scope if scope not in {missing, *more}]
+            keys[missing] = (await keyring.make_key(f"without {missing}", scopes, actor="olga")).secret
+        observe = (await keyring.make_key("page", [Scope.OBSERVE], actor="olga")).secret
         async with (
             a_gate(issuer.auth, limits=limits, keys=keyring) as gate,
-            opened(database, folder, asgi=asgi, gate=gate) as scene,
+            opened(database, folder, asgi=asgi, gate=gate, page=PageRules(open=True)) as scene,
         ):
             for owner in (OWNER, OTHER):
                 await scene.engine.grant(owner, 1_000_000, source_ref="matrix")
             # A job that is to be delivered goes first, however long others wait.
             await scene.engine.limit_pool(POOL, oldest_every=1_000_000, actor="olga")
-            yield Stage(scene, issuer, keys)
+            yield Stage(scene, issuer, keys, observe)
 
 
 @pytest_asyncio.fixture(params=["aiohttp", "asgi"])
@@ -199,7 +205,7 @@ async def test_c3_nobody_reads_cancels_or_changes_the_job_of_another(stage: Stag
     before = await stage.scene.engine.get(UUID(job_id))
     strangers = [column for column in COLUMNS if column not in ("owner", "service")]
     for op in OPERATIONS:
-        if "{job_id}" in op.path:
+        if "{job_id}" in op.path and op.who is not Scope.OBSERVE:
             path = op.path.format(job_id=job_id, **ROWS[op.name].path)
             for column in strangers:
                 found, raw = await stage.ask(op, ROWS[op.name], column, path)

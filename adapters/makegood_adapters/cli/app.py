@@ -70,6 +70,6 @@ def _be_quiet_of_retries() -> None:
 
 
 def _release() -> str:
-    from makegood_adapters.front import release
+    from makegood_adapters.http.release import release
 
     return release()

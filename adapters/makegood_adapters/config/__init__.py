@@ -5,10 +5,12 @@ from makegood_adapters.config.keys import (
     AccountConfig,
     ConfigurationError,
     HttpConfig,
+    PageConfig,
     S3Config,
     ServiceConfig,
     StreamsConfig,
     WebhooksConfig,
+    is_loopback,
 )
 from makegood_adapters.config.load import load_config
 from makegood_adapters.config.told import Told, secrets_of, told
@@ -18,11 +20,13 @@ __all__ = [
     "AccountConfig",
     "ConfigurationError",
     "HttpConfig",
+    "PageConfig",
     "S3Config",
     "ServiceConfig",
     "StreamsConfig",
     "Told",
     "WebhooksConfig",
+    "is_loopback",
     "load_config",
     "secrets_of",
     "told",

@@ -1,8 +1,10 @@
 """Every key of the configuration, with its type, its default and what it refuses."""
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -39,6 +41,23 @@ _NO_BUCKETS = frozenset(
     {"public", "results", "authenticated", "sign", "info", "list", "upload", "move", "copy"}
 )
 _Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+
+def is_loopback(host: str | None) -> bool:
+    """Return whether *host*, a name or an address, is this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address((host or "").strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _is_origin(text: str) -> bool:
@@ -130,6 +149,15 @@ class HttpConfig(BaseModel):
         return origins
 
 
+class PageConfig(BaseModel):
+    """The page of operators: whether it is served, and whether it is open to whoever is on this machine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    serve: bool = True
+    open: bool = True
+
+
 class StreamsConfig(BaseModel):
     """Bounds of the streams of events of one process."""
 
@@ -166,6 +194,7 @@ class ServiceConfig(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     http: HttpConfig = HttpConfig()
     streams: StreamsConfig = StreamsConfig()
+    page: PageConfig = PageConfig()
     log_format: Literal["auto", "text", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_public: bool = False
@@ -209,6 +238,15 @@ class ServiceConfig(BaseSettings):
         if self.host not in ("127.0.0.1", "localhost", "::1") or not self.port:
             return None
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def page_open(self) -> bool:
+        """Whether whoever is on this machine needs no key to look: `page.open`, on loopback alone, and only
+        where nothing says that others come here too. They come through a proxy on this machine, and one that
+        does not name them would let them pass for somebody on it."""
+        addresses = [url for url in (self.public_url, self.engine.webhook_base_url) if url is not None]
+        others = self.auth.knows_users or not all(is_loopback(_host_of(url)) for url in addresses)
+        return self.page.open and is_loopback(self.host) and not others
 
     @field_validator("blobs", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Protocol
 from makegood.statement import ENGINE
 
 #: Who else makes steps, and how keys, scripts and persons sign theirs; issuers may let users choose a name.
-_OTHERS = ENGINE | {"client", "administrator", "database"}
+_OTHERS = ENGINE | {"client", "administrator", "database", "local"}
 _SIGNED = re.compile(r"^(key|database|user):| via key:")
 #: Names the owner for whom a service acts.
 OWNER_HEADER = "makegood-owner"
@@ -23,6 +23,7 @@ class CallerKind(StrEnum):
     ANONYMOUS = "anonymous"  # by the publishable key of an app, which everybody can read
     USER = "user"  # by a verified token
     SERVICE = "service"  # by a key that we have issued
+    LOCAL = "local"  # without credentials, from this machine itself, where that is enough to look
 
 
 class Scope(StrEnum):
@@ -30,7 +31,8 @@ class Scope(StrEnum):
 
     OWNERS = "owners"  # act for any owner: whatever the owner's own token may do
     CREDITS = "credits"  # grant credits and take them back, read wallets
-    OPERATIONS = "operations"  # limits, pauses, ending and settling jobs, the audit
+    OBSERVE = "observe"  # see all that operators see, change nothing
+    OPERATIONS = "operations"  # what `observe` may, and limits, pauses, ending and settling jobs
     WEBHOOKS = "webhooks"  # endpoints that are told of transitions
     METRICS = "metrics"  # read /metrics
     KEYS = "keys"  # make, rotate and revoke keys that may no more than it may itself
@@ -49,6 +51,11 @@ class Caller:
     address: str = ""
     expires_at: float | None = None
 
+    def may(self, scope: str) -> bool:
+        """Return whether the caller has *scope*, or one that is more: who operates also observes."""
+        held = self.scopes
+        return scope in held or (scope == Scope.OBSERVE and Scope.OPERATIONS in held)
+
     @property
     def actor(self) -> str:
         """How history names the caller. A user whose name could be another's signature is told apart."""
@@ -58,6 +65,8 @@ class Caller:
                 return f"user:{name}" if name in _OTHERS or _SIGNED.search(name) else name
             case CallerKind.SERVICE:
                 return f"key:{self.name}"
+            case CallerKind.LOCAL:
+                return "local"
             case _:
                 return "client"
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from makegood.buckets import check_texts
 from makegood_adapters.http.application import read_chunks
 from makegood_adapters.http.callers import OWNER_HEADER, Caller, CallerKind, Gate, Scope
+from makegood_adapters.http.local import is_local
 from makegood_adapters.http.operation import Access, Call, Op, Reply, Request
 from makegood_adapters.http.problems import MEDIA_TYPE, ApiProblem, invalid, problem_of
 
@@ -18,6 +19,8 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
     """Return the answer to *request*; it never raises but for a cancellation."""
     try:
         caller = await gate.identify(request.headers, request.address)
+        if op.who is Scope.OBSERVE and caller.kind is CallerKind.NONE and api.page.open and is_local(request):
+            caller = replace(caller, kind=CallerKind.LOCAL, scopes=frozenset({Scope.OBSERVE}))
         owner = _admitted(op, caller, request)
         await gate.admit(replace(caller, owner=owner or caller.owner), op.cost)
         arguments: dict[str, Any] = _path(op, request.path)
@@ -54,8 +57,9 @@ def _admitted(op: Op, caller: Caller, request: Request) -> str | None:
     if op.who is Access.ANONYMOUS:
         return _known_owner(caller, request)
     if isinstance(op.who, Scope):
-        if op.who not in caller.scopes:
-            raise ApiProblem("forbidden", f"This needs a service key with the scope `{op.who}`.")
+        if not caller.may(op.who):
+            more = f" or `{Scope.OPERATIONS}`" if op.who is Scope.OBSERVE else ""
+            raise ApiProblem("forbidden", f"This needs a service key with the scope `{op.who}`{more}.")
         return None
     if caller.kind is CallerKind.USER:
         return caller.owner

@@ -33,4 +33,6 @@ def reference(ops: Iterable[Op]) -> str:
 
 
 def _who(op: Op) -> str:
+    if op.who is Scope.OBSERVE:
+        return "a service key with `observe` or `operations`, or who is on this machine"
     return f"a service key with `{op.who}`" if isinstance(op.who, Scope) else _WHO[op.who]

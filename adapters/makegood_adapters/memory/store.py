@@ -14,6 +14,7 @@ from makegood_adapters.memory.jobs import MemoryJobs
 from makegood_adapters.memory.keys import MemoryKeys
 from makegood_adapters.memory.ledger import MemoryLedger
 from makegood_adapters.memory.messages import MemoryHints, MemoryOutbox
+from makegood_adapters.memory.oversight import MemoryOversight
 from makegood_adapters.memory.queue import MemoryQueue
 from makegood_adapters.memory.rules import MemoryRules
 from makegood_adapters.memory.stream import MemoryStream
@@ -49,6 +50,7 @@ class MemoryStore:
         self.drafts = MemoryDrafts(self.tables)
         self.uploads = MemoryUploads(self.tables)
         self.keys = MemoryKeys(self.tables)
+        self.oversight = MemoryOversight(self.tables, self.attempts)
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, all or none; a version may get other deadlines, never other rules."""

@@ -2,28 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-import asyncpg
+from datetime import datetime
 
 from makegood.job import Occupancy
-from makegood.ports import Worker
+from makegood.ports import RATE_MOVES_MAX, RATE_SECONDS, Lane, Worker
+from makegood_adapters.postgres.oversight import rates_of
 from makegood_adapters.postgres.store import PostgresStore
 
-#: Over how long a rate is taken, and over how many transitions at most: a page must cost little.
-RATE_SECONDS, RATE_MOVES_MAX = 60.0, 10_000
 WEBHOOKS_COUNTED_MAX = 100_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """The waiting jobs of one pool and priority; `parked` of them may not start yet."""
-
-    pool: str
-    priority: int
-    waiting: int
-    parked: int
-    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +61,7 @@ async def overview(store: PostgresStore) -> Overview:
         accounts=await store.attempts.occupancy(),
         lanes=[Lane(**dict(row)) for row in lanes],
         states={row["state"]: (row["jobs"], row["oldest"]) for row in states},
-        rates=_rates(moves, at),
+        rates=rates_of(moves, at),
     )
 
 
@@ -88,18 +74,3 @@ async def webhooks_out(store: PostgresStore) -> WebhooksOut:
 async def open_jobs(store: PostgresStore) -> list[OpenJobs]:
     """Count the jobs that are not over. Raises StoreUnavailable."""
     return [OpenJobs(**dict(row)) for row in await store.read("overview/open_jobs")]
-
-
-def _rates(moves: Sequence[asyncpg.Record], at: datetime) -> dict[str, float]:
-    """Return jobs a minute; where the last transitions reach back less than that, they are of less time."""
-    counted = sum(row["moves"] for row in moves)
-    since = at - timedelta(seconds=RATE_SECONDS)
-    if counted >= RATE_MOVES_MAX:
-        since = max(since, min(row["first"] for row in moves))
-    minutes = max((at - since).total_seconds(), 1.0) / 60
-    found = {"accepted": 0, "completed": 0, "failed": 0, "cancelled": 0}
-    for row in moves:
-        name = "accepted" if row["event"] == "accept" else row["to_state"]
-        if name in found:
-            found[name] += row["moves"]
-    return {name: round(number / minutes, 1) for name, number in found.items()}

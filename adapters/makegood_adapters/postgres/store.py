@@ -22,6 +22,7 @@ from makegood_adapters.postgres.keys import PostgresKeys
 from makegood_adapters.postgres.ledger import PostgresLedger
 from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
 from makegood_adapters.postgres.migrate import load, migrate
+from makegood_adapters.postgres.oversight import PostgresOversight
 from makegood_adapters.postgres.queue import PostgresQueue
 from makegood_adapters.postgres.rows import spec_from_rows
 from makegood_adapters.postgres.rules import PostgresRules
@@ -59,6 +60,7 @@ class PostgresStore:
         self.drafts = PostgresDrafts(self._database)
         self.uploads = PostgresUploads(self._database)
         self.keys = PostgresKeys(self._database)
+        self.oversight = PostgresOversight(self._database, self.attempts, self.workers)
         self._auditing = Database(pool, tries_max=3, timeout_seconds=AUDIT_SECONDS)
 
     @classmethod

@@ -36,6 +36,16 @@ from makegood.ports.hints import (
 from makegood.ports.keys import Keys, ServiceKey
 from makegood.ports.ledger import Ledger
 from makegood.ports.listing import Cursor, JobFilter
+from makegood.ports.oversight import (
+    ENDED_MAX,
+    ENDED_SECONDS,
+    RATE_MOVES_MAX,
+    RATE_SECONDS,
+    Counts,
+    Lane,
+    Oversight,
+    Overview,
+)
 from makegood.ports.provider import Moved, Provider, unheard
 from makegood.ports.queue import COUNTED_MAX, Queue, Standing
 from makegood.ports.rules import Rules
@@ -53,16 +63,19 @@ from makegood.ports.store import (
 from makegood.ports.stream import Stream
 from makegood.ports.uploads import DAY_SECONDS, Upload, Uploads
 from makegood.ports.wakeups import Bell, Wakeups
-from makegood.ports.workers import Worker, WorkerName, Workers, WorkerState
+from makegood.ports.workers import LOST_SECONDS, LoopHealth, Worker, WorkerName, Workers, WorkerState
 
 __all__ = [
     "COUNTED_MAX",
     "DAY_SECONDS",
+    "ENDED_MAX",
+    "ENDED_SECONDS",
     "ENDPOINTS_MAX",
     "ENDPOINTS_OF_OWNER_MAX",
     "FOREIGN_SECONDS",
     "GROW_SECONDS",
     "HINTS_MAX",
+    "LOST_SECONDS",
     "METADATA_BYTES_MAX",
     "ORPHAN_SECONDS",
     "PARKED_MAX",
@@ -71,6 +84,8 @@ __all__ = [
     "PARKING_SECONDS",
     "PIECE_BYTES",
     "PROLONGED_TIMES",
+    "RATE_MOVES_MAX",
+    "RATE_SECONDS",
     "REPORTS_MAX",
     "RESULT_SECONDS",
     "SESSION_JOBS_MAX",
@@ -81,6 +96,7 @@ __all__ = [
     "Bell",
     "Blobs",
     "Change",
+    "Counts",
     "Cursor",
     "Deliveries",
     "Delivery",
@@ -95,11 +111,15 @@ __all__ = [
     "Jobs",
     "KeptMessage",
     "Keys",
+    "Lane",
     "Ledger",
     "Letter",
+    "LoopHealth",
     "Messenger",
     "Moved",
     "Outbox",
+    "Oversight",
+    "Overview",
     "Parcel",
     "Posted",
     "Prepared",

@@ -29,6 +29,7 @@ from makegood.ports.hints import Hints
 from makegood.ports.keys import Keys
 from makegood.ports.ledger import Ledger
 from makegood.ports.listing import Cursor, JobFilter
+from makegood.ports.oversight import Oversight
 from makegood.ports.queue import Queue
 from makegood.ports.rules import Rules
 from makegood.ports.stream import Stream
@@ -307,6 +308,10 @@ class Store(Protocol):
     @property
     def keys(self) -> Keys:
         """Keys of programs that call."""
+
+    @property
+    def oversight(self) -> Oversight:
+        """What people see of all of it."""
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, and how long grace credits live that are issued from now on; a

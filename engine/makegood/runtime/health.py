@@ -66,6 +66,7 @@ class Health:
         """Return what anybody may read of it: of the last error only the kind, since its text may hold
         addresses and names."""
         return {
+            "healthy": self.healthy,
             "turns": self.turns,
             "failures": self.failures,
             "lag_seconds": round(self.lag(now), 3),

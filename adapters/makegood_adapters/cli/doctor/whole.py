@@ -12,8 +12,8 @@ from makegood_adapters.blobs import open_blobs
 from makegood_adapters.cli.doctor.checks import Checks
 from makegood_adapters.cli.doctor.database import examine_database
 from makegood_adapters.config import ConfigurationError, ServiceConfig, load_config, secrets_of
-from makegood_adapters.front import release
 from makegood_adapters.http import problem_of_hooks
+from makegood_adapters.http.release import release
 from makegood_adapters.job_types import DEADLINE, TOOL_FILE, load_catalog
 from makegood_adapters.plugins import Plugins, load_plugins
 from makegood_adapters.redaction import Redaction

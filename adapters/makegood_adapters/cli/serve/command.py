@@ -16,7 +16,8 @@ from makegood_adapters.cli.garbage import collect_seldom
 from makegood_adapters.cli.serve.parent import LineToParent, Parent
 from makegood_adapters.cli.serve.signals import obey_signals
 from makegood_adapters.config import WORKERS_MAX, ServiceConfig, load_config, secrets_of
-from makegood_adapters.front import bind, release
+from makegood_adapters.front import bind
+from makegood_adapters.http.release import release
 from makegood_adapters.logs import set_up_logs
 from makegood_adapters.postgres.store import bring_up_to_date
 from makegood_adapters.service import serve as run_service

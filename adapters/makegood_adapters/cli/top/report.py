@@ -1,6 +1,6 @@
 """One look at everything, as tables for people or as plain values for programs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,6 @@ from makegood.outcome import JSON
 from makegood.ports import Worker
 from makegood_adapters.postgres.overview import Overview
 
-#: A process that was not seen for so long is taken for dead: several beats were left out.
-LOST_SECONDS = 20.0
 #: Columns of names, which may be long.
 _NAMES = ("process", "works on", "account", "pool", "queue", "open jobs")
 
@@ -64,19 +62,12 @@ def to_json(found: Overview, audit: Audit | None = None) -> JSON:
 
 def unhealthy(worker: Worker) -> list[str]:
     """Return the loops of a process that fail, hang, or are over while it does not end."""
-    return [
-        name
-        for name, state in worker.health.items()
-        if isinstance(state, Mapping)
-        and (
-            state.get("failures") or state.get("hanging") or (state.get("over") and worker.state == "running")
-        )
-    ]
+    return [loop.name for loop in worker.loops if not loop.healthy]
 
 
 def _closing(found: Overview, audit: Audit | None) -> Text:
     """Return the line that says most."""
-    alive = sum(not _is_lost(worker, found.at) for worker in found.workers)
+    alive = sum(not worker.is_lost(found.at) for worker in found.workers)
     rates = ", ".join(f"{rate:g} {name}" for name, rate in found.rates.items())
     waiting = sum(lane.waiting for lane in found.lanes)
     line = Text(
@@ -94,7 +85,7 @@ def _processes(found: Overview) -> RenderableType:
         return Text("no process works on this database", "bold yellow")
     table = _table("process", "since", "seen", "state", "works on", "unhealthy")
     for worker in found.workers:
-        lost, ill = _is_lost(worker, found.at), unhealthy(worker)
+        lost, ill = worker.is_lost(found.at), unhealthy(worker)
         number = f" [{worker.name.number}]" if worker.name.number else ""
         table.add_row(
             Text(f"{worker.name.host} {worker.name.pid}{number}"),
@@ -170,10 +161,6 @@ def _table(*columns: str, right: str = "") -> Table:
     return table
 
 
-def _is_lost(worker: Worker, now: datetime) -> bool:
-    return worker.seen_at is None or (now - worker.seen_at).total_seconds() > LOST_SECONDS
-
-
 def _ago(moment: datetime | None, now: datetime | None) -> str:
     """Return how long ago *moment* was, in its two largest units."""
     if moment is None or now is None:
@@ -202,7 +189,7 @@ def _worker_json(worker: Worker, now: datetime) -> JSON:
         "pid": worker.name.pid,
         "number": worker.name.number,
         "version": worker.name.version,
-        "state": "lost" if _is_lost(worker, now) else worker.state.value,
+        "state": "lost" if worker.is_lost(now) else worker.state.value,
         "accounts": list(worker.accounts),
         "started_seconds_ago": _since(worker.started_at, now),
         "seen_seconds_ago": _since(worker.seen_at, now),

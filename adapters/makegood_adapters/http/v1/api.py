@@ -5,9 +5,23 @@ from uuid import UUID
 
 from makegood.engine import Engine
 from makegood.job import Job
+from makegood.ports import Overview
 from makegood_adapters.http.hub import Hub, StreamLimits
 from makegood_adapters.http.v1.links import FileRules
+from makegood_adapters.http.v1.shared import Shared
 from makegood_adapters.redaction import Redaction
+
+#: For how long a look at the whole store is shown again, in seconds and in times of what it cost.
+_FRESH_SECONDS, _RESTS = 0.5, 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRules:
+    """What a deployment decides of the page of operators. `open`: whoever is on this machine may look without
+    a key, which is for services alone that listen on loopback; `demo`: it shows the demo."""
+
+    open: bool = False
+    demo: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +32,14 @@ class Api:
     files: FileRules = field(default_factory=FileRules)
     stream_limits: StreamLimits = field(default_factory=StreamLimits)
     redaction: Redaction = field(default_factory=Redaction)
+    page: PageRules = field(default_factory=PageRules)
     hub: Hub = field(init=False)
+    overview: Shared[Overview] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hub", Hub(self.engine, self.stream_limits))
+        overview = Shared(self.engine.overview, seconds=_FRESH_SECONDS, times=_RESTS)
+        object.__setattr__(self, "overview", overview)
 
     def end_streams(self) -> None:
         """Let all streams end, for the server stops; clients come back to another one, and lose nothing."""

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from makegood.errors import UnknownFile
 from makegood.job import Job, JournalLine, Transition
 from makegood.ports import KeptMessage
+from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op, Reply, Sends
 from makegood_adapters.http.v1.api import Api
@@ -200,7 +201,8 @@ OPERATIONS = (
         name="get_dossier",
         summary="All that is known of a job",
         run=get_dossier,
-        who=Scope.OPERATIONS,
+        who=Scope.OBSERVE,
+        cost=LOOKS,
         out=JobDossier,
         codes=("conflict",),
         tag="operations",
@@ -211,7 +213,8 @@ OPERATIONS = (
         name="get_any_result",
         summary="A result file of any job",
         run=get_any_result,
-        who=Scope.OPERATIONS,
+        who=Scope.OBSERVE,
+        cost=LOOKS,
         sends=Sends.FILE,
         codes=("range_not_satisfiable",),
         path_types={"job_id": UUID, "number": int},
@@ -223,7 +226,8 @@ OPERATIONS = (
         name="get_any_input",
         summary="A file that was given for any job",
         run=get_any_input,
-        who=Scope.OPERATIONS,
+        who=Scope.OBSERVE,
+        cost=LOOKS,
         sends=Sends.FILE,
         codes=("range_not_satisfiable",),
         path_types={"job_id": UUID, "name": str},

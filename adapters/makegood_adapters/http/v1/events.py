@@ -9,6 +9,7 @@ from pydantic import Field, RootModel
 from makegood.engine import Engine
 from makegood.job import Transition
 from makegood.watching import STEPS_MAX
+from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import CallerKind, Scope
 from makegood_adapters.http.hub import Message, Stands, Told
 from makegood_adapters.http.operation import Call, Op, Reply, Sends
@@ -216,7 +217,8 @@ OPERATIONS: tuple[Op, ...] = (
         name="watch_all_jobs",
         summary="The steps of all jobs as they happen",
         run=watch_all_jobs,
-        who=Scope.OPERATIONS,
+        who=Scope.OBSERVE,
+        cost=LOOKS,
         query=Since,
         out=OperatedStepEvent,
         sends=Sends.EVENTS,

@@ -104,7 +104,7 @@ async def _own(api: Api, call: Call, key_id: str) -> ServiceKey:
 
 
 def _may(call: Call, scopes: list[Scope] | tuple[str, ...]) -> None:
-    if beyond := sorted(set(scopes) - call.caller.scopes):
+    if beyond := sorted(scope for scope in set(scopes) if not call.caller.may(scope)):
         raise ApiProblem(
             "forbidden",
             f"Your key has not the scope `{beyond[0]}` itself, so it has no say over keys that have.",

@@ -19,6 +19,7 @@ from makegood.fairness import (
 from makegood.fairness import Scope as RuleScope
 from makegood.lifecycle import BaseJob
 from makegood.machine import Event
+from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.problems import ApiProblem
@@ -211,14 +212,15 @@ def _who(call: Call, person: str) -> str:
 
 
 def _op(method: str, path: str, run: Callable[..., Any], summary: str, **given: Any) -> Op:
-    """Return an operation of this room; it has the name of its function."""
+    """Return an operation of this room; it has the name of its function. Who observes may read."""
     return Op(
         method=method,
         path=f"/operations{path}",
         name=run.__name__,
         summary=summary,
         run=run,
-        who=Scope.OPERATIONS,
+        who=Scope.OBSERVE if method == "GET" else Scope.OPERATIONS,
+        cost=LOOKS if method == "GET" else "requests",
         tag="operations",
         **given,
     )

@@ -15,6 +15,7 @@ from makegood_adapters.http.v1 import (
     jobs,
     keys,
     operations,
+    overview,
     sessions,
     wallets,
 )
@@ -43,6 +44,7 @@ OPERATIONS: tuple[Op, ...] = (
     *wallets.OPERATIONS,
     *credits.OPERATIONS,
     *events.OPERATIONS,
+    *overview.OPERATIONS,
     *operations.OPERATIONS,
     *dossier.OPERATIONS,
     *endpoints.OPERATIONS,

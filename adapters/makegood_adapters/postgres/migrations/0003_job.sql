@@ -94,6 +94,7 @@ create index job_draft on makegood.job (owner_id) where draft and finished_at is
 create index job_session on makegood.job (session) where session is not null and finished_at is null;
 create index job_owner on makegood.job (owner_id, created_at, job_id);
 create index job_created on makegood.job (created_at, job_id);
+create index job_ended on makegood.job (type, state, finished_at) where finished_at is not null;
 create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;
 
 create table makegood.imported (  -- jobs that were over elsewhere before they were here; see 0016_import

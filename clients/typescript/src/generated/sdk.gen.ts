@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client/index.js';
-import type { AcceptJobData, AcceptJobErrors, AcceptJobResponses, AuditStoreData, AuditStoreErrors, AuditStoreResponses, BringFileData, BringFileErrors, BringFileResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeEndpointData, ChangeEndpointErrors, ChangeEndpointResponses, ChargeBackData, ChargeBackErrors, ChargeBackResponses, EndJobData, EndJobErrors, EndJobResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAnyInputData, GetAnyInputErrors, GetAnyInputResponses, GetAnyResultData, GetAnyResultErrors, GetAnyResultResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetDossierData, GetDossierErrors, GetDossierResponses, GetEndpointData, GetEndpointErrors, GetEndpointResponses, GetFileData, GetFileErrors, GetFileResponses, GetJobData, GetJobErrors, GetJobFileData, GetJobFileErrors, GetJobFileResponses, GetJobResponses, GetJobTypeData, GetJobTypeErrors, GetJobTypeResponses, GetLinkData, GetLinkErrors, GetLinkResponses, GetOwnersStatementData, GetOwnersStatementErrors, GetOwnersStatementResponses, GetOwnersWalletData, GetOwnersWalletErrors, GetOwnersWalletResponses, GetStatementData, GetStatementErrors, GetStatementResponses, GetWalletData, GetWalletErrors, GetWalletResponses, GrantCreditsData, GrantCreditsErrors, GrantCreditsResponses, GrantUnlimitedData, GrantUnlimitedErrors, GrantUnlimitedResponses, LinkJobFileData, LinkJobFileErrors, LinkJobFileResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAllJobsData, ListAllJobsErrors, ListAllJobsResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEndpointsData, ListEndpointsErrors, ListEndpointsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListJobTypesData, ListJobTypesErrors, ListJobTypesResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListRulesData, ListRulesErrors, ListRulesResponses, ListTriesData, ListTriesErrors, ListTriesResponses, MakeEndpointData, MakeEndpointErrors, MakeEndpointResponses, MakeKeyData, MakeKeyErrors, MakeKeyResponses, PauseJobsData, PauseJobsErrors, PauseJobsResponses, PrepareJobData, PrepareJobErrors, PrepareJobResponses, PutLimitData, PutLimitErrors, PutLimitResponses, QuoteJobData, QuoteJobErrors, QuoteJobResponses, RemoveEndpointData, RemoveEndpointErrors, RemoveEndpointResponses, ReportJobData, ReportJobErrors, ReportJobResponses, ResendData, ResendErrors, ResendResponses, ResolveAttemptData, ResolveAttemptErrors, ResolveAttemptResponses, ResumeJobsData, ResumeJobsErrors, ResumeJobsResponses, ReuseJobFileData, ReuseJobFileErrors, ReuseJobFileResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RotateEndpointData, RotateEndpointErrors, RotateEndpointResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, StartCycleData, StartCycleErrors, StartCycleResponses, SubmitJobData, SubmitJobErrors, SubmitJobResponses, TestEndpointData, TestEndpointErrors, TestEndpointResponses, WatchAllJobsData, WatchAllJobsErrors, WatchAllJobsResponse, WatchAllJobsResponses, WatchJobData, WatchJobErrors, WatchJobResponse, WatchJobResponses, WatchJobsData, WatchJobsErrors, WatchJobsResponse, WatchJobsResponses } from './types.gen.js';
+import type { AcceptJobData, AcceptJobErrors, AcceptJobResponses, AuditStoreData, AuditStoreErrors, AuditStoreResponses, BringFileData, BringFileErrors, BringFileResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeEndpointData, ChangeEndpointErrors, ChangeEndpointResponses, ChargeBackData, ChargeBackErrors, ChargeBackResponses, EndJobData, EndJobErrors, EndJobResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAnyInputData, GetAnyInputErrors, GetAnyInputResponses, GetAnyResultData, GetAnyResultErrors, GetAnyResultResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetDossierData, GetDossierErrors, GetDossierResponses, GetEndpointData, GetEndpointErrors, GetEndpointResponses, GetFileData, GetFileErrors, GetFileResponses, GetJobData, GetJobErrors, GetJobFileData, GetJobFileErrors, GetJobFileResponses, GetJobResponses, GetJobTypeData, GetJobTypeErrors, GetJobTypeResponses, GetLinkData, GetLinkErrors, GetLinkResponses, GetMachineData, GetMachineErrors, GetMachineResponses, GetMeData, GetMeErrors, GetMeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetOwnersStatementData, GetOwnersStatementErrors, GetOwnersStatementResponses, GetOwnersWalletData, GetOwnersWalletErrors, GetOwnersWalletResponses, GetStatementData, GetStatementErrors, GetStatementResponses, GetWalletData, GetWalletErrors, GetWalletResponses, GrantCreditsData, GrantCreditsErrors, GrantCreditsResponses, GrantUnlimitedData, GrantUnlimitedErrors, GrantUnlimitedResponses, LinkJobFileData, LinkJobFileErrors, LinkJobFileResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAllJobsData, ListAllJobsErrors, ListAllJobsResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEndpointsData, ListEndpointsErrors, ListEndpointsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListJobTypesData, ListJobTypesErrors, ListJobTypesResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListRulesData, ListRulesErrors, ListRulesResponses, ListTriesData, ListTriesErrors, ListTriesResponses, MakeEndpointData, MakeEndpointErrors, MakeEndpointResponses, MakeKeyData, MakeKeyErrors, MakeKeyResponses, PauseJobsData, PauseJobsErrors, PauseJobsResponses, PrepareJobData, PrepareJobErrors, PrepareJobResponses, PutLimitData, PutLimitErrors, PutLimitResponses, QuoteJobData, QuoteJobErrors, QuoteJobResponses, RemoveEndpointData, RemoveEndpointErrors, RemoveEndpointResponses, ReportJobData, ReportJobErrors, ReportJobResponses, ResendData, ResendErrors, ResendResponses, ResolveAttemptData, ResolveAttemptErrors, ResolveAttemptResponses, ResumeJobsData, ResumeJobsErrors, ResumeJobsResponses, ReuseJobFileData, ReuseJobFileErrors, ReuseJobFileResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RotateEndpointData, RotateEndpointErrors, RotateEndpointResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, StartCycleData, StartCycleErrors, StartCycleResponses, SubmitJobData, SubmitJobErrors, SubmitJobResponses, TestEndpointData, TestEndpointErrors, TestEndpointResponses, WatchAllJobsData, WatchAllJobsErrors, WatchAllJobsResponse, WatchAllJobsResponses, WatchJobData, WatchJobErrors, WatchJobResponse, WatchJobResponses, WatchJobsData, WatchJobsErrors, WatchJobsResponse, WatchJobsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -363,6 +363,39 @@ export const watchJobs = <ThrowOnError extends boolean = false>(options?: Option
 export const watchAllJobs = <ThrowOnError extends boolean = false>(options?: Options<WatchAllJobsData, ThrowOnError, WatchAllJobsResponse>): Promise<ServerSentEventsResult<WatchAllJobsResponses>> => (options?.client ?? client).sse.get<WatchAllJobsResponses, WatchAllJobsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/operations/events',
+    ...options
+});
+
+/**
+ * Who looks, and what it may
+ *
+ * What the caller may: whether a page offers it what changes something.
+ */
+export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>): RequestResult<GetMeResponses, GetMeErrors, ThrowOnError> => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/me',
+    ...options
+});
+
+/**
+ * How everything is now
+ *
+ * Jobs by type and state, processes and their loops, provider accounts, queues, and how fast it goes. It may be a moment old: all who look share one reading.
+ */
+export const getOverview = <ThrowOnError extends boolean = false>(options?: Options<GetOverviewData, ThrowOnError>): RequestResult<GetOverviewResponses, GetOverviewErrors, ThrowOnError> => (options?.client ?? client).get<GetOverviewResponses, GetOverviewErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/overview',
+    ...options
+});
+
+/**
+ * A job type's machine, laid out
+ *
+ * The newest version of a job type's machine, laid out: its states, and the moves between them.
+ */
+export const getMachine = <ThrowOnError extends boolean = false>(options: Options<GetMachineData, ThrowOnError>): RequestResult<GetMachineResponses, GetMachineErrors, ThrowOnError> => (options.client ?? client).get<GetMachineResponses, GetMachineErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/machines/{name}',
     ...options
 });
 

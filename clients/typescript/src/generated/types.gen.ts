@@ -426,6 +426,34 @@ export type Document = {
 };
 
 /**
+ * EdgeView
+ *
+ * A legal move, and what it does to the credits; `d` and `head` are paths of SVG: of the line, which
+ * events between the same two states share, and of its arrow head.
+ */
+export type EdgeView = {
+    /**
+     * Event
+     */
+    event: string;
+    from: JobState;
+    to: JobState;
+    /**
+     * Money
+     */
+    money: string;
+    /**
+     * D
+     */
+    d: string;
+    /**
+     * Head
+     */
+    head: string;
+    label: LabelView;
+};
+
+/**
  * End
  *
  * How a job ends, who says so, and why: kept with the job for good.
@@ -1156,6 +1184,54 @@ export type KeyViews = {
 };
 
 /**
+ * LabelView
+ *
+ * The name of an event, written around `x` on the baseline `y`.
+ */
+export type LabelView = {
+    /**
+     * X
+     */
+    x: number;
+    /**
+     * Y
+     */
+    y: number;
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
+ * LaneView
+ *
+ * The waiting jobs of one pool and priority; `parked` of them may not start yet.
+ */
+export type LaneView = {
+    /**
+     * Pool
+     */
+    pool: string;
+    /**
+     * Priority
+     */
+    priority: number;
+    /**
+     * Waiting
+     */
+    waiting: number;
+    /**
+     * Parked
+     */
+    parked: number;
+    /**
+     * Oldest
+     */
+    oldest: string | null;
+};
+
+/**
  * Left
  *
  * The page that closes; its name is a weak secret, which only the page and the service know.
@@ -1181,6 +1257,123 @@ export type LinkView = {
      * Expires At
      */
     expires_at: string;
+};
+
+/**
+ * LoopView
+ *
+ * How a loop of a process was doing at its last beat: turns since it began, errors in a row, by how many
+ * seconds its turn was late or went on, and the kind of its last error.
+ */
+export type LoopView = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Healthy
+     */
+    healthy: boolean;
+    /**
+     * Turns
+     */
+    turns: number;
+    /**
+     * Failures
+     */
+    failures: number;
+    /**
+     * Lag Seconds
+     */
+    lag_seconds: number;
+    /**
+     * Hanging
+     */
+    hanging: boolean;
+    /**
+     * Over
+     */
+    over: boolean;
+    /**
+     * Working
+     */
+    working: number;
+    /**
+     * Last Error
+     */
+    last_error: string | null;
+};
+
+/**
+ * MachineView
+ *
+ * A job type as `makegood graph` draws it, from (0, `top`) to (`width`, `height`): above 0 an arrow leads
+ * down to the `initial` state.
+ */
+export type MachineView = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Label
+     */
+    label: string;
+    /**
+     * Top
+     */
+    top: number;
+    /**
+     * Width
+     */
+    width: number;
+    /**
+     * Height
+     */
+    height: number;
+    initial: JobState;
+    /**
+     * Nodes
+     */
+    nodes: Array<NodeView>;
+    /**
+     * Edges
+     */
+    edges: Array<EdgeView>;
+};
+
+/**
+ * Me
+ *
+ * Who looks, and what it may: `acts` beside looking, with `credits` also grant them. `caller` is how
+ * history names it.
+ */
+export type Me = {
+    /**
+     * Caller
+     */
+    caller: string;
+    /**
+     * Scopes
+     */
+    scopes: Array<string>;
+    /**
+     * Acts
+     */
+    acts: boolean;
+    /**
+     * Credits
+     */
+    credits: boolean;
+    /**
+     * Release
+     */
+    release: string;
+    page: PageView;
 };
 
 /**
@@ -1553,6 +1746,53 @@ export type NewUnlimited = {
 };
 
 /**
+ * NodeView
+ *
+ * A state: `money` tells where the credits of a job are while it stays in it, `meaning` and `note` are
+ * what people read. Places are in pixels.
+ */
+export type NodeView = {
+    state: JobState;
+    status: JobStatus;
+    /**
+     * Meaning
+     */
+    meaning: string;
+    /**
+     * Note
+     */
+    note: string;
+    /**
+     * Terminal
+     */
+    terminal: boolean;
+    /**
+     * Slot
+     */
+    slot: boolean;
+    /**
+     * Money
+     */
+    money: string;
+    /**
+     * X
+     */
+    x: number;
+    /**
+     * Y
+     */
+    y: number;
+    /**
+     * Width
+     */
+    width: number;
+    /**
+     * Height
+     */
+    height: number;
+};
+
+/**
  * OperatedStepEvent
  *
  * A step as operators see it: of whose job, by whom, and why.
@@ -1609,6 +1849,52 @@ export type OperatedStepEvent = {
      * Reason
      */
     reason: string | null;
+};
+
+/**
+ * OverviewView
+ *
+ * Everything at one moment, as the stream of all jobs tells it up to `last_seq`: who goes on there counts
+ * no step twice.
+ */
+export type OverviewView = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Types
+     */
+    types: Array<TypeCounts>;
+    /**
+     * Workers
+     */
+    workers: Array<WorkerView>;
+    /**
+     * Accounts
+     */
+    accounts: Array<AccountView>;
+    /**
+     * Lanes
+     */
+    lanes: Array<LaneView>;
+    rates: Rates;
+    /**
+     * Last Seq
+     */
+    last_seq: number;
+};
+
+/**
+ * PageView
+ *
+ * What a page of operators is to know of where it runs.
+ */
+export type PageView = {
+    /**
+     * Demo
+     */
+    demo: boolean;
 };
 
 /**
@@ -1758,6 +2044,30 @@ export type QuoteView = {
      * Covered
      */
     covered: boolean | null;
+};
+
+/**
+ * Rates
+ *
+ * Jobs a minute, over the last one.
+ */
+export type Rates = {
+    /**
+     * Accepted
+     */
+    accepted: number;
+    /**
+     * Completed
+     */
+    completed: number;
+    /**
+     * Failed
+     */
+    failed: number;
+    /**
+     * Cancelled
+     */
+    cancelled: number;
 };
 
 /**
@@ -2251,6 +2561,47 @@ export type TryView = {
 };
 
 /**
+ * TypeCounts
+ *
+ * Jobs of one type in all its versions, of which the newest is named. `states` counts those that are not
+ * over, `ended` those that ended in the last `ended_hours`, each to `capped` at most.
+ */
+export type TypeCounts = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Label
+     */
+    label: string;
+    /**
+     * States
+     */
+    states: {
+        [key: string]: number;
+    };
+    /**
+     * Ended
+     */
+    ended: {
+        [key: string]: number;
+    };
+    /**
+     * Ended Hours
+     */
+    ended_hours: number;
+    /**
+     * Capped
+     */
+    capped: number;
+};
+
+/**
  * UploadView
  *
  * A file that its owner may use: `key` is what an input names. `kind` is what its first bytes show.
@@ -2403,6 +2754,58 @@ export type Wish = {
 };
 
 /**
+ * WorkerView
+ *
+ * A process; `lost`: it was not seen for so long that it is taken for dead.
+ */
+export type WorkerView = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Host
+     */
+    host: string;
+    /**
+     * Pid
+     */
+    pid: number;
+    /**
+     * Number
+     */
+    number: number;
+    /**
+     * Version
+     */
+    version: string;
+    /**
+     * State
+     */
+    state: string;
+    /**
+     * Accounts
+     */
+    accounts: Array<string>;
+    /**
+     * Started At
+     */
+    started_at: string | null;
+    /**
+     * Seen At
+     */
+    seen_at: string | null;
+    /**
+     * Lost
+     */
+    lost: boolean;
+    /**
+     * Loops
+     */
+    loops: Array<LoopView>;
+};
+
+/**
  * Scope
  *
  * What a rule is about.
@@ -2414,7 +2817,7 @@ export type MakegoodFairnessScope = 'pool' | 'type' | 'owner';
  *
  * What a service key is for.
  */
-export type MakegoodAdaptersHttpCallersScope = 'owners' | 'credits' | 'operations' | 'webhooks' | 'metrics' | 'keys';
+export type MakegoodAdaptersHttpCallersScope = 'owners' | 'credits' | 'observe' | 'operations' | 'webhooks' | 'metrics' | 'keys';
 
 /**
  * Rotation
@@ -4351,6 +4754,147 @@ export type WatchAllJobsResponses = {
 };
 
 export type WatchAllJobsResponse = WatchAllJobsResponses[keyof WatchAllJobsResponses];
+
+export type GetMeData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/operations/me';
+};
+
+export type GetMeErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetMeError = GetMeErrors[keyof GetMeErrors];
+
+export type GetMeResponses = {
+    /**
+     * OK
+     */
+    200: Me;
+};
+
+export type GetMeResponse = GetMeResponses[keyof GetMeResponses];
+
+export type GetOverviewData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/operations/overview';
+};
+
+export type GetOverviewErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetOverviewError = GetOverviewErrors[keyof GetOverviewErrors];
+
+export type GetOverviewResponses = {
+    /**
+     * OK
+     */
+    200: OverviewView;
+};
+
+export type GetOverviewResponse = GetOverviewResponses[keyof GetOverviewResponses];
+
+export type GetMachineData = {
+    body?: never;
+    path: {
+        name: string;
+    };
+    query?: never;
+    url: '/operations/machines/{name}';
+};
+
+export type GetMachineErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetMachineError = GetMachineErrors[keyof GetMachineErrors];
+
+export type GetMachineResponses = {
+    /**
+     * OK
+     */
+    200: MachineView;
+};
+
+export type GetMachineResponse = GetMachineResponses[keyof GetMachineResponses];
 
 export type ListAllJobsData = {
     body?: never;

@@ -23,6 +23,7 @@ from makegood.testing.contract.keys import KeysContract
 from makegood.testing.contract.lists import ListsContract
 from makegood.testing.contract.messages import MessagesContract
 from makegood.testing.contract.money import MoneyContract
+from makegood.testing.contract.oversight import OversightContract
 from makegood.testing.contract.parked import ParkedContract
 from makegood.testing.contract.provider import Counterpart, ProviderContract
 from makegood.testing.contract.queues import QueuesContract
@@ -82,6 +83,7 @@ class StoreContract(
     EndpointsContract,
     DeliveriesContract,
     WorkersContract,
+    OversightContract,
     UploadsContract,
     KeysContract,
     AuditContract,

@@ -4,10 +4,11 @@ from collections.abc import Set
 
 from makegood.machine.projections.svg.drawing import draw
 from makegood.machine.projections.svg.graph import graph_of
+from makegood.machine.projections.svg.layout import Arrow, Layout, Node, layout
 from makegood.machine.projections.svg.place import place
 from makegood.machine.spec import Spec
 
-__all__ = ["svg"]
+__all__ = ["Arrow", "Layout", "Node", "layout", "svg"]
 
 
 def svg(spec: Spec, unvisited: Set[tuple[str, str]] = frozenset()) -> str:

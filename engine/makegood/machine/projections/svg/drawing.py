@@ -21,7 +21,8 @@ Unvisited = Set[tuple[str, str]]
 
 _EDGE = 20.0
 _HEADING, _HEADING_SIZE = 34.0, 15.0
-_START = 30.0
+#: How far above the initial state its arrow begins.
+START = 30.0
 _HEAD_LENGTH, _HEAD_HALF = 9.0, 4.5
 _SLOT, _SLOT_WIDTH = "slot", 32.0
 _KEY_HEIGHT = 20.0
@@ -36,7 +37,7 @@ def draw(scene: Scene, unvisited: Unvisited) -> str:
     keys, rows = _keys(entries, inner)
     width = round(inner + 2 * _EDGE, 1)
     left = _EDGE + (inner - scene.width) / 2
-    top = _EDGE + _HEADING + _START
+    top = _EDGE + _HEADING + START
     foot = top + scene.height + 26.0
     height = round(foot + rows * _KEY_HEIGHT + _EDGE - 6.0, 1)
     name = f"{pascal(spec.name)}-{spec.version}"
@@ -80,18 +81,18 @@ def _told(spec: Spec) -> str:
 
 def _initial(scene: Scene) -> Iterator[str]:
     box = scene.states[scene.spec.initial]
-    yield f'<circle class="start" cx="{_n(box.middle)}" cy="{_n(box.y - _START)}" r="5"/>'
-    yield f'<path class="line" d="M{_n(box.middle)} {_n(box.y - _START)}V{_n(box.y - _HEAD_LENGTH)}"/>'
+    yield f'<circle class="start" cx="{_n(box.middle)}" cy="{_n(box.y - START)}" r="5"/>'
+    yield f'<path class="line" d="M{_n(box.middle)} {_n(box.y - START)}V{_n(box.y - _HEAD_LENGTH)}"/>'
     yield f'<path class="head" d="{_head(box.middle, box.y, up=False)}"/>'
 
 
-def _line(line: Line, unvisited: Unvisited) -> Iterator[str]:
-    """Yield the curve, interrupted where its label stands, and its arrow head."""
+def curve_of(line: Line) -> str:
+    """Return the path of the curve, interrupted where its label stands."""
     (above_x, above_y), (below_x, below_y) = line.port_above, line.port_below
     climbs = line.track.climbs
     first = above_y + (_HEAD_LENGTH if climbs else 0.0)
     last = below_y - (0.0 if climbs else _HEAD_LENGTH)
-    path = (
+    return (
         f"M{_n(above_x)} {_n(first)}"
         + _curve(above_x, above_y + STUB, line.x, line.bend_above)
         + f"V{_n(line.label.y)}"
@@ -99,10 +100,24 @@ def _line(line: Line, unvisited: Unvisited) -> Iterator[str]:
         + _curve(line.x, line.bend_below, below_x, below_y - STUB)
         + f"V{_n(last)}"
     )
+
+
+def head_of(line: Line) -> str:
+    """Return the path of the arrow head."""
+    if line.track.climbs:
+        return _head(*line.port_above, up=True)
+    return _head(*line.port_below, up=False)
+
+
+def baseline_of(line: Line, number: int) -> float:
+    """Return the height on which the name of the event of this number stands, from 0."""
+    return line.label.y + number * LABEL_HEIGHT + LABEL_HEIGHT / 2 + LABEL_SIZE * 0.36
+
+
+def _line(line: Line, unvisited: Unvisited) -> Iterator[str]:
     kind = _kind(line, unvisited)
-    head = _head(above_x, above_y, up=True) if climbs else _head(below_x, below_y, up=False)
-    yield f'<path class="line{kind}" d="{path}"/>'
-    yield f'<path class="head{kind}" d="{head}"/>'
+    yield f'<path class="line{kind}" d="{curve_of(line)}"/>'
+    yield f'<path class="head{kind}" d="{head_of(line)}"/>'
 
 
 def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
@@ -152,8 +167,7 @@ def _slot_mark(x: float, baseline: float) -> Iterator[str]:
 
 def _label(line: Line, unvisited: Unvisited) -> Iterator[str]:
     for n, edge in enumerate(line.track.edges):
-        baseline = line.label.y + n * LABEL_HEIGHT + LABEL_HEIGHT / 2 + LABEL_SIZE * 0.36
-        yield _event(edge, line.label.middle, baseline, (edge.event, edge.source) in unvisited)
+        yield _event(edge, line.label.middle, baseline_of(line, n), (edge.event, edge.source) in unvisited)
 
 
 def _event(edge: Edge, x: float, y: float, missed: bool) -> str:

@@ -1,0 +1,304 @@
+"""How everything is at this moment, who looks, and the machines of the job types, for a page of operators."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from makegood.machine import Spec
+from makegood.machine.money import holdings
+from makegood.machine.projections import layout
+from makegood.ports import ENDED_MAX, ENDED_SECONDS, Lane, Overview, Worker
+from makegood_adapters.access import LOOKS
+from makegood_adapters.http.callers import Scope
+from makegood_adapters.http.operation import Call, Op
+from makegood_adapters.http.release import release
+from makegood_adapters.http.v1.api import Api
+from makegood_adapters.http.v1.oversight import AccountView
+from makegood_adapters.http.v1.views import StateName, StatusName, View
+
+
+class PageView(View):
+    """What a page of operators is to know of where it runs."""
+
+    demo: bool
+
+
+class Me(View):
+    """Who looks, and what it may: `acts` beside looking, with `credits` also grant them. `caller` is how
+    history names it."""
+
+    caller: str
+    scopes: list[str]
+    acts: bool
+    credits: bool
+    release: str
+    page: PageView
+
+
+class TypeCounts(View):
+    """Jobs of one type in all its versions, of which the newest is named. `states` counts those that are not
+    over, `ended` those that ended in the last `ended_hours`, each to `capped` at most."""
+
+    name: str
+    version: int
+    label: str
+    states: dict[StateName, int]
+    ended: dict[StateName, int]
+    ended_hours: int = int(ENDED_SECONDS / 3_600)
+    capped: int = ENDED_MAX
+
+
+class LoopView(View):
+    """How a loop of a process was doing at its last beat: turns since it began, errors in a row, by how many
+    seconds its turn was late or went on, and the kind of its last error."""
+
+    name: str
+    healthy: bool
+    turns: int
+    failures: int
+    lag_seconds: float
+    hanging: bool
+    over: bool
+    working: int
+    last_error: str | None
+
+
+class WorkerView(View):
+    """A process; `lost`: it was not seen for so long that it is taken for dead."""
+
+    id: UUID
+    host: str
+    pid: int
+    number: int
+    version: str
+    state: str
+    accounts: list[str]
+    started_at: datetime | None
+    seen_at: datetime | None
+    lost: bool
+    loops: list[LoopView]
+
+    @classmethod
+    def of(cls, worker: Worker, now: datetime) -> "WorkerView":
+        """Return the view."""
+        name = worker.name
+        return cls(
+            id=worker.id,
+            host=name.host,
+            pid=name.pid,
+            number=name.number,
+            version=name.version,
+            state=worker.state,
+            accounts=list(worker.accounts),
+            started_at=worker.started_at,
+            seen_at=worker.seen_at,
+            lost=worker.is_lost(now),
+            loops=[LoopView.model_validate(loop, from_attributes=True) for loop in worker.loops],
+        )
+
+
+class LaneView(View):
+    """The waiting jobs of one pool and priority; `parked` of them may not start yet."""
+
+    pool: str
+    priority: int
+    waiting: int
+    parked: int
+    oldest: datetime | None
+
+    @classmethod
+    def of(cls, lane: Lane) -> "LaneView":
+        """Return the view."""
+        return cls.model_validate(lane, from_attributes=True)
+
+
+class Rates(View):
+    """Jobs a minute, over the last one."""
+
+    accepted: float
+    completed: float
+    failed: float
+    cancelled: float
+
+
+class OverviewView(View):
+    """Everything at one moment, as the stream of all jobs tells it up to `last_seq`: who goes on there counts
+    no step twice."""
+
+    at: datetime
+    types: list[TypeCounts]
+    workers: list[WorkerView]
+    accounts: list[AccountView]
+    lanes: list[LaneView]
+    rates: Rates
+    last_seq: int
+
+
+class NodeView(View):
+    """A state: `money` tells where the credits of a job are while it stays in it, `meaning` and `note` are
+    what people read. Places are in pixels."""
+
+    state: StateName
+    status: StatusName
+    meaning: str
+    note: str
+    terminal: bool
+    slot: bool
+    money: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class LabelView(View):
+    """The name of an event, written around `x` on the baseline `y`."""
+
+    x: float
+    y: float
+    text: str
+
+
+class EdgeView(View):
+    """A legal move, and what it does to the credits; `d` and `head` are paths of SVG: of the line, which
+    events between the same two states share, and of its arrow head."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    event: str
+    source: StateName = Field(serialization_alias="from")
+    dest: StateName = Field(serialization_alias="to")
+    money: str
+    d: str
+    head: str
+    label: LabelView
+
+
+class MachineView(View):
+    """A job type as `makegood graph` draws it, from (0, `top`) to (`width`, `height`): above 0 an arrow leads
+    down to the `initial` state."""
+
+    name: str
+    version: int
+    label: str
+    top: float
+    width: float
+    height: float
+    initial: StateName
+    nodes: list[NodeView]
+    edges: list[EdgeView]
+
+
+async def get_me(api: Api, call: Call) -> Me:
+    """What the caller may: whether a page offers it what changes something."""
+    caller = call.caller
+    return Me(
+        caller=caller.actor,
+        scopes=[scope for scope in Scope if caller.may(scope)],
+        acts=caller.may(Scope.OPERATIONS),
+        credits=caller.may(Scope.CREDITS),
+        release=release(),
+        page=PageView(demo=api.page.demo),
+    )
+
+
+async def get_overview(api: Api, call: Call) -> OverviewView:
+    """Jobs by type and state, processes and their loops, provider accounts, queues, and how fast it goes. It
+    may be a moment old: all who look share one reading."""
+    found = await api.overview.get()
+    return OverviewView(
+        at=found.at,
+        types=list(_types(api, found)),
+        workers=[WorkerView.of(worker, found.at) for worker in found.workers],
+        accounts=[AccountView.model_validate(each, from_attributes=True) for each in found.accounts],
+        lanes=[LaneView.of(lane) for lane in found.lanes],
+        rates=Rates(**found.rates),
+        last_seq=found.last_seq,
+    )
+
+
+async def get_machine(api: Api, call: Call, name: str) -> MachineView:
+    """The newest version of a job type's machine, laid out: its states, and the moves between them."""
+    spec = await api.engine.machine(name)
+    return await asyncio.to_thread(_machine, spec, api.engine.catalog.label(name))
+
+
+def _types(api: Api, found: Overview) -> Iterable[TypeCounts]:
+    """Yield the types that are on offer here, and those of which there are jobs."""
+    here = {spec.name: spec.version for spec in sorted(api.engine.catalog.specs, key=lambda s: s.version)}
+    for name in sorted(here.keys() | found.live.keys() | found.ended.keys()):
+        yield TypeCounts(
+            name=name,
+            version=here.get(name) or found.versions.get(name, 1),
+            label=api.engine.catalog.label(name),
+            states=dict(found.live.get(name, {})),
+            ended=dict(found.ended.get(name, {})),
+        )
+
+
+def _machine(spec: Spec, label: str) -> MachineView:
+    drawn, held = layout(spec), holdings(spec)
+    return MachineView(
+        name=spec.name,
+        version=spec.version,
+        label=label,
+        top=drawn.top,
+        width=drawn.width,
+        height=drawn.height,
+        initial=drawn.initial,
+        nodes=[
+            NodeView(
+                state=node.state,
+                status=node.status,
+                meaning=node.label,
+                note=node.note,
+                terminal=node.terminal,
+                slot=node.slot,
+                money=held[node.state],
+                x=node.x,
+                y=node.y,
+                width=node.width,
+                height=node.height,
+            )
+            for node in drawn.nodes
+        ],
+        edges=[
+            EdgeView(
+                event=arrow.event,
+                source=arrow.source,
+                dest=arrow.dest,
+                money=arrow.money,
+                d=arrow.curve,
+                head=arrow.head,
+                label=LabelView(x=arrow.x, y=arrow.y, text=arrow.event),
+            )
+            for arrow in drawn.arrows
+        ],
+    )
+
+
+def look(path: str, run: Callable[..., Any], summary: str, out: type[View], **given: Any) -> Op:
+    """Return an operation for who observes; it has the name of its function."""
+    return Op(
+        method="GET",
+        path=f"/operations{path}",
+        name=run.__name__,
+        summary=summary,
+        run=run,
+        who=Scope.OBSERVE,
+        out=out,
+        cost=LOOKS,
+        tag="operations",
+        **given,
+    )
+
+
+OPERATIONS = (
+    look("/me", get_me, "Who looks, and what it may", Me),
+    look("/overview", get_overview, "How everything is now", OverviewView),
+    look("/machines/{name}", get_machine, "A job type's machine, laid out", MachineView),
+)

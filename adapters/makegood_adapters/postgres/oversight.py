@@ -1,0 +1,81 @@
+"""What people see of the whole database at one moment, read in one transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from makegood.ports import (
+    ENDED_MAX,
+    ENDED_SECONDS,
+    RATE_MOVES_MAX,
+    RATE_SECONDS,
+    Attempts,
+    Counts,
+    Lane,
+    Overview,
+    Workers,
+)
+from makegood_adapters.postgres.statements import statement
+from makegood_adapters.postgres.transaction import Database
+
+#: So many steps without a place in the stream are looked at; there are more only while no process places any.
+_UNTOLD_MAX = 20_000
+
+
+class PostgresOversight:
+    """Implements `makegood.ports.Oversight`."""
+
+    def __init__(self, database: Database, attempts: Attempts, workers: Workers) -> None:
+        self._database, self._attempts, self._workers = database, attempts, workers
+
+    async def overview(self) -> Overview:
+        """See `Oversight.overview`."""
+
+        async def work(connection: asyncpg.Connection) -> tuple[asyncpg.Record, list[list[asyncpg.Record]]]:
+            moment = await connection.fetchrow(statement("overview/moment"))
+            assert moment is not None, "the stream is one row"
+            many = [
+                await connection.fetch(statement("overview/live"), _UNTOLD_MAX),
+                await connection.fetch(statement("overview/ended"), ENDED_SECONDS, ENDED_MAX, _UNTOLD_MAX),
+                await connection.fetch(statement("overview/queue")),
+                await connection.fetch(statement("overview/rates"), RATE_SECONDS, RATE_MOVES_MAX),
+                await connection.fetch(statement("machine/declared")),
+            ]
+            return moment, many
+
+        moment, (live, ended, lanes, moves, declared) = await self._database.look(work)
+        return Overview(
+            at=moment["at"],
+            last_seq=moment["place"],
+            versions={row["type"]: row["version"] for row in declared},
+            live=_nested(live),
+            ended=_nested(ended),
+            lanes=[Lane(**dict(row)) for row in lanes],
+            workers=await self._workers.present(),
+            accounts=await self._attempts.occupancy(),
+            rates=rates_of(moves, moment["at"]),
+        )
+
+
+def rates_of(moves: Sequence[asyncpg.Record], at: datetime) -> dict[str, float]:
+    """Return jobs a minute; where the last transitions reach back less than that, they are of less time."""
+    counted = sum(row["moves"] for row in moves)
+    since = at - timedelta(seconds=RATE_SECONDS)
+    if counted >= RATE_MOVES_MAX:
+        since = max(since, min(row["first"] for row in moves))
+    minutes = max((at - since).total_seconds(), 1.0) / 60
+    found = {"accepted": 0, "completed": 0, "failed": 0, "cancelled": 0}
+    for row in moves:
+        name = "accepted" if row["event"] == "accept" else row["to_state"]
+        if name in found:
+            found[name] += row["moves"]
+    return {name: round(number / minutes, 1) for name, number in found.items()}
+
+
+def _nested(rows: Iterable[asyncpg.Record]) -> Counts:
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        counts[row["type"]][row["state"]] = row["jobs"]
+    return dict(counts)
