@@ -102,6 +102,14 @@ class Administration(Overseeing):
             return moved
         raise AssertionError("the last try returns or raises")
 
+    async def ends(self, job: Job) -> list[str]:
+        """Return by which of its events `administer` can end the *job* as it stands; guards are not asked."""
+        if job.finished_at is not None:
+            return []
+        job_type = await self._mover.type_of(job)
+        allowed = job_type.rules.allowed(job.state)
+        return [name for name in _ACTS if _event_from(job_type, job, name) in allowed]
+
     async def resolve(self, job_id: UUID, attempt: int, *, actor: str, reason: str) -> Attempt:
         """Note that *actor*, a person, has looked at the provider and settled what no program could.
 
@@ -142,9 +150,8 @@ class Administration(Overseeing):
 
     async def _alarms(self, attempt: Attempt) -> bool:
         known = await self._store.attempts.evidence(attempt.job_id)
-        mine = [fact for fact in known if fact.attempt == attempt.number]
-        looked = any(fact.verdict is Verdict.RESOLVED for fact in mine)
-        return not looked and any(fact.source in ALARMS for fact in mine)
+        mine = tuple(fact for fact in known if fact.attempt == attempt.number)
+        return needs_person(replace(attempt, known=mine))
 
     async def _word(self, job_type: type[JobType], job: Job, actor: str, reason: str) -> Evidence | None:
         """Return the person's word about the current attempt, None where none is under way."""
@@ -185,6 +192,13 @@ class Administration(Overseeing):
         if job is None:
             raise UnknownJob(job_id)
         return job
+
+
+def needs_person(attempt: Attempt) -> bool:
+    """Whether no program can settle the *attempt*, by what is `known` of it: `resolve` takes it."""
+    looked = any(fact.verdict is Verdict.RESOLVED for fact in attempt.known)
+    alarmed = not looked and any(fact.source in ALARMS for fact in attempt.known)
+    return alarmed or attempt.phase is Phase.UNCERTAIN
 
 
 def _told(actor: str, reason: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 from uuid import UUID, uuid4
 
 from makegood.job import Verdict
@@ -93,3 +94,29 @@ async def test_what_was_said_from_outside_is_shown_without_secrets_and_in_bounds
     assert [m["redacted"] for m in reply.body["messages"]] == [True, True, False, False, True]
     [known] = reply.body["attempts"][0]["known"]
     assert known["detail"]["headers"] == {"Cookie": "[redacted]"}
+
+
+async def test_a_dossier_says_which_acts_would_be_refused_and_why(scene: Scene) -> None:
+    job_id = await ordered(scene)
+
+    async def told() -> dict[str, Any]:
+        return dict((await operator(scene).get(f"/operations/jobs/{job_id}")).body)
+
+    nothing = "The provider has nothing of it."
+    waiting = "Not while it is queued."
+    assert (await told())["refusals"] == {"cancel": None, "fail": None, "complete": waiting, "ask": nothing}
+    started = await scene.drive.submit(await scene.drive.dispatch(await scene.engine.get(job_id)))
+    await scene.engine.cancel(job_id)
+    asked = {"cancel": "It was asked to stop.", "fail": None, "complete": None, "ask": None}
+    assert (await told())["refusals"] == asked
+    attempt = await scene.drive.attempt(started)
+    assert (await told())["attempts"][0]["needs_person"] is False
+    await scene.store.attempts.record(attempt.evidence(Verdict.ACCEPTED, "late webhook", task_id="7"))
+    assert (await told())["attempts"][0]["needs_person"] is True
+    signed = {"by": "Grace", "reason": "the provider's page shows no such task"}
+    path = f"/operations/jobs/{job_id}"
+    settled = await operator(scene).post(f"{path}/attempts/1/resolve", json=signed)
+    assert settled.body["needs_person"] is False
+    await operator(scene).post(f"{path}/end", json={"event": "fail", **signed})
+    over = (await told())["refusals"]
+    assert {over[name] for name in ("cancel", "fail", "complete")} == {"The job is over."}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from makegood.errors import UnknownFile
-from makegood.job import Job, JournalLine, Transition
+from makegood.job import Attempt, Job, JournalLine, Transition
 from makegood.ports import KeptMessage
 from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Scope
@@ -20,22 +21,24 @@ from makegood_adapters.http.v1.delivery import deliver
 from makegood_adapters.http.v1.files import result_file
 from makegood_adapters.http.v1.jobs import at_one_moment
 from makegood_adapters.http.v1.oversight import AttemptView, StepView
-from makegood_adapters.http.v1.views import JobSummary, MoneyView, StateName, View
+from makegood_adapters.http.v1.views import JobSummary, MoneyView, StateName, StatusName, View
 from makegood_adapters.redaction import REDACTED, Redaction, cut
 
 #: So much of one message is shown.
 _MESSAGE_CHARS_MAX = 20_000
+_ENDS = ("cancel", "fail", "complete")
 
 
 class BarView(View):
-    """How long a job was in a state, who brought it there and why. `to` is null, and `seconds` count up to
-    now, while it is there; what is over stays in its last state for 0 seconds."""
+    """How long a job was in a state, `status` to the outside, who brought it there and why. `to` is null, and
+    `seconds` count up to now, while it is there; what is over stays in its last state for 0 seconds."""
 
     model_config = ConfigDict(
         frozen=True, json_schema_serialization_defaults_required=True, serialize_by_alias=True
     )
 
     state: StateName
+    status: StatusName
     since: datetime = Field(serialization_alias="from")
     until: datetime | None = Field(serialization_alias="to")
     seconds: float
@@ -45,21 +48,20 @@ class BarView(View):
     attempt: int
 
     @classmethod
-    def all_of(
-        cls, job: Job, steps: Sequence[Transition], now: datetime, redaction: Redaction
-    ) -> "list[BarView]":
-        """Return the bars of a history, in order."""
+    def all_of(cls, api: Api, job: Job, steps: Sequence[Transition], now: datetime) -> "list[BarView]":
+        """Return the bars of a history, in order, without secrets."""
         over = job.finished_at is not None
         ends = [*(step.at for step in steps[1:]), steps[-1].at if over else None]
         return [
             cls(
                 state=step.to_state,
+                status=api.status_of(replace(job, state=step.to_state)),
                 since=step.at,
                 until=end,
                 seconds=max(0.0, ((end or now) - step.at).total_seconds()),
                 event=step.event,
                 actor=step.actor,
-                reason=redaction.clean(step.reason) if step.reason else step.reason,
+                reason=api.redaction.clean(step.reason) if step.reason else step.reason,
                 attempt=step.attempt,
             )
             for step, end in zip(steps, ends, strict=True)
@@ -129,10 +131,38 @@ class InputFileView(View):
     size: int | None
 
 
+class RefusalsView(View):
+    """Why each act on a job would be refused as it stands, null where it would not: to end it by `cancel`,
+    `fail` or `complete`, and to `ask` the provider now."""
+
+    cancel: str | None
+    fail: str | None
+    complete: str | None
+    ask: str | None
+
+    @classmethod
+    async def of(cls, api: Api, job: Job, attempts: Sequence[Attempt]) -> "RefusalsView":
+        """Return the view of a job with these attempts."""
+        over = "The job is over." if job.finished_at is not None else None
+        ends = await api.engine.ends(job)
+        told = {name: over or (None if name in ends else f"Not while it is {job.state}.") for name in _ENDS}
+        stopping = "It was asked to stop." if job.cancel_requested_at is not None else None
+        asked = any(attempt.intent_at and not attempt.closed_at for attempt in attempts)
+        return cls(
+            cancel=told["cancel"] or stopping,
+            fail=told["fail"],
+            complete=told["complete"],
+            ask=None if asked else "The provider has nothing of it.",
+        )
+
+
 class JobDossier(JobSummary):
     """A job with its input and request, its money line by line, its history and how long each step took, its
-    attempts, what was said about it from outside, and the files that were given. Secrets are left out."""
+    attempts, what was said about it from outside, and the files that were given. Secrets are left out. With
+    `type_gone` its job type is not here any more."""
 
+    type_gone: bool
+    refusals: RefusalsView
     input: dict[str, Any]
     request: dict[str, Any]
     money: MoneyView
@@ -150,15 +180,18 @@ async def get_dossier(api: Api, call: Call, job_id: UUID) -> JobDossier:
     engine, redaction = api.engine, api.redaction
     job, money, steps = await at_one_moment(api, await engine.get(job_id))
     fields = JobDossier.fields_of(job, api.status_of(job))
+    attempts = await engine.attempts(job_id)
     return JobDossier(
+        type_gone=job.type not in engine.catalog.names,
+        refusals=await RefusalsView.of(api, job, attempts),
         **{**fields, "metadata": redaction.shown(fields["metadata"])},
         input=redaction.shown(job.input),
         request=redaction.shown(job.request),
         money=MoneyView.of(money),
         history=[StepView.of(step, redaction) for step in steps],
-        bars=BarView.all_of(job, steps, await engine.now(), redaction),
+        bars=BarView.all_of(api, job, steps, await engine.now()),
         journal=[MoneyLineView.of(line, text) for line, text in await engine.money_lines(job_id)],
-        attempts=[AttemptView.of(attempt, redaction) for attempt in await engine.attempts(job_id)],
+        attempts=[AttemptView.of(attempt, redaction) for attempt in attempts],
         messages=[MessageView.of(message, redaction) for message in await engine.messages(job_id)],
         inputs=[
             InputFileView(name=name, kind=_kind(key), size=size)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from makegood.administration import needs_person
 from makegood.audit import Audit
 from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Evidence, Phase, Transition, Verdict
@@ -52,7 +53,8 @@ class EvidenceView(View):
 
 
 class AttemptView(View):
-    """One try at the provider, with what is known of it."""
+    """One try at the provider, with what is known of it. `needs_person`: no program can settle it, and it can
+    be resolved."""
 
     number: int
     account: str
@@ -66,14 +68,16 @@ class AttemptView(View):
     verdict: Verdict | None
     cancel_sent_at: datetime | None
     draining_until: datetime | None
+    needs_person: bool
     known: list[EvidenceView]
 
     @classmethod
     def of(cls, attempt: Attempt, redaction: Redaction) -> "AttemptView":
         """Return the view, without secrets."""
         known = [EvidenceView.of(fact, redaction) for fact in attempt.known]
-        told = {name: getattr(attempt, name) for name in cls.model_fields if name != "known"}
-        return cls(known=known, **told)
+        made = ("known", "needs_person")
+        told = {name: getattr(attempt, name) for name in cls.model_fields if name not in made}
+        return cls(known=known, needs_person=needs_person(attempt), **told)
 
 
 class RuleView(View):
