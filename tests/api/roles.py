@@ -104,6 +104,8 @@ ROWS: Mapping[str, Row] = {
     "end_job": Row(SCOPED, json={"event": "fail", **_SIGNED}),
     # A job that waits has no attempt that anybody could settle.
     "resolve_attempt": Row(SCOPED, 400, _SIGNED, code="invalid_request", path={"number": "1"}),
+    "look_at_wallet": Row(SEEN, path={"owner": "ada"}),
+    "look_at_statement": Row(SEEN, path={"owner": "ada"}),
     "list_accounts": Row(SEEN),
     "list_rules": Row(SEEN),
     "put_limit": Row(SCOPED, json={"scope": "owner", "name": "eve", "by": "Grace", "running_max": 9}),

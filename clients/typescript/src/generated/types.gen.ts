@@ -108,7 +108,8 @@ export type Accounts = {
 /**
  * AttemptView
  *
- * One try at the provider, with what is known of it.
+ * One try at the provider, with what is known of it. `needs_person`: no program can settle it, and it can
+ * be resolved.
  */
 export type AttemptView = {
     /**
@@ -154,6 +155,10 @@ export type AttemptView = {
      */
     draining_until: string | null;
     /**
+     * Needs Person
+     */
+    needs_person: boolean;
+    /**
      * Known
      */
     known: Array<EvidenceView>;
@@ -198,11 +203,12 @@ export type AuditView = {
 /**
  * BarView
  *
- * How long a job was in a state, who brought it there and why. `to` is null, and `seconds` count up to
- * now, while it is there; what is over stays in its last state for 0 seconds.
+ * How long a job was in a state, `status` to the outside, who brought it there and why. `to` is null, and
+ * `seconds` count up to now, while it is there; what is over stays in its last state for 0 seconds.
  */
 export type BarView = {
     state: JobState;
+    status: JobStatus;
     /**
      * From
      */
@@ -746,7 +752,8 @@ export type InputFileView = {
  * JobDossier
  *
  * A job with its input and request, its money line by line, its history and how long each step took, its
- * attempts, what was said about it from outside, and the files that were given. Secrets are left out.
+ * attempts, what was said about it from outside, and the files that were given. Secrets are left out. With
+ * `type_gone` its job type is not here any more.
  */
 export type JobDossier = {
     /**
@@ -822,6 +829,11 @@ export type JobDossier = {
     metadata: {
         [key: string]: unknown;
     };
+    /**
+     * Type Gone
+     */
+    type_gone: boolean;
+    refusals: RefusalsView;
     /**
      * Input
      */
@@ -2080,6 +2092,31 @@ export type Reason = {
      * Reason
      */
     reason?: string | null;
+};
+
+/**
+ * RefusalsView
+ *
+ * Why each act on a job would be refused as it stands, null where it would not: to end it by `cancel`,
+ * `fail` or `complete`, and to `ask` the provider now.
+ */
+export type RefusalsView = {
+    /**
+     * Cancel
+     */
+    cancel: string | null;
+    /**
+     * Fail
+     */
+    fail: string | null;
+    /**
+     * Complete
+     */
+    complete: string | null;
+    /**
+     * Ask
+     */
+    ask: string | null;
 };
 
 /**
@@ -4556,6 +4593,133 @@ export type GetOwnersStatementResponses = {
 };
 
 export type GetOwnersStatementResponse = GetOwnersStatementResponses[keyof GetOwnersStatementResponses];
+
+export type LookAtWalletData = {
+    body?: never;
+    path: {
+        owner: string;
+    };
+    query?: never;
+    url: '/operations/owners/{owner}/wallet';
+};
+
+export type LookAtWalletErrors = {
+    /**
+     * Problem: invalid_request
+     */
+    400: Problem;
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type LookAtWalletError = LookAtWalletErrors[keyof LookAtWalletErrors];
+
+export type LookAtWalletResponses = {
+    /**
+     * OK
+     */
+    200: WalletView;
+};
+
+export type LookAtWalletResponse = LookAtWalletResponses[keyof LookAtWalletResponses];
+
+export type LookAtStatementData = {
+    body?: never;
+    path: {
+        owner: string;
+    };
+    query?: {
+        /**
+         * Since
+         *
+         * None from before that time.
+         */
+        since?: string;
+        /**
+         * After
+         *
+         * The `next` of the page before.
+         */
+        after?: number;
+        /**
+         * Limit
+         */
+        limit?: number;
+    };
+    url: '/operations/owners/{owner}/statement';
+};
+
+export type LookAtStatementErrors = {
+    /**
+     * Problem: invalid_request
+     */
+    400: Problem;
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type LookAtStatementError = LookAtStatementErrors[keyof LookAtStatementErrors];
+
+export type LookAtStatementResponses = {
+    /**
+     * OK
+     */
+    200: StatementView;
+};
+
+export type LookAtStatementResponse = LookAtStatementResponses[keyof LookAtStatementResponses];
 
 export type WatchJobData = {
     body?: never;
