@@ -110,42 +110,23 @@ def crowded_tools(folder: Path) -> Path:
     return tools
 
 
-class EngineProcess:
-    """`makegood serve` as a child that can be killed like any process; its log is kept.
+class Child:
+    """A service of ours as a child that can be killed like any process; its log is kept.
 
-    *accounts*, *deadlines*, *settings* and *tools* are those of its configuration.
+    *url* is where it will answer `/health`.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        log: Path,
-        *,
-        dsn: str,
-        blobs: Path,
-        accounts: Sequence[Mapping[str, Any]],
-        deadlines: Mapping[str, float] = DEADLINES,
-        settings: Mapping[str, float] = SETTINGS,
-        tools: Path | None = None,
-    ) -> None:
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log, self._config = log, folder / f"engine-{self.port}.toml"
-        keys: dict[str, str | float] = {"database_url": dsn, "port": self.port, "blobs": str(blobs)}
-        keys["log_format"] = "text"
-        if tools is not None:
-            keys["tools"] = str(tools)
-        engine: dict[str, str | float] = {"webhook_base_url": self.url, **settings}
-        text = _toml(keys) + "[deadlines]\n" + _toml(deadlines) + "[engine]\n" + _toml(engine)
-        self._config.write_text(text)
-        self._environment = {**os.environ, "MAKEGOOD_ACCOUNTS": json.dumps([dict(a) for a in accounts])}
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str], url: str) -> None:
+        self.url = url
+        self._command, self._log = [sys.executable, "-m", *command], log
+        self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
         """Start and return when the service answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # forking takes a millisecond
-                [sys.executable, "-m", "makegood_adapters.cli", "serve", "--config", str(self._config)],
+                self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -193,12 +174,46 @@ class EngineProcess:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-8:])
 
 
+class EngineProcess(Child):
+    """`makegood serve` as such a child.
+
+    *accounts*, *deadlines*, *settings* and *tools* are those of its configuration.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        log: Path,
+        *,
+        dsn: str,
+        blobs: Path,
+        accounts: Sequence[Mapping[str, Any]],
+        deadlines: Mapping[str, float] = DEADLINES,
+        settings: Mapping[str, float] = SETTINGS,
+        tools: Path | None = None,
+    ) -> None:
+        self.port = free_port()
+        url = f"http://127.0.0.1:{self.port}"
+        config = folder / f"engine-{self.port}.toml"
+        keys: dict[str, str | float] = {"database_url": dsn, "port": self.port, "blobs": str(blobs)}
+        keys["log_format"] = "text"
+        if tools is not None:
+            keys["tools"] = str(tools)
+        engine: dict[str, str | float] = {"webhook_base_url": url, **settings}
+        text = _toml(keys) + "[deadlines]\n" + _toml(deadlines) + "[engine]\n" + _toml(engine)
+        config.write_text(text)
+        environment = {"MAKEGOOD_ACCOUNTS": json.dumps([dict(a) for a in accounts])}
+        command = ["makegood_adapters.cli", "serve", "--config", str(config)]
+        super().__init__(command, log, environment, url)
+
+
 def _toml(table: Mapping[str, str | float]) -> str:
     """Return lines of TOML; texts are written as JSON strings, which are TOML too."""
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

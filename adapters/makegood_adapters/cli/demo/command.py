@@ -1,12 +1,17 @@
 """Run the whole demo and say, by an independent look at the books, whether every credit is accounted for."""
 
+import asyncio
 import hashlib
 import os
+import re
+import signal
+import socket
 import tempfile
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +22,7 @@ from rich.text import Text
 from makegood import Catalog, Engine, Settings
 from makegood_adapters.cli.demo.director import Director
 from makegood_adapters.cli.demo.endings import judge
+from makegood_adapters.cli.demo.house import DemoHouse
 from makegood_adapters.cli.demo.reconcile import Findings, reconcile
 from makegood_adapters.cli.demo.script import SLOTS, USERS, Script, write
 from makegood_adapters.cli.demo.show import Show
@@ -29,6 +35,9 @@ from makegood_adapters.cli.stage import (
     database_on,
     embedded_database,
 )
+from makegood_adapters.cli.staging.acts import Acts
+from makegood_adapters.cli.staging.board import Board, Button, Tone
+from makegood_adapters.cli.staging.site import address_of, listen, open_site
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub.simulator import Pace, Simulator, Task
@@ -41,31 +50,70 @@ _PACE = Pace(
     queued_seconds=0.1, running_seconds=0.5, spread=0.6, webhook_retry_seconds=0.6, webhook_retries=50
 )
 
+_TONES = {
+    "red": Tone.BAD,
+    "bold red": Tone.BAD,
+    "green": Tone.GOOD,
+    "yellow": Tone.WARN,
+    "magenta": Tone.WARN,
+}
+_STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow"}
 
-async def play(*, jobs: int, seed: int, headless: bool, dsn: str | None) -> int:
-    """Play the demo in the folder `makegood-demo` and return the exit status: 0 when all agrees."""
+
+async def play(
+    *,
+    jobs: int,
+    seed: int,
+    headless: bool,
+    dsn: str | None,
+    page: bool | None = None,
+    port: int | None = None,
+) -> int:
+    """Play the demo in the folder `makegood-demo` and return the exit status: 0 when all agrees.
+
+    *page*: whether the page is served, on *port*, and stays after the story until Ctrl-C; None: on a terminal
+    that is not *headless*.
+    """
     script = write(jobs, seed)
     console = Console(highlight=False)
-    view: View = LiveView(console) if console.is_terminal and not headless else PlainView(console)
-    show = Show(view.tell)
-    _announce(console, jobs, seed)
+    terminal = console.is_terminal and not headless
+    listener = listen(port) if (terminal if page is None else page) else None
+    view: View = LiveView(console) if terminal else PlainView(console)
+    _announce(console, jobs, seed, address_of(listener) if listener else None)
     with _folder() as work:
         async with AsyncExitStack() as stack:
+            if listener:
+                stack.callback(listener.close)
             given = dsn or os.environ.get("DATABASE_URL")
             address = (
                 await stack.enter_async_context(database_on(given))
                 if given
                 else stack.enter_context(embedded_database(work))
             )
-            findings, mishaps_good = await _perform(stack, script, show, view, seed, address, work)
-            _tell_endings(console, show, findings)
-            _close(console, jobs, show, findings)
-    return 0 if mishaps_good and not findings.disagreements and not findings.difference else 1
+            demo = await _raise_curtain(stack, script, view, seed, address, work, listener)
+            good = await demo.story(console)
+            if listener:
+                good = await demo.stay(console, address_of(listener)) and good
+    return 0 if good else 1
 
 
-async def _perform(
-    stack: AsyncExitStack, script: Script, show: Show, view: View, seed: int, dsn: str, work: Path
-) -> tuple[Findings, bool]:
+async def _raise_curtain(
+    stack: AsyncExitStack,
+    script: Script,
+    view: View,
+    seed: int,
+    dsn: str,
+    work: Path,
+    listener: socket.socket | None,
+) -> "_Demo":
+    """Start everything, the page first: who has its address may have opened it already."""
+    board = Board("makegood demo", lambda text, tone: view.tell(text, _STYLES[tone]))
+
+    def tell(line: str, style: str) -> None:
+        view.tell(line, style)
+        board.note(re.sub(r" {2,}", ": ", line, count=1), _TONES.get(style, Tone.PLAIN))
+
+    show = Show(tell)
     simulator = await stack.enter_async_context(Simulator(keys={API_KEY: SLOTS}, pace=_PACE, seed=seed))
     for rule in script.rules:
         simulator.add(rule)
@@ -87,24 +135,98 @@ async def _perform(
         accounts=[account_at(simulator.url, SLOTS)],
         tools=tools,
     )
+    await stack.enter_async_context(engine)
+    await _fill_wallets(engine)
+    if listener:
+        await stack.enter_async_context(open_site(listener, engine, board))
     await process.start()
     stack.callback(process.stop)
     show.engine = "running"
-    await stack.enter_async_context(engine)
-    await _fill_wallets(engine)
-    view.show(show)
+    director = Director(show, script, engine, process, simulator, dsn)
+    first = len(script.parts) + 1
+    house = DemoHouse(show, board, director, engine, simulator, process, dsn, FOLDER, first)
+    stack.push_async_callback(house.end)
+    stack.push_async_callback(board.end)
+    acts = Acts(house, board)
+    order = Button("order", "order a job", "A user orders a job, and nothing goes wrong.", acts.run)
+    board.offer((order, *acts.mishaps()))
+    return _Demo(show, view, board, director, engine, simulator, dsn)
+
+
+@dataclass(frozen=True, slots=True)
+class _Demo:
+    """A performance that is under way."""
+
+    show: Show
+    view: View
+    board: Board
+    director: Director
+    engine: Engine
+    simulator: Simulator
+    dsn: str
+
+    async def story(self, console: Console) -> bool:
+        """Play the story to its end, tell how its mishaps ended, and check the books."""
+        self.view.show(self.show)
+        try:
+            await self.director.perform(FOLDER)
+        finally:
+            self.view.close()
+        async with self.board.alone():
+            findings = await self._findings()
+            self.show.endings = judge(self.show, await _tasks_by_job(self.dsn, self.simulator.tasks))
+            _tell_endings(console, self.show)
+            self._tell_books(console, findings)
+        return _good(findings) and all(ending.good for ending in self.show.endings)
+
+    async def stay(self, console: Console, address: str) -> bool:
+        """Let the page and its buttons work until Ctrl-C, and check the books again."""
+        key = await self.engine.make_key("demo", ("operations", "credits"), actor="demo")
+        self.board.note("The story is over. The buttons go on working: each orders a job of its own.")
+        console.print()
+        console.print(Text("The page stays open", "bold"), Text(address, "bold cyan underline"))
+        _paragraph(console, "Its buttons work at any time, and each tells here what happened. Ctrl-C ends.")
+        _paragraph(console, f"To cancel, pause or grant there, sign in with this key: {key.secret}")
+        console.print()
+        await _until_interrupted()
+        console.print(Text("\nThe books, once more", "bold"))
+        async with self.board.alone():
+            findings = await self._findings()
+        self._tell_books(console, findings)
+        return _good(findings)
+
+    async def _findings(self) -> Findings:
+        await self.director.silence()
+        tasks = [task.to_json(self.simulator.url) for task in self.simulator.tasks]
+        balances = {}
+        for owner in USERS:
+            wallet = await self.engine.wallet(owner)
+            balances[owner] = (wallet.available, wallet.held)
+        return await reconcile(self.dsn, tasks, list(self.show.tickets.values()), FOLDER, balances)
+
+    def _tell_books(self, console: Console, findings: Findings) -> None:
+        closing = _closing(self.show, findings)
+        good = _good(findings)
+        _tell_findings(console, findings)
+        self.board.note(f"The books: {closing}", Tone.GOOD if good else Tone.BAD)
+        console.print(Text(closing, "bold green" if good else "bold red"), soft_wrap=True)
+
+
+async def _until_interrupted() -> None:
+    """Return at the first SIGINT, SIGTERM or SIGHUP; the next one is nobody's to catch."""
+    interrupted, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, interrupted.set)
     try:
-        await Director(show, script, engine, process, simulator, dsn).perform(FOLDER)
+        await interrupted.wait()
     finally:
-        view.close()
-    tasks = [task.to_json(simulator.url) for task in simulator.tasks]
-    balances = {}
-    for owner in USERS:
-        wallet = await engine.wallet(owner)
-        balances[owner] = (wallet.available, wallet.held)
-    findings = await reconcile(dsn, tasks, list(show.tickets.values()), FOLDER, balances)
-    show.endings = judge(show, await _tasks_by_job(dsn, simulator.tasks))
-    return findings, all(ending.good for ending in show.endings)
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _good(findings: Findings) -> bool:
+    return not findings.difference and not findings.disagreements
 
 
 async def _fill_wallets(engine: Engine) -> None:
@@ -150,22 +272,27 @@ def _remove_old_results() -> None:
         old.unlink(missing_ok=True)
 
 
-def _announce(console: Console, jobs: int, seed: int) -> None:
+def _announce(console: Console, jobs: int, seed: int, address: str | None) -> None:
     console.print(Text("makegood demo", "bold"), Text(f"{jobs} paid jobs, {SLOTS} slots, seed {seed}", "dim"))
     _paragraph(
         console,
         "A Postgres, a simulated RunningHub and the engine run on this machine. Jobs are paid, files are "
         "really made, and everything that can go wrong does. At the end every credit is accounted for.",
     )
+    if address:
+        console.print(Text("\n  Watch it in a browser:", "default"), Text(address, "bold cyan underline"))
     console.print()
 
 
-def _tell_endings(console: Console, show: Show, findings: Findings) -> None:
+def _tell_endings(console: Console, show: Show) -> None:
     console.print(Text("\nHow it ended", "bold"))
     for ending in show.endings:
         mark = Text("  ✓ ", "green") if ending.good else Text("  ✗ ", "bold red")
         console.print(mark.append(ending.what, "default").append(f"\n      {ending.outcome}", "dim"))
     console.print(Text("\nThe books", "bold"))
+
+
+def _tell_findings(console: Console, findings: Findings) -> None:
     _paragraph(
         console,
         "The provider's own list of tasks, the files on the disk, the journal replayed from nothing, and "
@@ -186,9 +313,9 @@ def _paragraph(console: Console, text: str) -> None:
     )
 
 
-def _close(console: Console, jobs: int, show: Show, findings: Findings) -> None:
+def _closing(show: Show, findings: Findings) -> str:
     parts = [
-        f"{jobs} jobs",
+        f"{len(show.tickets)} jobs",
         f"{show.count('completed')} completed",
         f"{show.count('failed')} failed",
         f"{show.count('cancelled')} cancelled",
@@ -197,5 +324,4 @@ def _close(console: Console, jobs: int, show: Show, findings: Findings) -> None:
         f"held {findings.held}",
         f"difference {findings.difference}",
     ]
-    good = not findings.difference and not findings.disagreements
-    console.print(Text(" · ".join(parts), "bold green" if good else "bold red"), soft_wrap=True)
+    return " · ".join(parts)

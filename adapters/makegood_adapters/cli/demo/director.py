@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import aiohttp
 import asyncpg
 
 from makegood import Engine, IllegalTransition, MakegoodError
-from makegood_adapters.cli.demo.script import Mishap, Part, Script
+from makegood_adapters.cli.demo.script import PROVIDER_FAULTS, Mishap, Part, Script
 from makegood_adapters.cli.demo.show import Show, Ticket
 from makegood_adapters.cli.stage import EngineProcess, StageError
 from makegood_adapters.runninghub.simulator import Simulator, Task
@@ -22,7 +23,10 @@ _ENDS = ("completed", "failed", "cancelled")
 
 
 class Director:
-    """Runs one performance; afterwards the tickets hold what the users were told."""
+    """Runs one performance; afterwards the tickets hold what the users were told.
+
+    `restarts` is held by whoever kills the engine and starts it again.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Director:
         simulator: Simulator,
         dsn: str,
     ) -> None:
+        self.restarts = asyncio.Lock()
         self._show, self._script, self._engine = show, script, engine
         self._process, self._simulator, self._dsn = process, simulator, dsn
         self._pictures: dict[str, str] = {}
@@ -45,17 +50,24 @@ class Director:
             data = files("makegood_adapters.cli").joinpath("pictures", name).read_bytes()
             self._pictures[name] = await self._engine.blobs.put(data, name)
         try:
-            async with asyncio.timeout(_OVER_SECONDS):
+            async with self._bounded():
                 await self._play(results)
-        except TimeoutError:
-            stuck = [f"{t.name} is {t.state}" for t in self._show.tickets.values() if not t.over]
-            what = ", ".join(stuck) or "slots are still taken"
-            raise StageError(f"The demo did not come to its end: {what}.") from None
         except BaseExceptionGroup as errors:  # one of ours is a sentence; anything else is a bug to be seen
             ours, others = errors.split(MakegoodError)
             if ours and not others:
                 raise ours.exceptions[0] from None
             raise
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Say who is stuck where a wait would not end."""
+        try:
+            async with asyncio.timeout(_OVER_SECONDS):
+                yield
+        except TimeoutError:
+            stuck = [f"{t.name} is {t.state}" for t in self._show.tickets.values() if not t.over]
+            what = ", ".join(stuck) or "slots are still taken"
+            raise StageError(f"The demo did not come to its end: {what}.") from None
 
     async def _play(self, results: Path) -> None:
         async with asyncio.TaskGroup() as group:
@@ -67,7 +79,6 @@ class Director:
                 helpers.append(group.create_task(self._kill_once(self._script.kill_after)))
             await self._feed(group, results)
             await self._until(lambda: self._show.all_over)
-            await self._silence()
             for helper in helpers:
                 helper.cancel()
 
@@ -78,7 +89,7 @@ class Director:
             ticket = await self._submit(part)
             self._show.tickets[ticket.job_id] = ticket
             await self._engine.accept(ticket.job_id, actor=part.owner)
-            group.create_task(self._follow(ticket, results))
+            group.create_task(self.follow(ticket, results))
             if part.mishap:
                 self._show.mishaps[part.mishap] = ticket
                 group.create_task(self._meddle(part.mishap, ticket))
@@ -131,8 +142,8 @@ class Director:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _follow(self, ticket: Ticket, results: Path) -> None:
-        """Watch a job to its end, as its user's page would."""
+    async def follow(self, ticket: Ticket, results: Path) -> None:
+        """Watch a job to its end, as its user's page would, and save its result in *results*."""
         async for transition in self._engine.watch(ticket.job_id):
             ticket.versions.append(transition.event)
             ticket.state, ticket.attempts = transition.to_state, transition.attempt
@@ -149,7 +160,7 @@ class Director:
                 (results / name).write_bytes(data)
         ticket.over = True
         await self._note_change()
-        if ticket.state != "completed":
+        if ticket.state != "completed" and not ticket.by_button:
             back = f"{ticket.money.released} credits back" if ticket.money.released else "nothing was charged"
             self._show.say(f"{ticket.part.owner:<9} {ticket.name} is {ticket.state}: {back}", "yellow")
 
@@ -202,14 +213,15 @@ class Director:
         )
         if show.all_over:
             return
-        self._show.engine = "killed"
-        pid = self._process.kill()
-        at_provider = sum(not t.over for t in self._simulator.tasks)
-        self._show.say(
-            f"kill -9   ends the engine (pid {pid}); {at_provider} tasks are at the provider", "bold red"
-        )
-        await asyncio.sleep(0.7)  # the provider goes on meanwhile, and nobody listens
-        await self._process.start()
+        async with self.restarts:
+            self._show.engine = "killed"
+            pid = self._process.kill()
+            at_provider = sum(not t.over for t in self._simulator.tasks)
+            self._show.say(
+                f"kill -9   ends the engine (pid {pid}); {at_provider} tasks are at the provider", "bold red"
+            )
+            await asyncio.sleep(0.7)  # the provider goes on meanwhile, and nobody listens
+            await self._process.start()
         self._show.restarts += 1
         self._show.engine = "running"
         self._show.say("start     the engine is back and picks up what it finds in the database", "green")
@@ -224,7 +236,10 @@ class Director:
             for task in [t for t in self._simulator.tasks if t.id not in seen]:
                 seen.add(task.id)
                 mishap = self._script.arrivals.get(task.request.arrival)
-                if mishap and (ticket := await self._owner_of(task)):
+                # A job that a button ordered may have come in that place, with what the button does to it.
+                if mishap is None or task.faults != PROVIDER_FAULTS[mishap]:
+                    continue
+                if (ticket := await self._owner_of(task)) and not ticket.by_button:
                     self._show.mishaps[mishap] = ticket
                     self._show.say(f"provider  {mishap} ({ticket.name})", "red")
 
@@ -253,8 +268,10 @@ class Director:
                     ticket.position = await self._engine.position(ticket.job_id)
             await asyncio.sleep(0.3)
 
-    async def _silence(self) -> None:
-        """Wait until the provider is done with everything and every slot is free."""
-        await self._simulator.wait_for(lambda: all(t.over for t in self._simulator.tasks), 30)
-        while any(use.open for use in await self._engine.occupancy()):  # noqa: ASYNC110 - another process frees them
-            await asyncio.sleep(0.1)
+    async def silence(self) -> None:
+        """Wait until all are told how their jobs ended, the provider is done and every slot is free."""
+        async with self._bounded():
+            await self._until(lambda: all(t.over for t in self._show.tickets.values()))
+            await self._simulator.wait_for(lambda: all(t.over for t in self._simulator.tasks), 30)
+            while any(use.open for use in await self._engine.occupancy()):  # noqa: ASYNC110 - another process frees them
+                await asyncio.sleep(0.1)

@@ -12,6 +12,8 @@ async def demo(
     seed: int = 1,
     headless: Annotated[bool, Parameter(negative="")] = False,
     dsn: str | None = None,
+    page: bool | None = None,
+    port: int | None = None,
 ) -> None:
     """Watch paid jobs run, fail, get lost and be found on this machine, with every credit accounted for.
 
@@ -26,6 +28,11 @@ async def demo(
     dsn
         A Postgres of your own, 15 or newer (DATABASE_URL does the same); the demo makes a database of
         its own there and drops it. Left out: it brings a Postgres with it.
+    page
+        Whether to serve the live page, whose buttons work until Ctrl-C; left out: on a terminal that is not
+        headless.
+    port
+        Where the page is on 127.0.0.1, 0 for a free port; left out: 8077, or a free one.
 
     Examples
     --------
@@ -33,4 +40,4 @@ async def demo(
     """
     from makegood_adapters.cli.demo.command import play  # needs more packages than the service
 
-    sys.exit(await play(jobs=jobs, seed=seed, headless=headless, dsn=dsn))
+    sys.exit(await play(jobs=jobs, seed=seed, headless=headless, dsn=dsn, page=page, port=port))

@@ -24,6 +24,7 @@ class Ticket:
     money: JobMoney = field(default_factory=JobMoney)
     told: str = ""
     result_key: str | None = None
+    by_button: bool = False
 
     @property
     def name(self) -> str:
@@ -63,5 +64,5 @@ class Show:
 
     @property
     def all_over(self) -> bool:
-        """Whether no job can change any more."""
-        return all(t.over for t in self.tickets.values())
+        """Whether no job of the story can change any more; those of buttons come beside it."""
+        return all(t.over for t in self.tickets.values() if not t.by_button)

@@ -179,6 +179,14 @@ class FaultPlan:
         """Add a rule behind the others."""
         self._rules.append((rule, rule.times))
 
+    def add_first(self, rule: Rule) -> None:
+        """Add a rule before the others."""
+        self._rules.insert(0, (rule, rule.times))
+
+    def remove(self, rule: Rule) -> None:
+        """Take a rule away, if it has not been used up."""
+        self._rules = [kept for kept in self._rules if kept[0] is not rule]
+
     def take(
         self,
         call: Call,

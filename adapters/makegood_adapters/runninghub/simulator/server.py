@@ -133,6 +133,14 @@ class Simulator:
         """Add a rule of faults behind the others; `POST /admin/faults` does the same."""
         self._platform.plan.add(rule)
 
+    def add_first(self, rule: Rule) -> None:
+        """Add a rule of faults before the others."""
+        self._platform.plan.add_first(rule)
+
+    def remove(self, rule: Rule) -> None:
+        """Take a rule away that `add` or `add_first` was given, if it has not been used up."""
+        self._platform.plan.remove(rule)
+
     def release(self, task_id: str) -> None:
         """Let a task go on that the fault `hold` has stopped. Raises KeyError."""
         self.task(task_id).released.set()

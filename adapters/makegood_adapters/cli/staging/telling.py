@@ -1,0 +1,49 @@
+"""What became of a job, in words: its state, what the provider counted, and what the ledger shows."""
+
+import hashlib
+from collections.abc import Iterable
+
+from makegood import Engine, Job
+from makegood_adapters.runninghub.simulator import Task
+
+_ENTRIES = 200
+
+
+async def tell_end(engine: Engine, name: str, job: Job, tasks: Iterable[Task]) -> str:
+    """Say how the job stands, what the provider has of it, and where its credits went by the ledger."""
+    told = [f"{name} is {job.state}."]
+    if why := (job.error or {}).get("message", ""):
+        told.append(f"{str(why).rstrip('.')}.")
+    told += [_at_provider(await tasks_of(engine, job, tasks)), await tell_credits(engine, job)]
+    return " ".join(told)
+
+
+async def tell_credits(engine: Engine, job: Job) -> str:
+    """Say what the ledger shows for the job, movement by movement, and what its owner has now."""
+    page = await engine.statement(job.owner, limit=_ENTRIES)
+    moved = [entry.text for entry in reversed(page.entries) if entry.job_id == job.id]
+    wallet = await engine.wallet(job.owner)
+    said = "; ".join(moved) or "nothing was charged"
+    return f"Ledger: {said}. {job.owner} has {wallet.available:,} available, {wallet.held:,} held."
+
+
+async def tasks_of(engine: Engine, job: Job, tasks: Iterable[Task]) -> list[Task]:
+    """Return the provider's tasks of the job, matched by the hash of the webhook token."""
+    hashes = {attempt.token_hash for attempt in await engine.attempts(job.id)}
+    return [task for task in tasks if _token_hash(task) in hashes]
+
+
+def _token_hash(task: Task) -> bytes:
+    token = (task.request.webhook_url or "").rsplit("/", 1)[-1]
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _at_provider(tasks: list[Task]) -> str:
+    if not tasks:
+        return "The provider never heard of it."
+    webhooks = sum(delivery.ok for task in tasks for delivery in task.deliveries)
+    return f"Provider: {_count(len(tasks), 'task')}, {_count(webhooks, 'webhook')} delivered."
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
