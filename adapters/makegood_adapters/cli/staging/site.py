@@ -14,6 +14,7 @@ from makegood_adapters.cli.staging.board import Board
 from makegood_adapters.cli.staging.routes import stage_routes
 from makegood_adapters.http import aiohttp_app, application, request_ids, runner, tell_id
 from makegood_adapters.http.gatekeeper import open_gate
+from makegood_adapters.http.page import page_routes
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.table import OPERATIONS
 
@@ -52,7 +53,7 @@ async def open_site(listener: socket.socket, engine: Engine, board: Board) -> As
         api = Api(engine=engine)
         app = application(request_ids())
         app.on_response_prepare.append(tell_id)
-        app.add_routes(stage_routes(board))
+        app.add_routes([web.get("/", _index), *page_routes(stage="/stage"), *stage_routes(board)])
         app.add_subapp("/v1", aiohttp_app(OPERATIONS, api, gate))
         serving = runner(app)
         await serving.setup()
@@ -63,3 +64,8 @@ async def open_site(listener: socket.socket, engine: Engine, board: Board) -> As
             api.end_streams()
             board.answer()
             await serving.cleanup()
+
+
+async def _index(_: web.Request) -> web.Response:
+    """Show the page to whoever opens the address alone."""
+    return web.Response(status=302, headers={"Location": "/page/"})
