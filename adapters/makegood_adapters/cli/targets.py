@@ -32,9 +32,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Examination:
-    """What was found: the job types by (target, subject), and the sentences about unreadable targets."""
+    """What was found: the job types by (target, subject), those that modules define themselves as `classes`,
+    in the order of their definition, and the sentences about unreadable targets."""
 
     subjects: set[tuple[str, str]] = field(default_factory=set)
+    classes: list[type[Machine]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -132,6 +134,7 @@ def _judge(
     named = [v for v in vars(module).values() if isinstance(v, type)] if module else []
     there = [each for each in named if issubclass(each, Machine) and each.states()]
     own = {each for each in there if module and each.__module__ == module.__name__}
+    found.classes += [each for each in dict.fromkeys(there) if each in own]
     found.subjects |= {(target, _subject(each)) for each in own}
     for each in dict.fromkeys([*classes, *there]):
         found.add(target, _subject(each), registered(each.states(), each.events()))
