@@ -39,6 +39,7 @@ COMMANDS = (
     _command("completion", "completion:completion", "Print what makes a shell complete these commands."),
     _command("config", "configuration:configuration", "Check the configuration and show every value."),
     _command("demo", "demo.options:demo", "Watch paid jobs run, fail and get lost on this machine."),
+    _command("dev", "dev.options:dev", "Run the job types of a file while you write them."),
     _command("diff", "diff:diff", "Tell what changes from one job type to another."),
     _command("doctor", "doctor.command:doctor", "Look whether what is configured works, seen from here."),
     _command("endpoint", "endpoint:endpoint", "Who is told by webhooks, and what was sent."),

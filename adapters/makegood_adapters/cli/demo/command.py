@@ -1,10 +1,8 @@
 """Run the whole demo and say, by an independent look at the books, whether every credit is accounted for."""
 
-import asyncio
 import hashlib
 import os
 import re
-import signal
 import socket
 import tempfile
 import textwrap
@@ -37,6 +35,7 @@ from makegood_adapters.cli.stage import (
 )
 from makegood_adapters.cli.staging.acts import Acts
 from makegood_adapters.cli.staging.board import Board, Button, Tone
+from makegood_adapters.cli.staging.interrupt import until_interrupted
 from makegood_adapters.cli.staging.site import address_of, listen, open_site
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
@@ -188,7 +187,7 @@ class _Demo:
         _paragraph(console, "Its buttons work at any time, and each tells here what happened. Ctrl-C ends.")
         _paragraph(console, f"To cancel, pause or grant there, sign in with this key: {key.secret}")
         console.print()
-        await _until_interrupted()
+        await until_interrupted()
         console.print(Text("\nThe books, once more", "bold"))
         async with self.board.alone():
             findings = await self._findings()
@@ -210,19 +209,6 @@ class _Demo:
         _tell_findings(console, findings)
         self.board.note(f"The books: {closing}", Tone.GOOD if good else Tone.BAD)
         console.print(Text(closing, "bold green" if good else "bold red"), soft_wrap=True)
-
-
-async def _until_interrupted() -> None:
-    """Return at the first SIGINT, SIGTERM or SIGHUP; the next one is nobody's to catch."""
-    interrupted, loop = asyncio.Event(), asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in signals:
-        loop.add_signal_handler(number, interrupted.set)
-    try:
-        await interrupted.wait()
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 def _good(findings: Findings) -> bool:

@@ -1,14 +1,14 @@
 """What the buttons do: each orders a job, lets something happen to it for real, and follows it to its end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import asyncpg
 
-from makegood import Engine, Job
+from makegood import Engine, Job, Transition
 from makegood_adapters.cli.stage import SETTINGS, Child, StageError
 from makegood_adapters.cli.staging.board import Board, Button, Tone
 from makegood_adapters.cli.staging.telling import tasks_of, tell_end
@@ -146,13 +146,20 @@ class Acts:
     async def _follow(self, ordered: Ordered) -> str:
         """Follow the job until it is over, or until somebody has to decide, and tell what became of it."""
         engine = self._house.engine
-        async for step in engine.watch(ordered.job.id):
-            if _waits_for_somebody(engine, ordered.job, step.to_state):
-                break
+        async for _ in self.steps(ordered):
+            pass
         job = await engine.get(ordered.job.id)
         told = await tell_end(engine, ordered.name, job, self._house.simulator.tasks)
         self._board.say(told, Tone.GOOD if job.state == "completed" else Tone.WARN)
         return told
+
+    async def steps(self, ordered: Ordered) -> AsyncIterator[Transition]:
+        """Yield the steps of the job until it is over, or waits for somebody to decide."""
+        engine = self._house.engine
+        async for step in engine.watch(ordered.job.id):
+            yield step
+            if _waits_for_somebody(engine, ordered.job, step.to_state):
+                return
 
     async def _reached(self, ordered: Ordered, state: str) -> None:
         async for step in self._house.engine.watch(ordered.job.id):

@@ -1,0 +1,220 @@
+"""Run the job types of a file, and what is needed around them, until Ctrl-C or once."""
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from makegood import Catalog, Engine, Settings
+from makegood.lifecycle import BaseJob
+from makegood_adapters.cli.dev.house import CREDITS, OWNER, DevHouse
+from makegood_adapters.cli.dev.source import Mistaken, Source, rules_of
+from makegood_adapters.cli.dev.stand_in import simulated_site
+from makegood_adapters.cli.dev.worker import child_of
+from makegood_adapters.cli.stage import database_on, embedded_server
+from makegood_adapters.cli.staging.acts import Acts
+from makegood_adapters.cli.staging.board import Board, Button, Tone
+from makegood_adapters.cli.staging.interrupt import until_interrupted
+from makegood_adapters.cli.staging.site import address_of, listen, open_site
+from makegood_adapters.cli.staging.telling import tell_end
+from makegood_adapters.folder import FolderBlobs
+from makegood_adapters.postgres.store import PostgresStore
+from makegood_adapters.runninghub.simulator import Simulator
+
+_STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow"}
+Rules = dict[tuple[str, int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What stays while the file changes. *dsn* is that of the server, on which databases are made."""
+
+    source: Source
+    board: Board
+    simulator: Simulator
+    dsn: str
+    work: Path
+
+
+async def play(file: Path, *, port: int | None) -> int:
+    """Run the file and serve the page on *port* until Ctrl-C, and return the exit status."""
+    console, source, listener = Console(highlight=False), Source(file), listen(port)
+    console.print(Text("makegood dev", "bold"), Text(file.name, "dim"))
+    console.print(Text("\n  Watch it in a browser:"), Text(address_of(listener), "bold cyan underline"))
+    console.print(Text("  Save the file, and the engine starts with it. Ctrl-C ends.\n", "dim"))
+    with listener:
+        async with _around(source, partial(_print, console)) as site:
+            running = asyncio.create_task(_run(site, listener))
+            waiting = asyncio.create_task(until_interrupted())
+            try:
+                await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (running, waiting):
+                    task.cancel()
+                ended = await asyncio.gather(running, waiting, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+    return 0
+
+
+async def play_once(file: Path) -> int:
+    """Run one job of each type, print its steps, and return 1 if one of them failed or was cancelled."""
+    console, source = Console(highlight=False), Source(file)
+    types = await source.load()
+    bad = 0
+    async with (
+        _around(source, lambda text, tone: None) as site,
+        _database(site) as (dsn, store),
+        _version(site, dsn, store, types, None) as house,
+    ):
+        for job_type in types:
+            house.chosen = job_type
+            bad += not await _one(console, house)
+    return 1 if bad else 0
+
+
+async def _one(console: Console, house: DevHouse) -> bool:
+    """Run one job of the chosen type; False: it failed."""
+    ordered = await house.order()
+    engine = house.engine
+    console.print(
+        Text(engine.catalog.label(ordered.job.type), "bold"), Text(f"{ordered.job.price} credits", "dim")
+    )
+    async for step in Acts(house, house.board).steps(ordered):
+        console.print(Text(f"  {step.event} to {step.to_state}"))
+    job = await engine.get(ordered.job.id)
+    told = await tell_end(engine, ordered.name, job, house.simulator.tasks)
+    console.print(Text(f"  {told}", "green" if job.state == "completed" else "yellow"), soft_wrap=True)
+    for file in (job.output or {}).get("files", ()):
+        data = await engine.blobs.get(file["key"])
+        console.print(Text(f"  file: {file['kind']}, {len(data or b''):,} bytes"))
+    return job.state not in ("failed", "cancelled")
+
+
+def _print(console: Console, text: str, tone: Tone) -> None:
+    console.print(Text(f"  {text}", _STYLES[tone]), soft_wrap=True)
+
+
+@asynccontextmanager
+async def _around(source: Source, hear: Callable[[str, Tone], None]) -> AsyncIterator[Site]:
+    """Start what does not depend on the file."""
+    with tempfile.TemporaryDirectory(prefix="makegood-dev-") as work, embedded_server(Path(work)) as server:
+        async with simulated_site() as simulator:
+            board = Board(f"makegood dev {source.path.name}", hear)
+            try:
+                yield Site(source, board, simulator, server.dsn, Path(work))
+            finally:
+                await board.end()
+
+
+async def _run(site: Site, listener: socket.socket) -> None:
+    """Serve one state of the file after the other."""
+    types = await _repaired(site, None)
+    while True:
+        site.board.say(f"a fresh database; {OWNER} has {CREDITS:,} credits")
+        async with _database(site) as (dsn, store):
+            rules: Rules = {}
+            while not _breaks(rules, types):
+                rules |= rules_of(types)
+                async with _version(site, dsn, store, types, listener):
+                    types = await _repaired(site, types)
+            await site.board.end()
+        changed = ", ".join(f"{name}@{version}" for name, version in _broken(rules, types))
+        site.board.say(
+            f"The rules of {changed} are others now. Where jobs of it exist, its version must be raised; "
+            "here all begins anew.",
+            Tone.WARN,
+        )
+
+
+async def _repaired(site: Site, before: list[type[BaseJob]] | None) -> list[type[BaseJob]]:
+    """Return the job types once the file has changed, or at first as it is, and can be used."""
+    while True:
+        if before is not None:
+            await site.source.changed()
+        try:
+            types = await site.source.load()
+        except Mistaken as error:
+            goes_on = "; what ran before goes on" if before else ""
+            site.board.say(f"{error} Nothing was started{goes_on}: repair it and save.", Tone.BAD)
+            before = before or []
+        else:
+            names = ", ".join(f"{each.name}@{each.version}" for each in types)
+            site.board.say(f"{site.source.path.name}: {names}", Tone.GOOD)
+            return types
+
+
+def _broken(rules: Rules, types: Iterable[type[BaseJob]]) -> list[tuple[str, int]]:
+    now = rules_of(list(types))
+    return [key for key in now if rules.get(key, now[key]) != now[key]]
+
+
+def _breaks(rules: Rules, types: list[type[BaseJob]]) -> bool:
+    """Whether a database that was told *rules* would refuse those of *types*."""
+    return bool(_broken(rules, types))
+
+
+@asynccontextmanager
+async def _database(site: Site) -> AsyncIterator[tuple[str, PostgresStore]]:
+    """Make a database with a user who has credits, and yield its address and a store on it."""
+    async with database_on(site.dsn, "dev") as dsn, PostgresStore.open(dsn, update_schema=True) as store:
+        yield dsn, store
+
+
+@asynccontextmanager
+async def _version(
+    site: Site,
+    dsn: str,
+    store: PostgresStore,
+    types: list[type[BaseJob]],
+    listener: socket.socket | None,
+) -> AsyncIterator[DevHouse]:
+    """Run these types: an engine for the page, another one that works, and buttons for them."""
+    blobs = site.work / "files"
+    async with AsyncExitStack() as stack:
+        engine = Engine(
+            store,
+            Catalog(types),
+            blobs=FolderBlobs(blobs),
+            settings=Settings(loop_interval_seconds=0.25),
+            run_loops=False,
+        )
+        await stack.enter_async_context(engine)
+        await engine.grant(OWNER, CREDITS, source_ref="welcome")
+        if listener:
+            await stack.enter_async_context(open_site(listener, engine, site.board))
+        log = site.work / "engine.log"
+        child = child_of(site.source.path, dsn=dsn, blobs=blobs, site=site.simulator.url, log=log)
+        stack.push_async_callback(asyncio.to_thread, child.stop)
+        await child.start()
+        folder = site.source.path.resolve().parent
+        house = DevHouse(site.board, engine, site.simulator, child, dsn, folder, types[0])
+        site.board.offer(_buttons(house, types))
+        yield house
+
+
+def _buttons(house: DevHouse, types: Iterable[type[BaseJob]]) -> list[Button]:
+    acts = Acts(house, house.board)
+
+    async def run(job_type: type[BaseJob]) -> str:
+        house.chosen = job_type
+        return await acts.run()
+
+    runs = [
+        Button(
+            f"run-{each.name}",
+            f"run {each.label or each.name}",
+            "Orders one with its example input.",
+            partial(run, each),
+        )
+        for each in types
+    ]
+    return [*runs, *acts.mishaps()]

@@ -1,0 +1,83 @@
+"""What the buttons act on in `makegood dev`: one user who orders jobs with their example inputs."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from makegood import Engine
+from makegood.lifecycle import BaseJob
+from makegood_adapters.cli.dev.example import example_of
+from makegood_adapters.cli.stage import Child, StageError
+from makegood_adapters.cli.staging.acts import Ordered
+from makegood_adapters.cli.staging.board import Board
+from makegood_adapters.runninghub.simulator import Faults, Match, Rule, Simulator
+
+OWNER, CREDITS = "ana", 10_000
+_ARRIVAL_SECONDS, _LOOK_SECONDS = 20.0, 0.05
+
+
+@dataclass(slots=True)
+class DevHouse:
+    """Implements `makegood_adapters.cli.staging.acts.House`; `chosen` is the type that mishaps meet."""
+
+    board: Board
+    engine: Engine
+    simulator: Simulator
+    process: Child
+    dsn: str
+    folder: Path
+    chosen: type[BaseJob]
+    restarts: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _number: int = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def order(self, faults: Faults | None = None, not_before: datetime | None = None) -> Ordered:
+        """See `House.order`."""
+        async with self._turn:
+            self._number += 1
+            job_type, name = self.chosen, f"job {self._number}"
+            wanted, data = example_of(job_type, self.folder, self._number)
+            keys = {field: await self.engine.blobs.put(d, f"{field}.bin") for field, d in data.items()}
+            wanted |= {f: [key] if isinstance(wanted[f], list) else key for f, key in keys.items()}
+            job = await self.engine.submit(job_type, OWNER, wanted, not_before=not_before)
+            if (await self.engine.wallet(OWNER)).available < job.price:
+                amount = max(CREDITS, job.price)
+                await self.engine.grant(OWNER, amount, source_ref=f"top-up-{job.id}")
+                self.board.say(f"{OWNER} buys {amount:,} credits")
+            label = self.engine.catalog.label(job.type)
+            self.board.say(f"{OWNER} orders {name}: {label}, {job.price} credits")
+            if faults is None:
+                return Ordered(name, await self.engine.accept(job.id, actor=OWNER))
+            rule = _rule(faults, data)
+            self.simulator.add_first(rule)
+            try:
+                accepted = await self.engine.accept(job.id, actor=OWNER)
+                await self._arrived(job.id, name, rule)
+            finally:
+                self.simulator.remove(rule)
+            return Ordered(name, accepted)
+
+    async def _arrived(self, job_id: UUID, name: str, rule: Rule) -> None:
+        """Wait until the provider has met the job with the faults of *rule*, or never will: a file may be
+        every job's, and then it is the next one that is met."""
+        try:
+            async with asyncio.timeout(_ARRIVAL_SECONDS):
+                while not any(task.faults is rule.faults for task in self.simulator.tasks):
+                    if (await self.engine.get(job_id)).finished_at is not None:
+                        return
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            raise StageError(
+                f"{name} did not come to the provider within {_ARRIVAL_SECONDS:g} s, and waits: nothing will "
+                "go wrong with it."
+            ) from None
+
+
+def _rule(faults: Faults, data: dict[str, bytes]) -> Rule:
+    """Return the rule for the job whose files are *data*, which no other has; without files it is for the
+    next that arrives."""
+    marks = [hashlib.sha256(content).hexdigest() for content in data.values()]
+    return Rule(faults=faults, match=Match(input_sha256=marks[0] if marks else None))
