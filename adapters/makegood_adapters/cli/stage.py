@@ -121,9 +121,12 @@ class Child:
         self._command, self._log = [sys.executable, "-m", *command], log
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        self._retired = False
 
     async def start(self) -> None:
-        """Start and return when the service answers."""
+        """Start and return when the service answers. Raises StageError."""
+        if self._retired:
+            raise StageError("Another engine works meanwhile.")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # forking takes a millisecond
                 self._command,
@@ -164,6 +167,11 @@ class Child:
                 self._process.kill()
                 self._process.wait()
         return self._process.returncode if self._process else None
+
+    def retire(self) -> None:
+        """End it in order, never to be started again."""
+        self._retired = True
+        self.stop()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -1,9 +1,10 @@
 """Run the job types of a file, and what is needed around them, until Ctrl-C or once."""
 
 import asyncio
+import itertools
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,13 +15,14 @@ from rich.text import Text
 
 from makegood import Catalog, Engine, Settings
 from makegood.lifecycle import BaseJob
+from makegood_adapters.cli.dev.buttons import DevButtons
 from makegood_adapters.cli.dev.house import CREDITS, OWNER, DevHouse
 from makegood_adapters.cli.dev.source import Mistaken, Source, rules_of
 from makegood_adapters.cli.dev.stand_in import simulated_site
 from makegood_adapters.cli.dev.worker import child_of
 from makegood_adapters.cli.stage import database_on, embedded_server
 from makegood_adapters.cli.staging.acts import Acts
-from makegood_adapters.cli.staging.board import Board, Button, Tone
+from makegood_adapters.cli.staging.board import Board, Tone
 from makegood_adapters.cli.staging.interrupt import until_interrupted
 from makegood_adapters.cli.staging.site import address_of, listen, open_site
 from makegood_adapters.cli.staging.telling import tell_end
@@ -41,6 +43,7 @@ class Site:
     simulator: Simulator
     dsn: str
     work: Path
+    numbers: Iterator[int]
 
 
 async def play(file: Path, *, port: int | None) -> int:
@@ -110,7 +113,7 @@ async def _around(source: Source, hear: Callable[[str, Tone], None]) -> AsyncIte
         async with simulated_site() as simulator:
             board = Board(f"makegood dev {source.path.name}", hear)
             try:
-                yield Site(source, board, simulator, server.dsn, Path(work))
+                yield Site(source, board, simulator, server.dsn, Path(work), itertools.count(1))
             finally:
                 await board.end()
 
@@ -143,8 +146,8 @@ async def _repaired(site: Site, before: list[type[BaseJob]] | None) -> list[type
         try:
             types = await site.source.load()
         except Mistaken as error:
-            goes_on = "; what ran before goes on" if before else ""
-            site.board.say(f"{error} Nothing was started{goes_on}: repair it and save.", Tone.BAD)
+            goes_on = "What ran before goes on until it is repaired." if before else "Repair it and save."
+            site.board.say(f"{error} {goes_on}", Tone.BAD)
             before = before or []
         else:
             names = ", ".join(f"{each.name}@{each.version}" for each in types)
@@ -193,28 +196,11 @@ async def _version(
             await stack.enter_async_context(open_site(listener, engine, site.board))
         log = site.work / "engine.log"
         child = child_of(site.source.path, dsn=dsn, blobs=blobs, site=site.simulator.url, log=log)
-        stack.push_async_callback(asyncio.to_thread, child.stop)
-        await child.start()
         folder = site.source.path.resolve().parent
-        house = DevHouse(site.board, engine, site.simulator, child, dsn, folder, types[0])
-        site.board.offer(_buttons(house, types))
-        yield house
-
-
-def _buttons(house: DevHouse, types: Iterable[type[BaseJob]]) -> list[Button]:
-    acts = Acts(house, house.board)
-
-    async def run(job_type: type[BaseJob]) -> str:
-        house.chosen = job_type
-        return await acts.run()
-
-    runs = [
-        Button(
-            f"run-{each.name}",
-            f"run {each.label or each.name}",
-            "Orders one with its example input.",
-            partial(run, each),
+        house = DevHouse(
+            site.board, engine, site.simulator, child, dsn, folder, types[0], numbers=site.numbers
         )
-        for each in types
-    ]
-    return [*runs, *acts.mishaps()]
+        stack.push_async_callback(house.end)
+        await child.start()
+        DevButtons(house, types).show()
+        yield house

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,16 +31,16 @@ class DevHouse:
     dsn: str
     folder: Path
     chosen: type[BaseJob]
+    numbers: Iterator[int]
     restarts: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _number: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def order(self, faults: Faults | None = None, not_before: datetime | None = None) -> Ordered:
         """See `House.order`."""
         async with self._turn:
-            self._number += 1
-            job_type, name = self.chosen, f"job {self._number}"
-            wanted, data = example_of(job_type, self.folder, self._number)
+            job_type, number = self.chosen, next(self.numbers)
+            name = f"job {number}"
+            wanted, data = example_of(job_type, self.folder, number)
             keys = {field: await self.engine.blobs.put(d, f"{field}.bin") for field, d in data.items()}
             wanted |= {f: [key] if isinstance(wanted[f], list) else key for f, key in keys.items()}
             job = await self.engine.submit(job_type, OWNER, wanted, not_before=not_before)
@@ -59,6 +60,11 @@ class DevHouse:
             finally:
                 self.simulator.remove(rule)
             return Ordered(name, accepted)
+
+    async def end(self) -> None:
+        """End the engine that works, in order and for good."""
+        async with self.restarts:
+            await asyncio.to_thread(self.process.retire)
 
     async def _arrived(self, job_id: UUID, name: str, rule: Rule) -> None:
         """Wait until the provider has met the job with the faults of *rule*, or never will: a file may be

@@ -101,4 +101,5 @@ def _line(finding: Finding) -> str:
 
 
 def _sentence(told: list[str]) -> str:
-    return told[0] if len(told) == 1 else f"{len(told)} problems: " + "; ".join(told)
+    whole = told[0] if len(told) == 1 else f"{len(told)} problems: " + "; ".join(told)
+    return whole.rstrip(".") + "."

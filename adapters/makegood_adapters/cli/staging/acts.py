@@ -1,7 +1,8 @@
 """What the buttons do: each orders a job, lets something happen to it for real, and follows it to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -54,11 +55,15 @@ class House(Protocol):
         """Order a job and accept it; *faults* meet its task at the provider and no other."""
 
 
-class Acts:
-    """The seven things that one can let happen."""
+def _nobody(ordered: Ordered, job: Job) -> None:
+    """Nobody decides."""
 
-    def __init__(self, house: House, board: Board) -> None:
-        self._house, self._board = house, board
+
+class Acts:
+    """The seven things that one can let happen; *ask* hears of a job that waits for somebody to decide."""
+
+    def __init__(self, house: House, board: Board, ask: Callable[[Ordered, Job], None] = _nobody) -> None:
+        self._house, self._board, self._ask = house, board, ask
 
     def mishaps(self) -> Sequence[Button]:
         """Return the buttons by which something goes wrong."""
@@ -88,7 +93,7 @@ class Acts:
 
     async def run(self) -> str:
         """Order a job to which nothing happens."""
-        return await self._follow(await self._house.order())
+        return await self.follow(await self._house.order())
 
     async def fail(self) -> str:
         """Let the provider fail the task."""
@@ -119,7 +124,7 @@ class Acts:
             await asyncio.sleep(_DOWN_SECONDS)  # nobody listens meanwhile, which is what is shown
             await house.process.start()
         self._board.say("start: the engine is back and picks up what it finds in the database", Tone.GOOD)
-        return await self._follow(ordered)
+        return await self.follow(ordered)
 
     async def other_program(self) -> str:
         """Write `failed` into the row of a job that waits, and of one that is at the provider."""
@@ -127,7 +132,7 @@ class Acts:
         waiting = await self._house.order(not_before=await engine.now() + timedelta(minutes=10))
         said = await self._write(waiting)
         self._board.say(f"psql: state = 'failed' for {waiting.name}, which waits: {said}")
-        first = await self._follow(waiting)
+        first = await self.follow(waiting)
         running = await self._house.order(Faults(hold="running"))
         try:
             await self._reached(running, "running")
@@ -136,35 +141,40 @@ class Acts:
             for task in await self._tasks(running):
                 self._house.simulator.release(task.id)
         self._board.say(f"psql: state = 'failed' for {running.name}, which is at the provider: {said}")
-        return f"{first} {await self._follow(running)}"
+        return f"{first} {await self.follow(running)}"
 
     async def _with(self, faults: Faults, what: str) -> str:
         ordered = await self._house.order(faults)
         self._board.say(f"{ordered.name}: {what}", Tone.WARN)
-        return await self._follow(ordered)
+        return await self.follow(ordered)
 
-    async def _follow(self, ordered: Ordered) -> str:
-        """Follow the job until it is over, or until somebody has to decide, and tell what became of it."""
+    async def follow(self, ordered: Ordered, after: int | None = None) -> str:
+        """Follow the job, from behind its version *after*, until it is over or somebody has to decide, and
+        tell what became of it."""
         engine = self._house.engine
-        async for _ in self.steps(ordered):
+        async for _ in self.steps(ordered, after):
             pass
         job = await engine.get(ordered.job.id)
         told = await tell_end(engine, ordered.name, job, self._house.simulator.tasks)
         self._board.say(told, Tone.GOOD if job.state == "completed" else Tone.WARN)
+        if job.finished_at is None:
+            self._ask(ordered, job)
         return told
 
-    async def steps(self, ordered: Ordered) -> AsyncIterator[Transition]:
+    async def steps(self, ordered: Ordered, after: int | None = None) -> AsyncIterator[Transition]:
         """Yield the steps of the job until it is over, or waits for somebody to decide."""
         engine = self._house.engine
-        async for step in engine.watch(ordered.job.id):
-            yield step
-            if _waits_for_somebody(engine, ordered.job, step.to_state):
-                return
+        async with aclosing(engine.watch(ordered.job.id, after)) as steps:
+            async for step in steps:
+                yield step
+                if _waits_for_somebody(engine, ordered.job, step.to_state):
+                    return
 
     async def _reached(self, ordered: Ordered, state: str) -> None:
-        async for step in self._house.engine.watch(ordered.job.id):
-            if step.to_state == state:
-                return
+        async with aclosing(self._house.engine.watch(ordered.job.id)) as steps:
+            async for step in steps:
+                if step.to_state == state:
+                    return
         raise StageError(f"{ordered.name} was over before it was {state}.")
 
     async def _write(self, ordered: Ordered) -> str:

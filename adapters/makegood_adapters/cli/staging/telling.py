@@ -11,11 +11,21 @@ _ENTRIES = 200
 
 async def tell_end(engine: Engine, name: str, job: Job, tasks: Iterable[Task]) -> str:
     """Say how the job stands, what the provider has of it, and where its credits went by the ledger."""
-    told = [f"{name} is {job.state}."]
+    told = [f"{name} is {_stands(engine, job)}."]
     if why := (job.error or {}).get("message", ""):
         told.append(f"{str(why).rstrip('.')}.")
     told += [_at_provider(await tasks_of(engine, job, tasks)), await tell_credits(engine, job)]
     return " ".join(told)
+
+
+def _stands(engine: Engine, job: Job) -> str:
+    """Return the job's state, and in a state of its type's own what that is and what moves it on."""
+    job_type = engine.catalog.of(job)
+    if job_type is None or job.finished_at is not None:
+        return job.state
+    events = " or ".join(edge.event for edge in job_type.spec.leaving(job.state))
+    label = job_type.spec.state[job.state].label
+    return f"{job.state}{f' ({label})' if label else ''}: {events} moves it on"
 
 
 async def tell_credits(engine: Engine, job: Job) -> str:
