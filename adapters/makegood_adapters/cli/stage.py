@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,12 +97,15 @@ def account_at(provider_url: str, capacity: int = 3, draining_seconds: float = 6
     return {"name": "demo", "base_url": provider_url, "api_key": API_KEY, **limits}
 
 
-def crowded_tools(folder: Path) -> Path:
-    """Copy the shipped tools below *folder* but for `exclusive_by`, so that a few users may have many jobs at
-    one time, and return where they are. A tool whose function makes the row has to have one, and keeps it."""
+def crowded_tools(folder: Path, names: Collection[str] = ()) -> Path:
+    """Copy the shipped tools, or those of *names*, below *folder* but for `exclusive_by`, so that a few users
+    may have many jobs at one time, and return where they are. A tool whose function makes the row has to have
+    one, and keeps it."""
     tools = folder / "tools"
     tools.mkdir(parents=True, exist_ok=True)
     for path in default_tools_folder().glob("*.toml"):
+        if names and path.stem not in names:
+            continue
         text = path.read_text(encoding="utf-8")
         if "\nmakes_row = true\n" not in text:
             text = re.sub(r"(?m)^exclusive_by = .*\n", "", text)

@@ -22,7 +22,7 @@ from makegood_adapters.cli.demo.director import Director
 from makegood_adapters.cli.demo.endings import judge
 from makegood_adapters.cli.demo.house import DemoHouse
 from makegood_adapters.cli.demo.reconcile import Findings, reconcile
-from makegood_adapters.cli.demo.script import SLOTS, USERS, Script, write
+from makegood_adapters.cli.demo.script import SLOTS, TYPES, USERS, Script, write
 from makegood_adapters.cli.demo.show import Show
 from makegood_adapters.cli.demo.view import LiveView, PlainView, View
 from makegood_adapters.cli.stage import (
@@ -117,7 +117,7 @@ async def _raise_curtain(
     for rule in script.rules:
         simulator.add(rule)
     store = await stack.enter_async_context(PostgresStore.open(dsn, update_schema=True))
-    blobs, tools = FolderBlobs(work / "files"), crowded_tools(work)
+    blobs, tools = FolderBlobs(work / "files"), crowded_tools(work, TYPES)
     engine = Engine(
         store,
         Catalog(load_tools(tools)),

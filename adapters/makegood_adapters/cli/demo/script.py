@@ -9,6 +9,7 @@ from makegood_adapters.runninghub.simulator import Faults, Match, Rule
 
 PICTURES = ("hills.png", "lighthouse.png", "cat.png", "skyline.png")
 USERS = ("ana", "ben", "chloe")
+TYPES = ("upscaler", "pose_changer")
 SLOTS = 3
 JOBS_MIN, JOBS_MAX = 1, 400
 

@@ -15,7 +15,7 @@ from makegood_adapters.cli.staging.routes import stage_routes
 from makegood_adapters.http import aiohttp_app, application, request_ids, runner, tell_id
 from makegood_adapters.http.gatekeeper import open_gate
 from makegood_adapters.http.page import page_routes
-from makegood_adapters.http.v1.api import Api
+from makegood_adapters.http.v1.api import Api, PageRules
 from makegood_adapters.http.v1.table import OPERATIONS
 
 #: The port that is tried first where none is asked for, so that an open page finds the next show.
@@ -50,7 +50,7 @@ def address_of(listener: socket.socket) -> str:
 async def open_site(listener: socket.socket, engine: Engine, board: Board) -> AsyncIterator[None]:
     """Serve on a copy of *listener*, which stays open: whoever comes between two sites waits for the next."""
     async with open_gate(engine, AuthConfig(), limits=LimitsConfig()) as gate:
-        api = Api(engine=engine)
+        api = Api(engine=engine, page=PageRules(open=True, demo=True))
         app = application(request_ids())
         app.on_response_prepare.append(tell_id)
         app.add_routes([web.get("/", _index), *page_routes(stage="/stage"), *stage_routes(board)])
