@@ -45,7 +45,7 @@ COMMANDS = (
     _command("endpoint", "endpoint:endpoint", "Who is told by webhooks, and what was sent."),
     _command("graph", "graph:graph", "Show the states, events and money of a job type."),
     _command("import", "imports.command:bring_in", "Bring in balances and jobs of an old job system."),
-    _command("init", "init.command:init", "Write a configuration that works into a folder."),
+    _command("init", "init.command:init", "Begin an app, or write a configuration that works."),
     _command("key", "key:key", "Keys of programs that call the API."),
     _command("limit", "rules:limit", "Set a limit or a share of an owner, a job type or a pool."),
     _command("migrate", "migrate:migrate", "Bring the schema of a database up to date, as its owner."),

@@ -12,6 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from makegood.errors import InvalidRequest
+from makegood_adapters.cli.init.app import app_files, module_of
 from makegood_adapters.toolfiles import default_tools_folder
 
 _CONFIG, _SECRETS, _TOOLS, _SAMPLE = "config/makegood.toml", "secrets", "tools", "upscaler.toml"
@@ -35,13 +36,14 @@ def init(
 ) -> None:
     """Write a configuration that works, with its secrets in files of their own and one tool to begin with.
 
-    It asks nothing, overwrites nothing, and tells what to do next. Secrets are better given in the
-    environment than as arguments, which others on this machine can see.
+    A folder that is not there yet becomes an app: beside the configuration it has FOLDER.py with a job type
+    of 15 lines, and its tests. It asks nothing, overwrites nothing, and tells what to do next. Secrets are
+    better given in the environment than as arguments, which others on this machine can see.
 
     Parameters
     ----------
     folder
-        Where; it is made if it is not there.
+        Where; left out: here. The name of a new one is that of the app.
     dsn
         The address of your Postgres; left out: DATABASE_URL, and without that a place to write it into.
     key
@@ -55,7 +57,7 @@ def init(
 
     Examples
     --------
-    makegood init shop --simulator
+    makegood init myapp
     """
     if site not in _SITES:
         raise InvalidRequest(f"--site takes cn or ai, not {site!r}.")
@@ -73,6 +75,9 @@ def init(
     }
     if key is not None:
         written[_KEY] = f"{key}\n"
+    module = None if folder.exists() else module_of(folder)
+    if module:
+        written |= app_files(module)
     samples = [default_tools_folder() / name for name in (_SAMPLE, "schema.json")]
     _refuse_to_overwrite(folder, [*written, *(f"{_TOOLS}/{path.name}" for path in samples)])
     try:
@@ -84,7 +89,7 @@ def init(
         _ignore(folder / ".gitignore")
     except OSError as error:
         raise InvalidRequest(f"{error.filename} cannot be written: {error.strerror}.") from None
-    sys.stdout.write(_next_steps(folder, dsn is not None, key is not None, simulator))
+    sys.stdout.write(_next_steps(folder, module, dsn is not None, key is not None, simulator))
 
 
 def _account(base_url: str, *, given: bool) -> str:
@@ -129,23 +134,35 @@ def _ignore(path: Path) -> None:
         path.write_text(text + gap + "".join(f"{line}\n" for line in missing), encoding="utf-8")
 
 
-def _next_steps(folder: Path, database: bool, key: bool, simulator: bool) -> str:
-    lines = [
-        f"written: {_CONFIG}, {_TOOLS}/{_SAMPLE}, {_SECRETS}/ (readable by you alone), .gitignore",
-        "",
-        "next:",
-    ]
+def _next_steps(folder: Path, module: str | None, database: bool, key: bool, simulator: bool) -> str:
+    names = [f"{module}.py", f"test_{module}.py"] if module else []
+    names += [_CONFIG, f"{_TOOLS}/{_SAMPLE}", f"{_SECRETS}/ (readable by you alone)", ".gitignore"]
+    lines = [f"written: {', '.join(names)}", "", "next:"]
     if folder != Path("."):
         lines.append(f"  cd {folder}")
+    if module:
+        lines += [
+            _step(
+                f"makegood dev {module}.py", "run your job type and watch it in a browser; nothing is needed"
+            ),
+            _step("pytest", "its tests: every way that a job of it can go"),
+            "",
+            "and to sell it:",
+            _step("pip install -e .", f"the service finds the job types of {module}.py"),
+        ]
     if not database:
         lines.append(f"  write the address of your Postgres into {_DATABASE}")
     if simulator:
-        lines.append("  makegood simulate                 in another terminal: a RunningHub of your own")
+        lines.append(_step("makegood simulate", "in another terminal: a RunningHub of your own"))
     elif not key:
         lines.append(f"  write your API key into {_KEY} and uncomment the account in {_CONFIG}")
     lines += [
-        "  makegood doctor                   whether everything is well, and what to do where it is not",
-        "  makegood serve                    the service; Ctrl-C ends it in order",
+        _step("makegood doctor", "whether everything is well, and what to do where it is not"),
+        _step("makegood serve", "the service; Ctrl-C ends it in order"),
         "",
     ]
     return "\n".join(lines)
+
+
+def _step(command: str, why: str) -> str:
+    return f"  {command:<33} {why}"
