@@ -1,9 +1,11 @@
 """The part of the engine for people who look: how everything is, and the machines of all job types."""
 
+from makegood.buckets import check_texts
 from makegood.catalog import Catalog
 from makegood.errors import UnknownJobType
 from makegood.machine import Spec
-from makegood.ports import Overview, Store
+from makegood.ports import Line, Overview, Store, Waiter
+from makegood.waiting import wait_of
 
 
 class Overseeing:
@@ -15,6 +17,11 @@ class Overseeing:
     async def overview(self) -> Overview:
         """Return how everything is at one moment: jobs by state, queues, processes, accounts."""
         return await self._store.oversight.overview()
+
+    async def line(self, pool: str | None = None, limit: int = 50) -> Line:
+        """Return the first *limit* who wait in *pool*, or in all of them; how long is `expected_wait`."""
+        check_texts(pool=pool)
+        return await self._store.oversight.line(pool, limit)
 
     async def machine(self, name: str) -> Spec:
         """Return the machine of a job type in its newest version, also of one that only the store knows.
@@ -28,3 +35,10 @@ class Overseeing:
         if spec is None:
             raise UnknownJobType(name, {known for known, _ in declared} | set(self.catalog.names))
         return spec
+
+
+def expected_wait(line: Line, waiter: Waiter) -> float | None:
+    """Return how long a waiter of *line* may still wait, in seconds, None when nothing is known of it."""
+    start = (waiter.not_before - line.at).total_seconds() if waiter.not_before else 0.0
+    held_back = waiter.full or waiter.paused
+    return None if held_back else wait_of(waiter.rivals, line.paces[waiter.pool], start)

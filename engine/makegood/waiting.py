@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from makegood.job import Job, Place
-from makegood.ports import Standing, Store
+from makegood.ports import Pace, Standing, Store
 
 
 class Waiting:
@@ -44,8 +44,15 @@ def estimate(standing: Standing) -> float | None:
     now, and those that may be dispatched before the job: who is held back by a time, a limit or a pause is
     left out.
     """
-    if standing.held_back or not standing.slots or standing.slot_seconds is None:
-        return None
-    turns = max(0, standing.rivals - standing.free) / standing.slots
     start = (standing.not_before - standing.now).total_seconds() if standing.not_before else 0.0
-    return max(turns * standing.slot_seconds, start)
+    pace = Pace(slots=standing.slots, free=standing.free, slot_seconds=standing.slot_seconds)
+    return None if standing.held_back else wait_of(standing.rivals, pace, start)
+
+
+def wait_of(rivals: int, pace: Pace, start_seconds: float) -> float | None:
+    """Return how long the last of so many *rivals* waits, in seconds, and at least *start_seconds*; None when
+    nothing is known of it. See `estimate`."""
+    if not pace.slots or pace.slot_seconds is None:
+        return None
+    turns = max(0, rivals - pace.free) / pace.slots
+    return max(turns * pace.slot_seconds, start_seconds)

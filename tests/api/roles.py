@@ -98,6 +98,7 @@ ROWS: Mapping[str, Row] = {
     "get_any_input": Row(SEEN, path={"name": "image"}),
     "get_me": Row(SEEN),
     "get_overview": Row(SEEN),
+    "get_queue": Row(SEEN),
     "get_machine": Row(SEEN, path={"name": "upscaler"}),
     "list_all_jobs": Row(SEEN),
     "get_dossier": Row(SEEN),

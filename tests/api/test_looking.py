@@ -232,3 +232,19 @@ async def test_a_machine_is_laid_out_as_the_graph_is_drawn(scene: Scene) -> None
     assert (queued["status"], queued["money"], queued["terminal"]) == ("queued", "held", False)
     missing = await operator.get("/operations/machines/nothing")
     assert (missing.status, missing.body["code"]) == (404, "not_found")
+
+
+async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -> None:
+    operator = scene.client.as_("service:observe")
+    made = [(await scene.client.post("/jobs", json=await scene.order())).body["id"] for _ in range(2)]
+    found = (await operator.get("/operations/queue", params={"pool": POOL})).body
+    assert (found["pools"], [job["id"] for job in found["jobs"]]) == ([POOL], made)
+    assert [job["position"] for job in found["jobs"]] == [1, 2]
+    assert found["jobs"][0]["held_back"] is None
+    assert 0 <= found["jobs"][1]["waited_seconds"] < 60
+    await scene.engine.pause(type="upscaler", reason="the app is broken", actor="olga")
+    [first] = (await operator.get("/operations/queue?limit=1")).body["jobs"]
+    assert first["held_back"] == "The type upscaler is paused: the app is broken"
+    assert first["wait_seconds"] is None
+    assert (await operator.get("/operations/queue?pool=nothing")).body["jobs"] == []
+    assert (await operator.get("/operations/queue?limit=0")).status == 422

@@ -1,9 +1,10 @@
 """What people see of the store in memory at one moment."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
+from makegood.fairness import Rule, Scope
 from makegood.job import Transition
 from makegood.ports import (
     ENDED_MAX,
@@ -13,8 +14,12 @@ from makegood.ports import (
     Attempts,
     Counts,
     Lane,
+    Line,
     Overview,
+    Waiter,
 )
+from makegood_adapters.memory.admission import is_paused
+from makegood_adapters.memory.queue import pace_of
 from makegood_adapters.memory.tables import JobRow, Tables
 
 
@@ -42,6 +47,47 @@ class MemoryOversight:
             accounts=await self._attempts.occupancy(),
             rates=self._rates(),
         )
+
+    async def line(self, pool: str | None, limit: int) -> Line:
+        """Return who waits first."""
+        tables = self._tables
+        known = {row.account.pool for row in tables.accounts.values()}
+        pools = sorted(known | {row.job.pool for row in tables.jobs.values()})
+        looked_at = [name for name in pools if pool in (None, name)]
+        waiters = [waiter for name in looked_at for waiter in self._waiters(name)]
+        return Line(
+            at=tables.now(),
+            pools=pools,
+            waiters=sorted(waiters, key=lambda w: (w.position, w.pool))[: max(limit, 0)],
+            paces={name: pace_of(tables, name) for name in looked_at},
+        )
+
+    def _waiters(self, pool: str) -> Iterator[Waiter]:
+        rivals = 0
+        for position, row in enumerate(self._tables.queue(pool), 1):
+            job, rule = row.job, self._pause(row)
+            rivals += row.parked == "no"
+            yield Waiter(
+                job_id=job.id,
+                owner=job.owner,
+                type=job.type,
+                pool=pool,
+                priority=job.priority,
+                position=position,
+                rivals=rivals + (row.parked != "no"),
+                queued_at=row.queued_at or job.created_at,
+                not_before=job.not_before,
+                full=Scope(row.parked) if row.parked in ("owner", "type") and rule is None else None,
+                paused=rule.scope if rule else None,
+                reason=rule.reason if rule else None,
+            )
+
+    def _pause(self, row: JobRow) -> Rule | None:
+        """Return whose pause holds the job back, that of the most first."""
+        job = row.job
+        names = ((Scope.POOL, job.pool), (Scope.TYPE, job.type), (Scope.OWNER, job.owner))
+        rules = (self._tables.rules.get(name) for name in names)
+        return next((rule for rule in rules if is_paused(self._tables, rule)), None)
 
     def _counts(self) -> tuple[Counts, Counts]:
         """Count as the stream has told it: where steps of a job are untold, it is where the first began."""

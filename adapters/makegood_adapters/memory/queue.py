@@ -7,7 +7,7 @@ from uuid import UUID
 
 from makegood.fairness import Scope
 from makegood.job import Attempt, Job, Verdict
-from makegood.ports import Standing
+from makegood.ports import Pace, Standing
 from makegood_adapters.memory.accounts import is_fit
 from makegood_adapters.memory.admission import is_paused
 from makegood_adapters.memory.tables import Learned, Tables
@@ -16,6 +16,21 @@ from makegood_adapters.memory.tables import Learned, Tables
 _SAMPLES = 2_000
 #: So many are enough to replace what was learned of more.
 _ENOUGH = 20
+
+
+def pace_of(tables: Tables, pool: str) -> Pace:
+    """Return the slots of a pool that can be used, and how long a task holds one."""
+    usable = [
+        (account.capacity, len(tables.open_at(name)))
+        for name, account in tables.accounts.items()
+        if account.account.pool == pool and is_fit(tables, account)
+    ]
+    known = tables.slot_times.get(pool)
+    return Pace(
+        slots=sum(capacity for capacity, _ in usable),
+        free=sum(max(0, capacity - used) for capacity, used in usable),
+        slot_seconds=known.seconds if known else None,
+    )
 
 
 class MemoryQueue:
@@ -30,13 +45,8 @@ class MemoryQueue:
         row, now = self._tables.jobs.get(job_id), self._tables.now()
         if row is None or not row.waits:
             return None
-        queue, pace = self._tables.queue(row.job.pool), self._tables.slot_times.get(row.job.pool)
+        queue, pace = self._tables.queue(row.job.pool), pace_of(self._tables, row.job.pool)
         position = queue.index(row) + 1
-        usable = [
-            (account.capacity, len(self._tables.open_at(name)))
-            for name, account in self._tables.accounts.items()
-            if account.account.pool == row.job.pool and is_fit(self._tables, account)
-        ]
         return Standing(
             position=position,
             rivals=sum(other.parked == "no" for other in queue[:position]) + (row.parked != "no"),
@@ -46,9 +56,9 @@ class MemoryQueue:
             now=now,
             not_before=row.job.not_before,
             held_back=row.parked in ("owner", "type") or self._paused(row.job),
-            slots=sum(capacity for capacity, _ in usable),
-            free=sum(max(0, capacity - used) for capacity, used in usable),
-            slot_seconds=pace.seconds if pace else None,
+            slots=pace.slots,
+            free=pace.free,
+            slot_seconds=pace.slot_seconds,
             version=row.job.version,
         )
 

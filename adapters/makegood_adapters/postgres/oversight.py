@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from makegood.fairness import Scope
 from makegood.ports import (
     ENDED_MAX,
     ENDED_SECONDS,
@@ -14,7 +15,10 @@ from makegood.ports import (
     Attempts,
     Counts,
     Lane,
+    Line,
     Overview,
+    Pace,
+    Waiter,
     Workers,
 )
 from makegood_adapters.postgres.statements import statement
@@ -57,6 +61,40 @@ class PostgresOversight:
             accounts=await self._attempts.occupancy(),
             rates=rates_of(moves, moment["at"]),
         )
+
+    async def line(self, pool: str | None, limit: int) -> Line:
+        """See `Oversight.line`."""
+
+        async def work(connection: asyncpg.Connection) -> Line:
+            now = await connection.fetchval(statement("now"))
+            pools = [row["name"] for row in await connection.fetch(statement("overview/pools"))]
+            wanted = [name for name in pools if pool in (None, name)]
+            waiters = await connection.fetch(statement("overview/line"), wanted, max(limit, 0))
+            paces = {}
+            for name in wanted:
+                [pace] = await connection.fetch(statement("queue/pace"), name)
+                paces[name] = Pace(**dict(pace))
+            return Line(at=now, pools=pools, waiters=[_waiter(row) for row in waiters], paces=paces)
+
+        return await self._database.look(work)
+
+
+def _waiter(row: asyncpg.Record) -> Waiter:
+    paused = row["paused"]
+    return Waiter(
+        job_id=row["job_id"],
+        owner=row["owner_id"],
+        type=row["type"],
+        pool=row["pool"],
+        priority=row["priority"],
+        position=row["position"],
+        rivals=row["rivals"],
+        queued_at=row["queued_at"],
+        not_before=row["not_before"],
+        full=Scope(row["parked"]) if row["parked"] in ("owner", "type") and paused is None else None,
+        paused=Scope(paused) if paused else None,
+        reason=row["reason"],
+    )
 
 
 def rates_of(moves: Sequence[asyncpg.Record], at: datetime) -> dict[str, float]:

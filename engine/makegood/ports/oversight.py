@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
+from makegood.fairness import Scope
 from makegood.job import Occupancy
 from makegood.ports.workers import Worker
 
@@ -50,8 +52,52 @@ class Overview:
     rates: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiter:
+    """A job that waits: its place in the queue of its pool, from 1, and how many up to it, itself included,
+    may be dispatched now (`rivals`). `full`: its owner or its type has as many jobs in slots as it may.
+    `paused` is whose pause holds it back, for `reason`."""
+
+    job_id: UUID
+    owner: str
+    type: str
+    pool: str
+    priority: int
+    position: int
+    rivals: int
+    queued_at: datetime
+    not_before: datetime | None
+    full: Scope | None
+    paused: Scope | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The slots of a pool's accounts that can be used now, how many of them are free, and the mean time in
+    seconds for which a task held one, None: not known."""
+
+    slots: int
+    free: int
+    slot_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Who waits first in each of the `pools` that there are, and the pace of each that was looked at."""
+
+    at: datetime
+    pools: Sequence[str]
+    waiters: Sequence[Waiter]
+    paces: Mapping[str, Pace]
+
+
 class Oversight(Protocol):
     """Looks at the whole store, each in a time that does not grow with the jobs that are over."""
 
     async def overview(self) -> Overview:
         """Return how everything is now."""
+
+    async def line(self, pool: str | None, limit: int) -> Line:
+        """Return the first *limit* who wait in *pool*, in the order of its queue; None: in all pools, the
+        first of each before the second of any."""

@@ -16,6 +16,7 @@ from makegood_adapters.http.v1 import (
     keys,
     operations,
     overview,
+    queue,
     sessions,
     wallets,
 )
@@ -45,6 +46,7 @@ OPERATIONS: tuple[Op, ...] = (
     *credits.OPERATIONS,
     *events.OPERATIONS,
     *overview.OPERATIONS,
+    *queue.OPERATIONS,
     *operations.OPERATIONS,
     *dossier.OPERATIONS,
     *endpoints.OPERATIONS,

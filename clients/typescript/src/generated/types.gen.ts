@@ -2034,6 +2034,26 @@ export type Problem = {
 };
 
 /**
+ * QueueView
+ *
+ * Who waits first.
+ */
+export type QueueView = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Pools
+     */
+    pools: Array<string>;
+    /**
+     * Jobs
+     */
+    jobs: Array<WaiterView>;
+};
+
+/**
  * QuoteView
  *
  * What a job would cost, in whole credits; and of a known owner, what the wallet has `available`, and
@@ -2695,6 +2715,55 @@ export type ViolationView = {
      * Job Id
      */
     job_id: string | null;
+};
+
+/**
+ * WaiterView
+ *
+ * A job that waits: its place in its pool, from 1, since when, and for how long yet, null where nothing
+ * is known of it. `held_back` says what has to change before it is started, whatever becomes free.
+ */
+export type WaiterView = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Owner
+     */
+    owner: string;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Pool
+     */
+    pool: string;
+    /**
+     * Priority
+     */
+    priority: number;
+    /**
+     * Position
+     */
+    position: number;
+    /**
+     * Waited Seconds
+     */
+    waited_seconds: number;
+    /**
+     * Wait Seconds
+     */
+    wait_seconds: number | null;
+    /**
+     * Not Before
+     */
+    not_before: string | null;
+    /**
+     * Held Back
+     */
+    held_back: string | null;
 };
 
 /**
@@ -5059,6 +5128,62 @@ export type GetMachineResponses = {
 };
 
 export type GetMachineResponse = GetMachineResponses[keyof GetMachineResponses];
+
+export type GetQueueData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Pool
+         *
+         * Left out: of all, the first of each before the second.
+         */
+        pool?: string;
+        /**
+         * Limit
+         */
+        limit?: number;
+    };
+    url: '/operations/queue';
+};
+
+export type GetQueueErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetQueueError = GetQueueErrors[keyof GetQueueErrors];
+
+export type GetQueueResponses = {
+    /**
+     * OK
+     */
+    200: QueueView;
+};
+
+export type GetQueueResponse = GetQueueResponses[keyof GetQueueResponses];
 
 export type ListAllJobsData = {
     body?: never;

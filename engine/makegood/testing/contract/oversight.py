@@ -4,10 +4,12 @@
 
 import random
 from collections import Counter
+from datetime import timedelta
 
+from makegood.fairness import KEEP, Scope
 from makegood.job import Job
 from makegood.ports import ENDED_SECONDS, Overview
-from makegood.testing.drive import PLAIN, REVIEWED, Drive
+from makegood.testing.drive import PLAIN, REVIEWED, Drive, accounts
 
 
 def counted(found: Overview) -> Counter[tuple[str, str]]:
@@ -50,6 +52,43 @@ class OversightContract:
         assert sum(use.open for use in found.accounts) == 1
         await drive.advance(ENDED_SECONDS + 1)
         assert (await drive.store.oversight.overview()).ended == {}
+
+    async def test_the_queue_is_shown_in_its_order_with_what_holds_back(self, drive: Drive) -> None:
+        await drive.grant(10_000)
+        for owner in ("bob", "eve"):
+            await drive.grant(owner=owner)
+        pool, other = await drive.pool(capacity=2), await drive.pool(capacity=1)
+        jobs = [await drive.to("queued", pool=pool, priority=priority) for priority in (0, 5, 0)]
+        paused = await drive.to("queued", pool=pool, owner="bob", priority=9)
+        later = await drive.to("queued", pool=other, not_before=await drive.now() + timedelta(hours=1))
+        await drive.store.rules.pause(Scope.OWNER, "bob", reason="he asked for it", actor="olga")
+        look = drive.store.oversight
+        line = await look.line(pool, 3)
+        assert [each.job_id for each in line.waiters] == [paused.id, jobs[1].id, jobs[0].id]
+        assert [each.position for each in line.waiters] == [1, 2, 3]
+        assert [each.paused for each in line.waiters] == [Scope.OWNER, None, None]
+        assert line.waiters[0].reason == "he asked for it"
+        assert {pool, other} <= set(line.pools)
+        assert (line.paces[pool].slots, line.paces[pool].free) == (2, 2)
+        both = [each.job_id for each in (await look.line(None, 3)).waiters]
+        assert set(both[:2]) == {paused.id, later.id}
+        assert both[2] == jobs[1].id
+        for each in line.waiters:
+            found = await drive.store.queue.standing(each.job_id)
+            assert found is not None
+            assert (each.position, each.rivals) == (found.position, found.rivals)
+
+    async def test_who_has_its_fill_is_said_to_be_full(self, drive: Drive) -> None:
+        await drive.grant()
+        pool = await drive.pool(capacity=2)
+        await drive.store.rules.limit(
+            Scope.OWNER, "ada", actor="olga", running_max=1, weight=KEEP, oldest_every=KEEP
+        )
+        await drive.to("running", pool=pool)
+        waits = await drive.to("queued", pool=pool)
+        assert await drive.store.attempts.dispatch(pool, accounts(pool), 1) == []
+        [waiter] = (await drive.store.oversight.line(pool, 10)).waiters
+        assert (waiter.job_id, waiter.full, waiter.paused) == (waits.id, Scope.OWNER, None)
 
     async def test_the_counts_and_the_steps_behind_them_count_every_job_once(self, drive: Drive) -> None:
         """However far places were given when the counts were read: what has none yet is told later."""

@@ -1,0 +1,83 @@
+"""Who waits, in the order of the queue, how long yet, and what holds it back, for a page of operators."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from makegood.fairness import Scope
+from makegood.overseeing import expected_wait
+from makegood.ports import Line, Waiter
+from makegood_adapters.http.operation import Call
+from makegood_adapters.http.v1.api import Api
+from makegood_adapters.http.v1.asked import Asked, Name, Whole
+from makegood_adapters.http.v1.overview import look
+from makegood_adapters.http.v1.views import View
+
+
+class Wanted(Asked):
+    """Of which pool, and how many."""
+
+    pool: Name | None = Field(None, description="Left out: of all, the first of each before the second.")
+    limit: Annotated[Whole, Field(ge=1, le=200)] = 50
+
+
+class WaiterView(View):
+    """A job that waits: its place in its pool, from 1, since when, and for how long yet, null where nothing
+    is known of it. `held_back` says what has to change before it is started, whatever becomes free."""
+
+    id: UUID
+    owner: str
+    type: str
+    pool: str
+    priority: int
+    position: int
+    waited_seconds: float
+    wait_seconds: float | None
+    not_before: datetime | None
+    held_back: str | None
+
+
+class QueueView(View):
+    """Who waits first."""
+
+    at: datetime
+    pools: list[str]
+    jobs: list[WaiterView]
+
+
+async def get_queue(api: Api, call: Call, query: Wanted) -> QueueView:
+    """The jobs that are next, in the order in which slots go to them; now and then one goes to the job that
+    waits longest."""
+    line = await api.engine.line(query.pool, query.limit)
+    return QueueView(at=line.at, pools=list(line.pools), jobs=[_view(line, each) for each in line.waiters])
+
+
+def _view(line: Line, waiter: Waiter) -> WaiterView:
+    return WaiterView(
+        id=waiter.job_id,
+        owner=waiter.owner,
+        type=waiter.type,
+        pool=waiter.pool,
+        priority=waiter.priority,
+        position=waiter.position,
+        waited_seconds=round((line.at - waiter.queued_at).total_seconds(), 3),
+        wait_seconds=expected_wait(line, waiter),
+        not_before=waiter.not_before,
+        held_back=_held_back(line, waiter),
+    )
+
+
+def _held_back(line: Line, waiter: Waiter) -> str | None:
+    names = {Scope.POOL: waiter.pool, Scope.TYPE: waiter.type, Scope.OWNER: waiter.owner}
+    if waiter.paused is not None:
+        return f"The {waiter.paused} {names[waiter.paused]} is paused: {waiter.reason}"
+    if waiter.full is not None:
+        return f"The {waiter.full} {names[waiter.full]} has as many jobs in slots as it may."
+    if not line.paces[waiter.pool].slots:
+        return f"No provider account of the pool {waiter.pool} can be used now."
+    return None
+
+
+OPERATIONS = (look("/queue", get_queue, "Who waits", QueueView, query=Wanted),)
