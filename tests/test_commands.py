@@ -62,7 +62,7 @@ def test_every_help_ends_with_an_example(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(("words", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
 def test_every_example_can_be_typed(words: tuple[str, ...], line: str) -> None:
-    typed = shlex.split(line.partition(" > ")[0])
+    typed = shlex.split(line.partition(" > ")[0].partition(" && ")[0])
     assert typed[: len(words) + 1] == ["makegood", *words]
     called, *_ = WHOLE.parse_args(typed[1:], print_error=False, exit_on_error=False)
     assert called is LEAVES[words].default_command

@@ -41,8 +41,8 @@ def heading(found: Dossier) -> str:
     return f"Job {job.id}: {job.type} for {job.owner}, {plain(job.state)}"
 
 
-def over(found: Dossier) -> str:
-    """Say that a job is over, and what its credits did."""
+def already_over(found: Dossier) -> str:
+    """Say of a job that is over what its credits did."""
     job, money = found.job, found.money
     paid = (
         f"Of its {job.price:,} credits {money.captured:,} were paid and {money.released:,} came back."

@@ -46,6 +46,7 @@ COMMANDS = (
     _command("graph", "graph:graph", "Show the states, events and money of a job type."),
     _command("import", "imports.command:bring_in", "Bring in balances and jobs of an old job system."),
     _command("init", "init.command:init", "Begin an app, or write a configuration that works."),
+    _command("jobs", "jobs.command:jobs", "List jobs, show one with its money, cancel it, follow it."),
     _command("key", "key:key", "Keys of programs that call the API."),
     _command("limit", "rules:limit", "Set a limit or a share of an owner, a job type or a pool."),
     _command("migrate", "migrate:migrate", "Bring the schema of a database up to date, as its owner."),

@@ -1,26 +1,18 @@
 """The command `makegood settle`: a named person ends a job, or looks into an attempt, with a reason."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.text import Text
 
-from makegood import BaseJob, Catalog, Engine, Event, InvalidRequest
-from makegood_adapters.blobs import open_blobs
-from makegood_adapters.cli.acting import agreement, heading, outlook, over
+from makegood import BaseJob, Event, InvalidRequest
+from makegood_adapters.cli.acting import agreement, already_over, heading, outlook
 from makegood_adapters.cli.audit.dossier import Dossier, collect
 from makegood_adapters.cli.audit.explain import explain, job_id_of
-from makegood_adapters.cli.database import CONFIG, find_dsn
+from makegood_adapters.cli.audit.lines import print_lines
+from makegood_adapters.cli.database import an_informed_engine
 from makegood_adapters.cli.told import Json, tell
-from makegood_adapters.config import load_config
-from makegood_adapters.job_types import load_catalog
-from makegood_adapters.memory import MemoryBlobs
-from makegood_adapters.plugins import load_plugins
-from makegood_adapters.postgres.store import PostgresStore
 
 
 async def settle(
@@ -73,7 +65,7 @@ async def settle(
     """
     job_id, files = job_id_of(job), complete or []
     act = _Act(_event(fail=fail, cancel=cancel, files=files, resolve=resolve), files, resolve)
-    async with _engine(dsn, config, needs_files=bool(files)) as (engine, store):
+    async with an_informed_engine(dsn, config, needs_files=bool(files)) as (engine, store):
         found = await collect(store, job_id)
         console = agreement(_told(found, act), yes=yes, json=json)
         if act.event is not None:
@@ -85,8 +77,7 @@ async def settle(
         tell(explained.to_json())
         return
     console.print()
-    for line in explained.lines:
-        console.print(Text(line))
+    print_lines(explained, console)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +93,7 @@ def _told(found: Dossier, act: _Act) -> list[str]:
     """Return what will happen, line by line; InvalidRequest where the job is over."""
     job = found.job
     if act.event is not None and job.finished_at is not None:
-        raise InvalidRequest(f"{over(found)} Nothing changed.")
+        raise InvalidRequest(f"{already_over(found)} Nothing changed.")
     told = (
         outlook(found, act.event)
         if act.event
@@ -123,19 +114,3 @@ def _event(*, fail: bool, cancel: bool, files: list[str], resolve: int | None) -
     if cancel:
         return BaseJob.cancel
     return BaseJob.complete if files else None
-
-
-@asynccontextmanager
-async def _engine(
-    dsn: str | None, config: Path | None, *, needs_files: bool
-) -> AsyncIterator[tuple[Engine, PostgresStore]]:
-    """Open the store, and an engine over it that runs no loops and declares no types."""
-    path = config or (CONFIG if CONFIG.is_file() and dsn is None else None)
-    read = load_config(path) if path else None
-    if needs_files and read is None:
-        raise InvalidRequest("--complete needs --config: it says where our files are.")
-    # Without a configuration the stored rules of the job's type are enough to end it.
-    catalog = load_catalog(read, load_plugins()) if read else Catalog([])
-    blobs = await open_blobs(read) if read and needs_files else MemoryBlobs()
-    async with PostgresStore.open(find_dsn(dsn, config), connections_max=2) as store:
-        yield Engine(store, catalog, blobs=blobs, run_loops=False), store

@@ -1,27 +1,15 @@
 """The command `makegood watch`: what happens to jobs, line by line as it is committed."""
 
-import asyncio
-import json as as_json
-import sys
-from contextlib import aclosing
-from dataclasses import asdict
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.text import Text
 
-from makegood import Catalog, Engine, StoreUnavailable, Transition
+from makegood import Transition
 from makegood.errors import InvalidRequest
-from makegood_adapters.cli.database import find_dsn
-from makegood_adapters.memory import MemoryBlobs
-from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.postgres.wakeups import PostgresWakeups
-
-#: How long the database is left alone after it did not answer.
-_PAUSE_SECONDS = 1.0
-_STYLES = {"completed": "green", "failed": "red", "cancelled": "yellow"}
+from makegood_adapters.cli.steps import follow, listening
+from makegood_adapters.cli.told import Json
 
 
 async def watch(
@@ -30,7 +18,7 @@ async def watch(
     config: Annotated[Path | None, Parameter(name="--config")] = None,
     owner: str | None = None,
     after: int | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
 ) -> None:
     """Print the steps of all jobs as they are committed, until Ctrl-C; none is left out.
 
@@ -56,33 +44,10 @@ async def watch(
     """
     if after is not None and after < 0:
         raise InvalidRequest(f"--after takes 0 or more, not {after}.")
-    address, console = find_dsn(dsn, config), Console(highlight=False, soft_wrap=True)
-    async with (
-        PostgresStore.open(address, connections_max=1) as store,
-        PostgresWakeups(address) as wakeups,
-    ):
-        engine = Engine(store, Catalog([]), blobs=MemoryBlobs(), wakeups=wakeups, run_loops=False)
+    async with listening(dsn, config) as (engine, _):
         seq = await engine.last_seq() if after is None else after
-        while True:
-            try:
-                async with aclosing(engine.watch(after=seq, owner=owner)) as steps:
-                    async for step in steps:
-                        _tell(console, step, json)
-                        seq = step.seq or seq
-            except StoreUnavailable as error:
-                sys.stderr.write(f"makegood: {error} Going on after {seq} when it is back.\n")
-                await asyncio.sleep(_PAUSE_SECONDS)
 
+        def steps(seq: int | None) -> AsyncGenerator[Transition, None]:
+            return engine.watch(after=seq, owner=owner)
 
-def _tell(console: Console, step: Transition, json: bool) -> None:
-    if json:
-        sys.stdout.write(as_json.dumps(asdict(step), default=str, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-        return
-    line = Text(f"{step.seq:>8}  {step.at:%Y-%m-%d %H:%M:%S}  {step.job_id}  ")
-    line.append(f"{step.event} to ")
-    line.append(step.to_state, style=_STYLES.get(step.to_state, ""))
-    line.append(f"  {step.type} of {step.owner}, by {step.actor}", style="dim")
-    if step.reason:
-        line.append(f": {step.reason}", style="dim")
-    console.print(line)
+        await follow(steps, seq, lambda step: step.seq, json=json)

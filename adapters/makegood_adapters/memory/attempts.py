@@ -107,9 +107,9 @@ class MemoryAttempts(MemoryAccounts):
         return row.attempt if row else None
 
     async def of(self, job_id: UUID) -> list[Attempt]:
-        """Return the job's attempts, first one first."""
+        """Return the job's attempts, first one first, without their tokens."""
         mine = [row.attempt for (job, _), row in self._tables.attempts.items() if job == job_id]
-        return sorted(mine, key=lambda attempt: attempt.number)
+        return sorted((replace(each, token_hash=None) for each in mine), key=lambda attempt: attempt.number)
 
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """Return what is known about the job's attempts, in the order in which it was learned."""

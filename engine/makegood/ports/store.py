@@ -184,7 +184,7 @@ class Attempts(Accounts, Protocol):
         """Return one attempt."""
 
     async def of(self, job_id: UUID) -> list[Attempt]:
-        """Return the job's attempts, first one first."""
+        """Return the job's attempts, first one first, without `token_hash`: who may only read gets none."""
 
     async def evidence(self, job_id: UUID) -> list[Evidence]:
         """Return what is known about the job's attempts, in the order in which it was learned."""

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.text import Text
 
 from makegood.audit import Audit
 from makegood.errors import InvalidRequest
 from makegood_adapters.cli.audit.explain import explain, job_id_of
+from makegood_adapters.cli.audit.lines import print_lines
 from makegood_adapters.cli.audit.report import report, to_json
 from makegood_adapters.cli.audit.watch import Lines, Page, watch
 from makegood_adapters.cli.database import find_dsn
@@ -101,10 +101,7 @@ async def _explain(dsn: str, job_id: UUID, json: bool) -> int:
     if json:
         sys.stdout.write(as_json.dumps(explained.to_json(), indent=2, ensure_ascii=False) + "\n")
     else:
-        console = Console(highlight=False)
-        for number, line in enumerate(explained.lines, 1 - len(explained.lines)):
-            style = "" if number < -len(explained.faults) else "bold red" if explained.faults else "green"
-            console.print(Text(line, style), soft_wrap=True)
+        print_lines(explained, Console(highlight=False))
     return 1 if explained.faults else 0
 
 

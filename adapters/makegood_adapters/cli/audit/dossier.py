@@ -27,6 +27,11 @@ class Dossier:
     evidence: tuple[Evidence, ...]
     place: int
 
+    @property
+    def public(self) -> str:
+        """The public status of the job: what the outside sees of its state."""
+        return self.spec.state[self.job.state].public or self.job.state
+
     def edge(self, step: Transition) -> Edge | None:
         """Return the edge that a transition took, None for the first one or where there is no such edge."""
         for edge in self.spec.edges:
@@ -44,15 +49,13 @@ async def collect(store: Store, job_id: UUID) -> Dossier:
         spec = await store.spec(job.type, job.type_version)
         if spec is None:
             raise StoreError(f"Nothing is stored about the job type {job.type}@{job.type_version}.")
-        numbers = range(1, job.attempt + 1)
-        found = [await store.attempts.get(job_id, number) for number in numbers]
         dossier = Dossier(
             job=job,
             spec=spec,
             money=await store.jobs.money(job_id),
             lines=tuple(await store.ledger.lines_of(job_id)),
             history=tuple(await store.jobs.history(job_id)),
-            attempts=tuple(attempt for attempt in found if attempt),
+            attempts=tuple(await store.attempts.of(job_id)),
             evidence=tuple(await store.attempts.evidence(job_id)),
             place=await store.jobs.position(job_id),
         )

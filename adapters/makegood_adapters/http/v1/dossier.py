@@ -177,6 +177,11 @@ class JobDossier(JobSummary):
 async def get_dossier(api: Api, call: Call, job_id: UUID) -> JobDossier:
     """The job with what was asked of the provider, who moved it and why, how long that took, every line of
     its money, every attempt with its evidence, and what was said from outside. Secrets are left out."""
+    return await dossier_of(api, job_id)
+
+
+async def dossier_of(api: Api, job_id: UUID) -> JobDossier:
+    """Return what operators are told of a job. Raises UnknownJob, Conflict where it moves too fast."""
     engine, redaction = api.engine, api.redaction
     job, money, steps = await at_one_moment(api, await engine.get(job_id))
     fields = JobDossier.fields_of(job, api.status_of(job))

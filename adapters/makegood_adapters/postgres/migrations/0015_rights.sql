@@ -28,8 +28,9 @@ select kind, privilege, object from (values
     'update (key_hash, previous_hash, previous_until, revoked_at, revoked_by)', 'table makegood.service_key'),
   (array['readonly'], 'select (key_id, name, scopes, created_at, created_by, expires_at, previous_until, '
     'revoked_at, revoked_by, last_used_at)', 'table makegood.service_key'),
-  (array['worker', 'api'], 'execute', 'function makegood.standing, makegood.count_waiting, makegood.queue_ends, '
-    'makegood.hinted_at'),
+  (array['worker', 'api', 'readonly'], 'execute', 'function makegood.standing, makegood.count_waiting, '
+    'makegood.queue_ends'),
+  (array['worker', 'api'], 'execute', 'function makegood.hinted_at'),
   (array['worker'], 'execute', 'function makegood.reckon'),
   (array['worker'], 'update (tokens, at)', 'table makegood.ask_budget'),
   (array['worker', 'api'], 'select', 'table makegood.attempt'),

@@ -113,6 +113,7 @@ class AttemptsContract:
         after, submitting = await drive.job(job), await drive.attempt(job)
         assert (after.submitted, after.intent_attempt, after.version) == (True, 1, job.version)
         assert (submitting.phase, submitting.token_hash) == (Phase.SUBMITTING, b"token")
+        assert [each.token_hash for each in await drive.store.attempts.of(job.id)] == [None]
         assert submitting.intent_at is not None
         await drive.advance(400)
         assert await drive.store.attempts.claim(accounts(job.pool), 10, 300) == []

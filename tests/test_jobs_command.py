@@ -1,0 +1,207 @@
+"""`makegood jobs` as an operator meets it: a page of jobs, one of them with its money, its end by hand."""
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from makegood import BaseJob, Catalog, Engine, Job, JobMoney, ProviderAccount, Settings
+from makegood.job import Phase
+from makegood.outcome import Unfinished
+from makegood.testing.provider import ScriptedProvider
+from makegood_adapters.memory import MemoryBlobs
+from makegood_adapters.postgres.store import PostgresStore
+from tests import command
+from tests.roles import login
+
+ID = "01a213bf-9421-7538-90e1-66c5d4082a84"
+WHO = ("--actor", "bo", "--reason", "ordered twice")
+
+
+class Upscaler(BaseJob):
+    name = "upscaler"
+    pool, price = "studio", 60
+
+
+async def jobs(dsn: str, *words: str, folder: Path, columns: int = 80) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "DATABASE_URL": dsn, "COLUMNS": str(columns)}
+    return await asyncio.to_thread(command.run, "jobs", *words, folder=folder, environment=environment)
+
+
+@pytest_asyncio.fixture
+async def store(database: str) -> AsyncIterator[PostgresStore]:
+    async with PostgresStore.open(database) as opened:
+        yield opened
+
+
+def an_engine(store: PostgresStore, provider: ScriptedProvider | None = None) -> Engine:
+    studio = {ProviderAccount(name="studio-1", pool="studio", capacity=3): provider or ScriptedProvider()}
+    quick = Settings(loop_interval_seconds=0.05)
+    return Engine(store, Catalog([Upscaler]), blobs=MemoryBlobs(), providers=studio, settings=quick)
+
+
+async def ordered(engine: Engine, owner: str = "ana") -> Job:
+    await engine.grant(owner, 100, source_ref="order-1")
+    job = await engine.submit(Upscaler, owner, {})
+    return await engine.accept(job.id, actor=owner)
+
+
+async def at_the_provider(store: PostgresStore) -> Job:
+    """Return a job whose task the provider works on; nobody looks after it any more."""
+    provider = ScriptedProvider()
+    provider.plan(None, Unfinished(running=True))
+    async with an_engine(store, provider) as engine, asyncio.timeout(30):
+        job = await ordered(engine)
+        while not [a for a in await engine.attempts(job.id) if a.phase is Phase.ACCEPTED]:  # noqa: ASYNC110 - nobody tells of phases
+            await asyncio.sleep(0.02)
+        return job
+
+
+async def waiting(store: PostgresStore, owner: str = "ana") -> Job:
+    """Return a job that waits for a slot, which nobody gives it."""
+    idle = Engine(store, Catalog([Upscaler]), blobs=MemoryBlobs(), run_loops=False)
+    async with idle as engine:
+        return await ordered(engine, owner)
+
+
+async def test_jobs_are_listed_page_by_page_to_who_may_only_read(
+    store: PostgresStore, database: str, tmp_path: Path
+) -> None:
+    made = [str((await waiting(store, owner)).id) for owner in ("ana", "a long name [bold]", "bob")]
+    async with login(database, "readonly") as dsn:
+        told = await jobs(dsn, "list", "--limit", "2", "--since", "1h", folder=tmp_path)
+        assert (told.returncode, told.stderr) == (0, "")
+        lines = told.stdout.splitlines()
+        assert [line.split()[0] for line in lines[1:3]] == made[:0:-1]
+        assert max(map(len, lines)) <= 80
+        assert "a long n…" in told.stdout
+        cursor = lines[-1].split()[-1]
+        rest = await jobs(dsn, "list", "--limit", "2", "--after", cursor, "--json", folder=tmp_path)
+        page = json.loads(rest.stdout)
+        assert ([job["id"] for job in page["jobs"]], page["next"]) == (made[:1], None)
+        assert (page["jobs"][0]["state"], page["jobs"][0]["status"]) == ("queued", "queued")
+        for words, found in {
+            ("--owner", "bob", "--active"): made[2:],
+            ("--state", "running", "--state", "queued", "--type", "upscaler"): made[::-1],
+            ("--over",): [],
+            ("--until", "1d"): [],
+        }.items():
+            told = await jobs(dsn, "list", "--json", *words, folder=tmp_path)
+            assert [job["id"] for job in json.loads(told.stdout)["jobs"]] == found
+        assert (await jobs(dsn, "list", "--over", folder=tmp_path)).stdout == "No such jobs.\n"
+
+
+async def test_a_job_is_shown_with_bars_attempts_and_every_line_of_its_money(
+    store: PostgresStore, database: str, tmp_path: Path
+) -> None:
+    async with an_engine(store) as engine, asyncio.timeout(30):
+        job = await ordered(engine)
+        steps = [step.to_state async for step in engine.watch(job.id)]
+    async with login(database, "readonly") as dsn:
+        told = await jobs(dsn, "show", str(job.id), folder=tmp_path)
+        assert (told.stderr, told.returncode) == ("", 0)
+        lines = told.stdout.splitlines()
+        assert lines[:3] == [
+            f"Job {job.id} (times in UTC)",
+            "upscaler, version 1, for ana: completed",
+            "It costs 60 credits: 0 held, 60 paid, 0 returned.",
+        ]
+        assert [line.split()[0] for line in lines[4 : 4 + len(steps)]] == steps
+        assert all("━" in line or "▏" in line for line in lines[4 : 4 + len(steps)])
+        assert any(line.split()[:3] == ["1", "studio-1", "task-1"] for line in lines)
+        assert f"{'':19}  > 60 paid: 60 purchased".strip() in told.stdout
+        assert lines[-1] == "The books of this job balance."
+        as_json = await jobs(dsn, "show", str(job.id), "--json", folder=tmp_path)
+    whole = json.loads(as_json.stdout)
+    assert [bar["state"] for bar in whole["bars"]] == steps
+    assert [line["kind"] for line in whole["journal"]] == ["hold", "capture"]
+    assert (whole["status"], whole["explanation"]["balances"]) == ("completed", True)
+    assert whole["attempts"][0]["known"][0]["verdict"] == "accepted"
+
+
+async def test_what_waits_ends_at_once_by_a_person_with_a_reason(
+    store: PostgresStore, database: str, tmp_path: Path
+) -> None:
+    job = await waiting(store)
+    asked = await jobs(database, "cancel", str(job.id), *WHO, folder=tmp_path)
+    assert (asked.returncode, "give --yes" in asked.stderr) == (2, True)
+    assert asked.stdout.splitlines() == [
+        f"Job {job.id}: upscaler for ana, queued",
+        "It becomes cancelled: 60 held credits come back to ana.",
+    ]
+    assert await store.jobs.get(job.id) == job
+    told = await jobs(database, "cancel", str(job.id), *WHO, "--yes", folder=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "queued to cancelled: cancel, by bo (ordered twice)" in told.stdout
+    assert await store.jobs.money(job.id) == JobMoney(released=60)
+    again = await jobs(database, "cancel", str(job.id), *WHO, "--yes", folder=tmp_path)
+    assert (again.returncode, "is cancelled already. Of its 60 credits 0 were paid" in again.stderr) == (
+        2,
+        True,
+    )
+    watched = await jobs(database, "watch", str(job.id), folder=tmp_path)
+    assert (watched.returncode, watched.stdout.count("\n")) == (1, 3)
+
+
+async def test_of_what_the_provider_has_its_answer_decides(
+    store: PostgresStore, database: str, tmp_path: Path
+) -> None:
+    job = await at_the_provider(store)
+    told = await jobs(database, "cancel", str(job.id), *WHO, folder=tmp_path)
+    assert told.stdout.splitlines()[1:] == [
+        "studio-1 has it as task task-1: it is asked to stop, and its answer decides.",
+        "What that costs of 60 held credits is the policy of the job type, which is known with --config.",
+    ]
+    config = tmp_path / "makegood.toml"
+    config.write_text(f'database_url = "{database}"\n')
+    named = ("--config", str(config))
+    told = await jobs(database, "cancel", str(job.id), *WHO, *named, folder=tmp_path)
+    assert "Of 60 held credits 60 are paid if the provider had begun, else 0." in told.stdout
+    told = await jobs(database, "cancel", str(job.id), *WHO, "--yes", "--json", folder=tmp_path)
+    assert (
+        "It is to be cancelled: the provider's answer decides what that costs."
+        in json.loads(told.stdout)["next"]
+    )
+    now = await store.jobs.get(job.id)
+    assert now is not None
+    assert (now.state, now.cancel_requested_at is not None) == ("running", True)
+
+
+async def test_a_job_is_followed_to_its_end_and_the_status_says_how_it_ended(
+    store: PostgresStore, database: str, tmp_path: Path
+) -> None:
+    job = await waiting(store)
+    watching = asyncio.create_task(jobs(database, "watch", str(job.id), "--json", folder=tmp_path))
+    async with an_engine(store):
+        told = await watching
+    assert (told.returncode, told.stderr) == (0, "")
+    steps = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [step["version"] for step in steps] == list(range(len(steps)))
+    assert (steps[0]["event"], steps[-1]["to_state"]) == ("submit", "completed")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("show", "nobody"), "'nobody' is no job id"),
+        (("show", ID), "There is no job 01a213bf"),
+        (("list", "--since", "yesterday"), "--since takes a time ago such as 20m"),
+        (("list", "--active", "--over"), "leave one out"),
+        (("list", "--limit", "0"), "limit 0 must be 1 to 200"),
+        (("watch", ID, "--after", "-1"), "--after takes 0 or more"),
+        (
+            ("cancel", ID, "--actor", "engine", "--reason", "x"),
+            "a person",
+        ),
+    ],
+)
+async def test_a_mistake_is_one_sentence(
+    database: str, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    told = await jobs(database, *words, folder=tmp_path)
+    assert (told.returncode, told.stdout, said in told.stderr) == (2, "", True), told.stderr
