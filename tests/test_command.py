@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import asyncpg
 import pytest
 from PIL import Image
 
 from tests import command
-from tests.conftest import Administrator
 
 CLOSING = re.compile(
     r"(\d+) jobs · (\d+) completed · (\d+) failed · (\d+) cancelled"
@@ -84,7 +82,7 @@ def listening_at() -> tuple[socket.socket, int]:
 
 
 def test_the_demo_plays_and_its_books_agree(run: Run, home: Path, temporary: Path) -> None:
-    # Not on a server that others use, where the next test counts what is left. Of this story's jobs one has
+    # Not on a server that others use, where another test counts what is left. Of this story's jobs one has
     # its create reply lost and ends while the engine is down, so that its webhook must outlast that.
     told = run("demo", "--jobs", "20", "--seed", "1", "--headless", DATABASE_URL="")
     assert told.status == 0, told.out + told.err
@@ -101,24 +99,6 @@ def test_the_demo_plays_and_its_books_agree(run: Run, home: Path, temporary: Pat
             assert "upscaler" not in path.name or image.size in ENLARGED
     assert [path.name for path in home.iterdir()] == ["makegood-demo"]
     assert list(temporary.iterdir()) == []
-
-
-def test_the_demo_on_a_server_of_the_users_leaves_no_database_there(
-    run: Run, postgres_dsn: str, administrator: Administrator
-) -> None:
-    told = run("demo", "--jobs", "1", "--headless", "--dsn", postgres_dsn)
-    assert told.status == 0, told.out + told.err
-    assert CLOSING.fullmatch(told.out.splitlines()[-1])
-    assert administrator.run(demo_databases(postgres_dsn)) == []
-
-
-async def demo_databases(dsn: str) -> list[str]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        rows = await connection.fetch("select datname from pg_database where datname like 'makegood_demo%'")
-    finally:
-        await connection.close()
-    return [row["datname"] for row in rows]
 
 
 @pytest.mark.parametrize("dsn", [NOWHERE, "nonsense", "postgresql://127.0.0.1:notaport/x"])

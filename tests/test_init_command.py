@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import subprocess
+import sys
+import tomllib
 from io import BytesIO
 from pathlib import Path
 
@@ -47,6 +49,44 @@ async def test_from_an_empty_folder_to_a_job_that_is_done(database: str, tmp_pat
             process.terminate()
             async with asyncio.timeout(PATIENCE_SECONDS):
                 assert await process.wait() == 0
+
+
+def test_a_new_folder_is_an_app_whose_tests_pass_and_whose_job_type_runs(tmp_path: Path) -> None:
+    told = makegood(tmp_path, "init", "my-shop")
+    assert (told.returncode, told.stderr) == (0, "")
+    for line in ("  cd my-shop", "  makegood dev my_shop.py  ", "  pytest  "):
+        assert f"\n{line}" in told.stdout
+    app = tmp_path / "my-shop"
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    tested = subprocess.run(words, cwd=app, capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "6 passed, 4 skipped" in tested.stdout  # without a Postgres those that need one are left out
+    ran = makegood(app, "dev", "my_shop.py", "--once")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    steps = ["submit to pending", "accept to queued", "dispatch to starting", "begin to running"]
+    assert [line.strip() for line in ran.stdout.splitlines()[1:6]] == [*steps, "complete to completed"]
+    assert "Ledger: 60 held for portrait; 60 paid for portrait. ana has 9,940 available" in ran.stdout
+    package = tomllib.loads((app / "pyproject.toml").read_text())["project"]
+    [(name, address)] = package["entry-points"]["makegood.job_types"].items()
+    script = f"import importlib.metadata as m; print(m.EntryPoint({name!r}, {address!r}, '').load().name)"
+    loaded = command.run_python(script, app, os.environ)
+    assert (loaded.stdout, loaded.stderr) == ("portrait\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("2nd", "'2nd' cannot be the name of a Python file"),
+        ("lambda", "'lambda' cannot be the name of a Python file"),
+        ("test", "'test' is the name of a Python module that is installed"),
+        ("aiohttp", "'aiohttp' is the name of a Python module that is installed"),
+    ],
+)
+def test_a_name_that_could_not_be_imported_is_refused(name: str, sentence: str, tmp_path: Path) -> None:
+    told = makegood(tmp_path, "init", name)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.startswith(f"makegood: {sentence}")
+    assert list(tmp_path.iterdir()) == []
 
 
 async def answers(port: int) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 from makegood import Catalog, Engine, Settings
 from makegood.lifecycle import BaseJob
 from makegood_adapters.cli.dev.buttons import DevButtons
+from makegood_adapters.cli.dev.example import example_of
 from makegood_adapters.cli.dev.house import CREDITS, OWNER, DevHouse
 from makegood_adapters.cli.dev.source import Mistaken, Source, rules_of
 from makegood_adapters.cli.dev.stand_in import simulated_site
@@ -72,6 +73,8 @@ async def play_once(file: Path) -> int:
     """Run one job of each type, print its steps, and return 1 if one of them failed or was cancelled."""
     console, source = Console(highlight=False), Source(file)
     types = await source.load()
+    for job_type in types:  # before anything is started
+        example_of(job_type, source.folder, 0)
     bad = 0
     async with (
         _around(source, lambda text, tone: None) as site,
@@ -196,7 +199,7 @@ async def _version(
             await stack.enter_async_context(open_site(listener, engine, site.board))
         log = site.work / "engine.log"
         child = child_of(site.source.path, dsn=dsn, blobs=blobs, site=site.simulator.url, log=log)
-        folder = site.source.path.resolve().parent
+        folder = site.source.folder
         house = DevHouse(
             site.board, engine, site.simulator, child, dsn, folder, types[0], numbers=site.numbers
         )

@@ -27,7 +27,7 @@ class Source:
                 f"There is no Python file {path}. `makegood init NAME` writes one to begin with, "
                 "NAME/NAME.py."
             )
-        self.path, self._folder = path, path.resolve().parent
+        self.path, self.folder = path, path.resolve().parent
         self._others = frozenset(sys.modules)
         self._seen: tuple[tuple[str, int, int], ...] = ()
         # An edit within a second of the one before may leave size and second as they were.
@@ -70,7 +70,7 @@ class Source:
                 file
                 and not ours
                 and "site-packages" not in file
-                and Path(file).resolve().is_relative_to(self._folder)
+                and Path(file).resolve().is_relative_to(self.folder)
             ):
                 found[name] = Path(file)
         return found

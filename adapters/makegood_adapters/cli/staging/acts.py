@@ -11,7 +11,7 @@ import asyncpg
 
 from makegood import Engine, Job, Transition
 from makegood_adapters.cli.stage import SETTINGS, Child, StageError
-from makegood_adapters.cli.staging.board import Board, Button, Tone
+from makegood_adapters.cli.staging.board import PRESS_SECONDS, Board, Button, Tone
 from makegood_adapters.cli.staging.telling import tasks_of, tell_end
 from makegood_adapters.runninghub.simulator import Faults, Simulator, Task
 
@@ -146,14 +146,18 @@ class Acts:
     async def _with(self, faults: Faults, what: str) -> str:
         ordered = await self._house.order(faults)
         self._board.say(f"{ordered.name}: {what}", Tone.WARN)
-        return await self.follow(ordered)
+        return await self.follow(ordered, webhooks=faults.webhooks)
 
-    async def follow(self, ordered: Ordered, after: int | None = None) -> str:
+    async def follow(self, ordered: Ordered, after: int | None = None, webhooks: int = 0) -> str:
         """Follow the job, from behind its version *after*, until it is over or somebody has to decide, and
-        tell what became of it."""
+        the provider has sent so many *webhooks*; tell what became of it."""
         engine = self._house.engine
         async for _ in self.steps(ordered, after):
             pass
+        tasks = await self._tasks(ordered)
+        await self._house.simulator.wait_for(
+            lambda: all(len(task.deliveries) >= webhooks for task in tasks), PRESS_SECONDS
+        )
         job = await engine.get(ordered.job.id)
         told = await tell_end(engine, ordered.name, job, self._house.simulator.tasks)
         self._board.say(told, Tone.GOOD if job.state == "completed" else Tone.WARN)

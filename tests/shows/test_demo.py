@@ -1,0 +1,73 @@
+"""The demo with its page: each button makes its mishap happen, and the ledger says where the credits went."""
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+import asyncpg
+
+from tests.shows.show import Show, shown
+
+#: What each button must tell of its job, from the ledger and the provider's list of tasks.
+TOLD = {
+    "order": r"job \d+ is completed\. Provider: 1 task, 1 webhook delivered\. Ledger: 60 held .*; 60 paid ",
+    "fail": r"job \d+ is failed\. .* Ledger: 60 held .*; 60 returned: provider failed\. \w+ has",
+    "lose-webhook": r"job \d+ is completed\. Provider: 1 task, 0 webhooks delivered\. Ledger: .* 60 paid ",
+    "twice": r"job \d+ is completed\. Provider: 1 task, 2 webhooks delivered\. Ledger: .*; 60 paid [^;]*\. ",
+    "time-out": r"job \d+ is completed\. Provider: 1 task, .* Ledger: .*; 60 paid ",
+    "kill": r"job \d+ is completed\. Provider: 1 task, .* Ledger: .*; 60 paid ",
+    "other-program": r"job \d+ is failed\. .*The provider never heard of it\. Ledger: 60 held .*; 60 "
+    r"returned: ended by another program\. .* job \d+ is completed\. .*; 60 paid ",
+}
+#: What else the story has, once all were pressed.
+STORY = (
+    r"ana orders job \d+: Image upscaler, 60 credits",
+    r"kill -9: the engine, process \d+, is gone",
+    r"start: the engine is back",
+    r"psql: state = 'failed' for job \d+, which waits: UPDATE 1",
+    r"psql: state = 'failed' for job \d+, which is at the provider: refused, MG002",
+    r"The books: 4 jobs .* difference 0|The books: 3 jobs .* difference 0",
+)
+
+
+async def test_the_page_stays_and_its_buttons_do_what_they_say(postgres_dsn: str, tmp_path: Path) -> None:
+    words = ("demo", "--jobs", "3", "--headless", "--page", "--port", "0", "--dsn", postgres_dsn)
+    async with shown(*words, folder=tmp_path, environment=os.environ) as show:
+        assert sorted(await show.buttons()) == sorted(TOLD)
+        during = await show.press("order")  # while the story is being told
+        assert re.match(TOLD["order"], during)
+        await show.told("The page stays open")
+        await check_the_page(show)
+        together = [name for name in TOLD if name != "kill"]
+        told = dict(zip(together, await asyncio.gather(*map(show.press, together)), strict=True))
+        told["kill"] = await show.press("kill")
+        for name, text in told.items():
+            assert re.match(TOLD[name], text), f"{name}: {text}"
+        story = [line["text"] for line in (await show.stage())["story"]]
+        for wanted in STORY:
+            assert any(re.match(wanted, line) for line in story), f"{wanted} is not in {story}"
+        assert await show.interrupt() == 0
+    closing = show.lines[-1]
+    assert re.fullmatch(r"12 jobs · \d+ completed · \d+ failed · .* · held 0 · difference 0", closing), (
+        closing
+    )
+    assert await demo_databases(postgres_dsn) == []
+
+
+async def check_the_page(show: Show) -> None:
+    page = await show.get("/page/")
+    assert '<meta name="makegood-stage" content="/stage">' in page
+    me = await show.get("/v1/operations/me")
+    assert (me["caller"], me["acts"], me["page"]["demo"]) == ("local", False, True)
+    types = {each["name"] for each in (await show.get("/v1/operations/overview"))["types"]}
+    assert types == {"upscaler", "pose_changer"}
+
+
+async def demo_databases(dsn: str) -> list[str]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("select datname from pg_database where datname like 'makegood_demo%'")
+    finally:
+        await connection.close()
+    return [row["datname"] for row in rows]

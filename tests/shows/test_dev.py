@@ -1,0 +1,111 @@
+"""`makegood dev`: a file's job types run for real while it is written, also while it is wrong."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import command
+from tests.shows.show import shown
+
+HEAD = """from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from makegood import BaseJob, Completion, Event, Failure, File, JobInput, Money, State
+"""
+POSTER = """
+
+class Poster(BaseJob):
+    price = 80
+
+    class Input(JobInput):
+        motif: Annotated[str, File(("jpeg",))]
+        copies: int = Field(ge=2)
+
+    proofing = State(deadline=timedelta(days=1), label="waiting for your yes")
+    deliver = Event((BaseJob.starting | BaseJob.running) >> proofing, Completion)
+    approve = Event(proofing >> BaseJob.completed, money=Money.CAPTURE)
+    decline = Event(proofing >> BaseJob.failed, Failure, money=Money.RELEASE)
+
+    @classmethod
+    def delivered(cls, job, files):
+        return cls.deliver, Completion(output={"files": files})
+"""
+PORTRAIT = """
+
+class Portrait(BaseJob):
+    pool, price = "studio", 60
+
+    class Input(JobInput):
+        prompt: str = Field(examples=["a lighthouse"])
+"""
+GIVE_UP = "    give_up = Event(BaseJob.queued >> BaseJob.failed, Failure, money=Money.RELEASE)\n"
+
+
+async def test_a_file_runs_while_it_is_written(tmp_path: Path) -> None:
+    file, temporary = tmp_path / "shop.py", tmp_path / "temporary"
+    temporary.mkdir()
+    file.write_text(HEAD + POSTER)
+    surroundings = {**os.environ, "TMPDIR": str(temporary)}
+    async with shown("dev", "shop.py", "--port", "0", folder=tmp_path, environment=surroundings) as show:
+        assert (await show.buttons())[0] == "run-poster"
+        told = await show.press("run-poster")
+        assert told.startswith("job 1 is proofing (waiting for your yes): approve or decline moves it on. ")
+        await show.buttons("approve-job-1", "decline-job-1")
+        told = await show.press("approve-job-1")
+        assert re.match(r"job 1 is completed\. .* Ledger: 80 held for poster; 80 paid for poster\.", told)
+
+        behind = len(show.lines)
+        file.write_text(HEAD + POSTER.replace(", money=Money.CAPTURE", ""))
+        mistake = await show.told("goes on until it is repaired", behind)
+        assert mistake.strip().startswith(
+            "shop.py:18: MG201 credits still held in 'completed' after accept >"
+        )
+        assert re.match(r"job 2 is failed\. .* 80 returned: provider failed\.", await show.press("fail"))
+
+        file.write_text(HEAD + POSTER.replace("price = 80", "price = 90") + PORTRAIT)
+        await show.buttons("run-portrait")
+        told = await show.press("run-portrait")
+        assert re.match(r"job 3 is completed\. .* 60 paid for portrait\. ana has 9,860 available", told)
+        assert "90 held" in await show.press("run-poster")
+
+        file.write_text(HEAD + PORTRAIT + GIVE_UP)
+        await show.told("The rules of portrait@1 are others now.")
+        await show.told("a fresh database", behind)
+        while "run-poster" in await show.buttons():
+            pass
+        assert re.match(r"job 5 is completed\. .* ana has 9,940 available", await show.press("run-portrait"))
+        assert await show.interrupt() == 0
+    assert list(temporary.iterdir()) == []
+
+
+WRONG = {
+    "is not there": (None, r"There is no Python file shop\.py\. `makegood init NAME` writes one .*"),
+    "cannot be read": ("x = (\n", r"shop\.py cannot be read: '\(' was never closed \(shop\.py:1\)\."),
+    "has no job type": ("x = 1\n", r"shop\.py defines no job type\."),
+    "loses credits": (
+        HEAD + POSTER.replace(", money=Money.CAPTURE", ""),
+        r"shop\.py:18: MG201 credits still held in 'completed' after accept > .*\.",
+    ),
+    "names no example": (
+        HEAD + PORTRAIT.replace('examples=["a lighthouse"]', 'pattern="^[0-9]+$"'),
+        r"portrait cannot be tried: .*prompt.* Give each of these fields an example: .*",
+    ),
+    "has no file to give": (
+        HEAD + POSTER.replace('"jpeg"', '"mp4"'),
+        r"poster: motif takes mp4, of which none is made here\. Name a file beside yours: .*",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_file_that_cannot_run_once_is_one_sentence(what: str, tmp_path: Path) -> None:
+    text, sentence = WRONG[what]
+    if text:
+        (tmp_path / "shop.py").write_text(text)
+    told = command.run("dev", "shop.py", "--once", folder=tmp_path)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert re.fullmatch(f"makegood: {sentence}\n", told.stderr), told.stderr

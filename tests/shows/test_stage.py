@@ -1,0 +1,123 @@
+"""The stage over HTTP: it answers its own page on this machine alone, and one press at a time."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from makegood_adapters.cli.staging.board import Board, Button, Tone
+from makegood_adapters.cli.staging.routes import stage_routes
+from makegood_adapters.http import application, runner
+
+HEADER = {"Makegood-Stage": "1"}
+
+
+class Bench:
+    """A stage with one button that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.begun, self.ending = asyncio.Event(), asyncio.Event()
+        self.board = Board("a show", lambda text, tone: self.heard.append(f"{tone} {text}"))
+        self.board.offer([Button("wait", "wait a while", "It waits.", self.wait)])
+
+    async def wait(self) -> str:
+        self.begun.set()
+        await self.ending.wait()
+        self.board.say("it has waited", Tone.GOOD)
+        return "waited"
+
+
+@pytest_asyncio.fixture
+async def bench() -> Bench:
+    return Bench()
+
+
+@pytest_asyncio.fixture
+async def at(bench: Bench) -> AsyncIterator[str]:
+    app = application()
+    app.add_routes(stage_routes(bench.board))
+    serving = runner(app)
+    await serving.setup()
+    listener = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(serving, listener).start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/stage"
+    await bench.board.end()
+    await serving.cleanup()
+
+
+async def asked(method: str, url: str, headers: Mapping[str, str] = HEADER) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession(trust_env=False) as session,
+        session.request(method, url, headers=headers) as reply,
+    ):
+        return reply.status, await reply.text()
+
+
+STRANGERS = {
+    "a form of another site": {},
+    "another name that leads here": {**HEADER, "Host": "evil.example"},
+    "a name that only looks like ours": {**HEADER, "Host": "127.0.0.1.evil.example:80"},
+    "somebody behind a proxy": {**HEADER, "X-Forwarded-For": "203.0.113.7"},
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+async def test_strangers_neither_see_nor_press(stranger: str, bench: Bench, at: str) -> None:
+    for method, url in (("GET", at), ("POST", f"{at}/wait")):
+        status, text = await asked(method, url, STRANGERS[stranger])
+        assert status == 403
+        assert "wait a while" not in text
+    assert not bench.begun.is_set()
+
+
+async def test_a_press_is_told_as_it_goes_and_is_one_at_a_time(bench: Bench, at: str) -> None:
+    first = asyncio.create_task(asked("POST", f"{at}/wait"))
+    await bench.begun.wait()
+    version = bench.board.version
+    assert bench.board.shown()["buttons"] == [
+        {"name": "wait", "label": "wait a while", "told": "It waits.", "busy": True}
+    ]
+    assert await asked("POST", f"{at}/wait") == (
+        409,
+        '{"text": "\'wait a while\' is under way; press it again when it has ended."}',
+    )
+    news = asyncio.create_task(asked("GET", f"{at}?after={version}"))
+    bench.ending.set()
+    assert await first == (200, '{"text": "waited"}')
+    status, text = await news
+    assert (status, "it has waited" in text) == (200, True)
+    assert bench.heard == ["good it has waited"]
+    assert not bench.board.shown()["buttons"][0]["busy"]
+
+
+async def test_what_there_is_not_is_told(at: str) -> None:
+    assert await asked("POST", f"{at}/dance") == (
+        404,
+        '{"text": "There is no button \'dance\'; there is wait."}',
+    )
+    status, text = await asked("GET", f"{at}?after=-1")
+    assert (status, "is no version" in text) == (400, True)
+
+
+async def test_who_leaves_ends_nothing_and_books_are_looked_at_alone(bench: Bench, at: str) -> None:
+    pressing = asyncio.create_task(asked("POST", f"{at}/wait"))
+    await bench.begun.wait()
+    pressing.cancel()
+    order: list[str] = []
+
+    async def look() -> None:
+        async with bench.board.alone():
+            order.append("looked")
+
+    looking = asyncio.create_task(look())
+    assert not order
+    order.append("ended")
+    bench.ending.set()
+    await looking
+    assert order == ["ended", "looked"]
+    assert bench.heard == ["good it has waited"]
