@@ -82,7 +82,7 @@ async def test_readonly_reads_everything_but_secrets_and_changes_nothing(
         "SELECT relname FROM pg_class WHERE relnamespace = 'makegood'::regnamespace AND relkind IN ('r', 'v')"
     )
     may = await rights(plain, roles["readonly"])
-    where_it_waits = dict.fromkeys(("standing", "count_waiting", "queue_ends"), {"EXECUTE"})
+    where_it_waits = {name: {"EXECUTE"} for name in ("standing", "count_waiting", "queue_ends")}
     assert may == {row["relname"]: {"SELECT"} for row in tables} | where_it_waits
     hidden = await plain.fetch(
         "SELECT attrelid::regclass || '.' || attname AS name FROM pg_attribute JOIN pg_class c"
