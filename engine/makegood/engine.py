@@ -24,7 +24,7 @@ import contextlib
 import logging
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar, overload
 from uuid import UUID
@@ -60,8 +60,9 @@ from makegood.listing import Listing
 from makegood.machine import Empty, Event
 from makegood.mover import POLL, STREAM, Mover
 from makegood.notifying import Notifying
+from makegood.observing import Observers, observed
 from makegood.offering import Offering
-from makegood.ports import Blobs, Messenger, Provider, Store, Wakeups, WorkerName
+from makegood.ports import Blobs, Messenger, Move, Observer, Provider, Store, Wakeups, WorkerName
 from makegood.runtime import (
     Context,
     Health,
@@ -106,8 +107,8 @@ class Engine(
     store. With `run_loops=False` the process only submits and reads, and others do the work; it needs
     the providers only to read their webhooks. *messenger* carries webhooks to endpoints; without one this
     process sends none. With *served_only* a process that runs loops takes no jobs of a type whose pool no
-    account serves; else they wait for one. *worker* tells people which process it is, and decides nothing.
-    The store belongs to the caller and stays open.
+    account serves; else they wait for one. *worker* tells people which process it is, and decides nothing;
+    *observers* hear what it has done, and cannot change it. The store belongs to the caller and stays open.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Engine(
         run_loops: bool = True,
         served_only: bool = False,
         worker: WorkerName | None = None,
+        observers: Sequence[Observer] = (),
         new_id: Callable[[], UUID] = _uuid7,
     ) -> None:
         # A copy: which types a store refuses, and their stand-ins, is a matter of this engine.
@@ -130,9 +132,10 @@ class Engine(
         self.settings = settings or Settings()
         self._store, self._new_id = store, new_id
         self._wakeups: Wakeups = wakeups or LocalWakeups()
-        self._mover = Mover(store, self.catalog, self._wakeups, self.settings, new_id)
-        parts = (self._mover, providers or {}, blobs, self._wakeups, self.settings, messenger)
-        self._context = Context(store, self.catalog, *parts, served_only and run_loops)
+        seen = self._observers = Observers(observers)
+        self._mover = Mover(store, self.catalog, self._wakeups, self.settings, new_id, seen)
+        parts = (self._mover, observed(providers or {}, seen), blobs, self._wakeups, self.settings, messenger)
+        self._context = Context(store, self.catalog, *parts, served_only and run_loops, seen)
         self._lifetime = Lifetime(self._context, new_id(), worker or WorkerName()) if run_loops else None
         self.health: Mapping[str, Health] = self._lifetime.health if self._lifetime else {}
 
@@ -218,6 +221,8 @@ class Engine(
         if conn is None:
             self._mover.remember(job)
             self._wakeups.wake(STREAM)
+            if job.id == new.id:  # else an earlier call with its key has made it
+                self._observers.moved(Move(job=job, event="submit", from_state=None, actor=new.actor))
         return job
 
     async def accept(self, job_id: UUID, *, actor: str = "engine", conn: Any = None) -> Job:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
-from makegood.errors import AccountElsewhere, InvalidRequest
+from makegood.errors import AccountElsewhere, InvalidRequest, WebhookRefused
 from makegood.mover import POLL
 from makegood.outcome import Signature
-from makegood.ports import KeptMessage, Provider, Receipt, Store, Wakeups
+from makegood.ports import KeptMessage, Provider, Receipt, Reception, Store, Wakeups
 from makegood.runtime import Context
 
 log = logging.getLogger("makegood.engine")
@@ -53,21 +53,33 @@ class Hearing:
         signs and has not signed this, AccountElsewhere when this process does not have the provider; then
         nothing is kept.
         """
+        heard = self._context.observers.received
+        try:
+            told = await self._take_in(token_hash, headers, raw)
+        except WebhookRefused:
+            heard(None, Reception.REFUSED)
+            raise
+        except AccountElsewhere as error:
+            heard(error.account, Reception.ELSEWHERE)
+            raise
+        heard(told, Reception.KEPT if told else Reception.UNKNOWN)
+        if told:
+            self._wakeups.wake(POLL)
+        return told is not None
+
+    async def _take_in(self, token_hash: bytes, headers: Mapping[str, str], raw: bytes) -> str | None:
         text, reading = raw.decode(errors="replace"), self._read_before(headers, raw)
         if reading:
             account = await self._store.hints.take_in(token_hash, text, reading.task_id, reading.accounts)
         else:
             attempt = await self._store.hints.addressee(token_hash)
             account = attempt.account if attempt else None
-        if account is None:
-            return False
-        if not reading or account not in reading.accounts:
+        if account is not None and (not reading or account not in reading.accounts):
             if account not in self._context.accounts:
                 raise AccountElsewhere(account)
             task_id = _task_of(self._context.provider(account), headers, raw)
             await self._store.hints.receive(token_hash, text, task_id)
-        self._wakeups.wake(POLL)
-        return True
+        return account
 
     def _read_before(self, headers: Mapping[str, str], raw: bytes) -> "_Reading | None":
         """Read a short message before it is known whose it is, as every account does that signs nothing.

@@ -14,7 +14,8 @@ from makegood.errors import Conflict, GuardFailed, IllegalTransition, StoreError
 from makegood.job import Evidence, Job
 from makegood.lifecycle import BaseJob, Failure
 from makegood.machine import Empty
-from makegood.ports import Change, Effect, Store, Wakeups
+from makegood.observing import NOBODY, Observers
+from makegood.ports import Change, Effect, Move, Store, Wakeups
 from makegood.settings import Settings
 
 log = logging.getLogger("makegood.mover")
@@ -46,8 +47,9 @@ class Mover:
         wakeups: Wakeups,
         settings: Settings,
         new_id: Callable[[], UUID],
+        observers: Observers = NOBODY,
     ) -> None:
-        self._store, self._catalog = store, catalog
+        self._store, self._catalog, self._observers = store, catalog, observers
         self._wakeups, self._settings, self._new_id = wakeups, settings, new_id
         self._known: dict[UUID, Job] = {}
 
@@ -106,6 +108,7 @@ class Mover:
                 if conn is None:
                     self.remember(moved)
                     self.announce(moved.id)
+                    self._tell(moved, change, decision.edge.money.value)
                 return moved
             known = None
         raise Conflict(job_id, event, self._settings.decide_tries_max)
@@ -151,6 +154,8 @@ class Mover:
             evidence=evidence,
         )
         self.announce(job.id)
+        if ended and self._observers:
+            await self._tell_end(job, ended, actor, failure.message)
         return ended
 
     async def follow(
@@ -186,6 +191,33 @@ class Mover:
             await self._store.attempts.record(evidence)
             self.announce(job_id)
         return None
+
+    def _tell(self, moved: Job, change: Change, money: str) -> None:
+        if self._observers:
+            self._observers.moved(
+                Move(
+                    job=moved,
+                    event=change.event,
+                    from_state=change.job.state,
+                    actor=change.actor,
+                    money=money,
+                    reason=change.reason,
+                )
+            )
+
+    async def _tell_end(self, job: Job, ended: Job, actor: str, reason: str) -> None:
+        edge = (await self.type_of(job)).spec.on_deadline(job.state)
+        if edge:
+            self._observers.moved(
+                Move(
+                    job=ended,
+                    event=edge.event,
+                    from_state=job.state,
+                    actor=actor,
+                    money=edge.money.value,
+                    reason=reason,
+                )
+            )
 
     def announce(self, job_id: UUID) -> None:
         """Wake whoever may have something to do after a commit that concerns the job."""

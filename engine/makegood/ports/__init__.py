@@ -36,6 +36,7 @@ from makegood.ports.hints import (
 from makegood.ports.keys import Keys, ServiceKey
 from makegood.ports.ledger import Ledger
 from makegood.ports.listing import Cursor, JobFilter
+from makegood.ports.observer import Call, Move, Observer, Operation, Reception, Word
 from makegood.ports.oversight import (
     ENDED_MAX,
     ENDED_SECONDS,
@@ -98,6 +99,7 @@ __all__ = [
     "Becomes",
     "Bell",
     "Blobs",
+    "Call",
     "Change",
     "Counts",
     "Cursor",
@@ -120,7 +122,10 @@ __all__ = [
     "Line",
     "LoopHealth",
     "Messenger",
+    "Move",
     "Moved",
+    "Observer",
+    "Operation",
     "Outbox",
     "Oversight",
     "Overview",
@@ -132,6 +137,7 @@ __all__ = [
     "Queue",
     "Reading",
     "Receipt",
+    "Reception",
     "Rules",
     "ServiceKey",
     "Standing",
@@ -144,6 +150,7 @@ __all__ = [
     "Uploads",
     "Waiter",
     "Wakeups",
+    "Word",
     "Worker",
     "WorkerName",
     "WorkerState",

@@ -16,6 +16,7 @@ from makegood.job import Attempt, Job, Verdict
 from makegood.lifecycle import BaseJob, Completion, Failure
 from makegood.media import TEXTS, Incoming
 from makegood.mover import FETCH
+from makegood.observing import subject_of, type_is_known
 from makegood.outcome import JSON, Output
 from makegood.runtime.context import Context
 from makegood.runtime.crew import Crew
@@ -48,7 +49,8 @@ class Collector:
         waiting = await context.store.attempts.to_fetch(context.accounts, self.crew.room, self._given_up)
         for attempt in waiting:
             due = partial(context.store.attempts.fetch_after, attempt, 0)
-            self.crew.start(self._bring(attempt), f"fetch {attempt.job_id}/{attempt.number}", due)
+            name = f"fetch {attempt.job_id}/{attempt.number}"
+            self.crew.start(self._bring(attempt), name, due, subject_of(attempt))
         return False
 
     @property
@@ -62,6 +64,7 @@ class Collector:
         if job is None:
             return
         context.mover.remember(job)
+        type_is_known(job)
         job_type = await context.mover.type_of(job)
         if not issubclass(job_type, BaseJob):  # only the type itself knows what its files are worth
             await self._try_later(attempt, None)

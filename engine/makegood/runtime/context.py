@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from makegood.catalog import Catalog
 from makegood.job import ProviderAccount
 from makegood.mover import Mover
+from makegood.observing import NOBODY, Observers
 from makegood.ports import Blobs, Messenger, Provider, Store, Wakeups
 from makegood.settings import Settings
 
@@ -26,6 +27,7 @@ class Context:
     settings: Settings
     messenger: Messenger | None = None
     served_only: bool = False
+    observers: Observers = NOBODY
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

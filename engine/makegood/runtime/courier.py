@@ -12,6 +12,7 @@ from makegood.ports import Endpoint, Letter, Messenger, Parcel, Posted, message_
 from makegood.runtime.context import Context
 from makegood.runtime.crew import Crew
 from makegood.runtime.loop import survivable
+from makegood.subject import Subject
 
 log = logging.getLogger("makegood.courier")
 
@@ -40,7 +41,8 @@ class Courier:
         lease = settings.webhook_timeout_seconds + _LEASE_SPARE_SECONDS
         for parcel in await deliveries.take(self.crew.room, settings.webhooks_of_endpoint_max, lease):
             name = f"webhook {parcel.seq} to {parcel.endpoint_id}"
-            self.crew.start(self._carry(parcel), name, partial(deliveries.give_back, parcel))
+            about = Subject(job_id=parcel.transition.job_id, type=parcel.transition.type)
+            self.crew.start(self._carry(parcel), name, partial(deliveries.give_back, parcel), about)
         return False
 
     async def _carry(self, parcel: Parcel) -> None:

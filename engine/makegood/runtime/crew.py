@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from makegood.subject import SUBJECT, Subject
+
 log = logging.getLogger("makegood.runtime")
 
 #: Longest wait for those who were ended to give back what they had taken; then they are told again, at most
@@ -35,10 +37,20 @@ class Crew:
         """How many tasks are at work."""
         return len(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, None], name: str, hand_back: HandBack | None = None) -> None:
+    def start(
+        self,
+        work: Coroutine[Any, Any, None],
+        name: str,
+        hand_back: HandBack | None = None,
+        about: Subject | None = None,
+    ) -> None:
         """Run *work* as a task; what it raises is logged, the store's rows bring it up again. If it is
-        cancelled, even before its first step, *hand_back* is called."""
-        task = asyncio.create_task(work, name=name)
+        cancelled, even before its first step, *hand_back* is called. *about* is what it works on."""
+        held = SUBJECT.set(about)
+        try:
+            task = asyncio.create_task(work, name=name)  # it has the context of this moment
+        finally:
+            SUBJECT.reset(held)
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, hand_back))
 

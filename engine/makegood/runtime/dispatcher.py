@@ -20,6 +20,7 @@ class Dispatcher:
             opened = await context.store.attempts.dispatch(pool, accounts, context.settings.batch_max)
             for attempt in opened:
                 context.wakeups.wake(job_topic(attempt.job_id))
+                context.observers.dispatched(attempt)
             if opened:
                 for topic in (SUBMIT, RELAY, STREAM):
                     context.wakeups.wake(topic)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import assert_never
 
@@ -10,7 +11,9 @@ from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import FETCH
+from makegood.observing import type_is_known
 from makegood.outcome import Answer, Cancelled, CancelReply, Failed, NotFound, Succeeded, Trouble, Unfinished
+from makegood.ports import StoredHint, Word
 from makegood.reruns import AGAIN, Rerun, request_of
 from makegood.runtime.binding import Binding
 from makegood.runtime.context import Context
@@ -53,6 +56,7 @@ class Inquiry:
         if job is None:
             return
         self._context.mover.remember(job)
+        type_is_known(job)
         provider, task_id, answer = self._context.provider(attempt.account), attempt.task_id, None
         if task_id is not None:
             job = await self._begun(job, attempt)
@@ -67,6 +71,9 @@ class Inquiry:
             answer = await provider.query(task_id)
         if isinstance(answer, Succeeded) and not answer.outputs:
             answer = await provider.query(task_id)  # a result may be listed a moment late
+        if self._context.observers and not isinstance(answer, (Unfinished, NotFound)):
+            heard_at = min((hint.received_at for hint in hints), default=None)
+            self._context.observers.learned(attempt, _word(hints), heard_at)
         if isinstance(answer, Cancelled) and too_late:
             await self._cancelled(job, attempt, answer.ran, by_us=False)
         else:
@@ -219,6 +226,13 @@ class Inquiry:
             ran=ran,
             defer_seconds=defer_seconds,
         )
+
+
+def _word(hints: Sequence[StoredHint]) -> Word:
+    """Return from whom we heard before we asked."""
+    if not hints:
+        return Word.POLL
+    return Word.WEBHOOK if any(hint.source == "webhook" for hint in hints) else Word.HINT
 
 
 def _is_unwanted(job: Job, attempt: Attempt) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt
 from makegood.mover import POLL
+from makegood.observing import subject_of
 from makegood.runtime.context import Context
 from makegood.runtime.crew import Crew
 from makegood.runtime.inquiry import Inquiry
@@ -38,7 +39,8 @@ class Poller:
         )
         for attempt in due:
             again = partial(context.store.attempts.ask_after, attempt, 0)
-            self.crew.start(self._ask(attempt), f"ask {attempt.job_id}/{attempt.number}", again)
+            name = f"ask {attempt.job_id}/{attempt.number}"
+            self.crew.start(self._ask(attempt), name, again, subject_of(attempt))
         return False
 
     async def _ask(self, attempt: Attempt) -> None:

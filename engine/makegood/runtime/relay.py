@@ -9,6 +9,7 @@ from makegood.mover import RELAY, job_topic
 from makegood.runtime.context import Context
 from makegood.runtime.crew import Crew
 from makegood.runtime.loop import survivable
+from makegood.subject import Subject
 
 log = logging.getLogger("makegood.relay")
 
@@ -37,7 +38,8 @@ class Relay:
             transition = announcement.transition
             later = partial(self._context.store.outbox.give_back, announcement)
             name = f"tell {transition.job_id}/{transition.version}"
-            self.crew.start(self._deliver(announcement), name, later)
+            about = Subject(job_id=transition.job_id, type=transition.type, attempt=transition.attempt)
+            self.crew.start(self._deliver(announcement), name, later, about)
         return False
 
     async def _deliver(self, announcement: Announcement) -> None:

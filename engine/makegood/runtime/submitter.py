@@ -12,6 +12,7 @@ from makegood.errors import AccountRefused, ProviderRefused, ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL, SUBMIT
+from makegood.observing import subject_of, type_is_known
 from makegood.outcome import JSON, Accepted, Cause, Rejected, Retry, Submission, Uncertain
 from makegood.ports import Provider
 from makegood.reruns import request_of
@@ -49,7 +50,7 @@ class Submitter:
         )
         for attempt in attempts:
             name, again = f"submit {attempt.job_id}/{attempt.number}", partial(self._hand_back, attempt)
-            self.crew.start(self._submit(attempt), name, again)
+            self.crew.start(self._submit(attempt), name, again, subject_of(attempt))
         return False
 
     async def _submit(self, attempt: Attempt) -> None:
@@ -88,6 +89,7 @@ class Submitter:
         job = await self._context.store.jobs.get(attempt.job_id)
         if job is None or job.attempt != attempt.number:
             return None
+        type_is_known(job)
         if job.cancel_requested_at:  # the wish came while the job was on its way back to the queue
             await self._follow(job, "cancel")
             return None

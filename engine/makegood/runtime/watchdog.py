@@ -10,11 +10,13 @@ from makegood.errors import ProviderUnavailable
 from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL
+from makegood.observing import subject_of
 from makegood.ports import RESULT_SECONDS
 from makegood.runtime.context import Context
 from makegood.runtime.crew import Crew
 from makegood.runtime.inquiry import Inquiry
 from makegood.runtime.loop import survivable
+from makegood.subject import Subject
 
 log = logging.getLogger("makegood.watchdog")
 
@@ -46,7 +48,9 @@ class Watchdog:
             for job in overdue:
                 ending = _alone(self._end(job), f"overdue job {job.id}")
                 if job.submitted:
-                    self.crew.start(ending, f"end {job.id}", partial(store.jobs.hand_back, job.id))
+                    about = Subject(job_id=job.id, type=job.type, attempt=job.attempt)
+                    again = partial(store.jobs.hand_back, job.id)
+                    self.crew.start(ending, f"end {job.id}", again, about)
                 else:
                     await ending
         if self._context.accounts and self.crew.room:
@@ -56,7 +60,7 @@ class Watchdog:
                     f"late {attempt.job_id}/{attempt.number}",
                     partial(store.attempts.ask_after, attempt, 0),
                 )
-                self.crew.start(self._inquiry.late(attempt), name, again)
+                self.crew.start(self._inquiry.late(attempt), name, again, subject_of(attempt))
         for attempt in await store.attempts.spent(batch):
             await _alone(self._give_up(attempt), f"spent attempt {attempt.job_id}/{attempt.number}")
         await store.ledger.expire(batch)
