@@ -46,6 +46,7 @@ from makegood_adapters.postgres.wakeups import PostgresWakeups
 from makegood_adapters.queue_manager import Options, mount
 from makegood_adapters.redaction import Redaction
 from makegood_adapters.safety import problems_of
+from makegood_adapters.telemetry import EngineMetrics
 
 log = logging.getLogger("makegood.service")
 
@@ -68,6 +69,7 @@ class Front:
     worker: WorkerName | None
     left_out: Mapping[str, str]
     gate: Gate
+    metrics: EngineMetrics | None = None
     leaving: bool = False
 
     @asynccontextmanager
@@ -89,9 +91,12 @@ class Front:
             api.hub,
             self.wakeups,
             self.left_out,
+            release=release(),
             audit_seconds=self.config.metrics_audit_seconds,
         )
         measures.add(reading)
+        if self.metrics is not None:
+            measures.add(self.metrics)
         app = self._application(guard, measures, reading, api)
         server = runner(app, idle_seconds=self.config.http.idle_seconds)
         await server.setup()

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
+from makegood.errors import code_of
+from makegood.subject import SUBJECT
 from makegood_adapters.redaction import Redaction
 
 #: Of the request that is being answered; empty outside of one.
@@ -51,11 +53,25 @@ def _visible(line: str) -> str:
     return _CONTROL.sub(lambda sign: sign[0].encode("unicode_escape").decode(), line)
 
 
-class _OfRequest(logging.Filter):
+class _Circumstances(logging.Filter):
+    """Notes of which request and of which job a line is, and the code of an error of ours."""
+
     def filter(self, record: logging.LogRecord) -> bool:
         if request := REQUEST_ID.get():
             record.request_id = request
+        for name, value in circumstances(record.exc_info[1] if record.exc_info else None).items():
+            if not hasattr(record, name):
+                setattr(record, name, value)
         return True
+
+
+def circumstances(error: BaseException | None = None) -> dict[str, str | int]:
+    """Return what the running task works on, and the code of *error*: the same words for logs and alarms."""
+    found: dict[str, str | int | None] = {"error_code": code_of(error) if error else None}
+    if subject := SUBJECT.get():
+        found |= {"job_id": str(subject.job_id), "job_type": subject.type}
+        found |= {"attempt": subject.attempt, "account": subject.account}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def set_up_logs(
@@ -75,7 +91,7 @@ def set_up_logs(
     if form == "auto":
         form = "text" if stream.isatty() else "json"
     handler = logging.StreamHandler(stream)
-    handler.addFilter(_OfRequest())
+    handler.addFilter(_Circumstances())
     handler.setFormatter(_Redacting(_formatter(form, number), Redaction(secrets)))
     root = logging.getLogger()
     for old in root.handlers[:]:

@@ -4,15 +4,15 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from makegood import Engine
 from makegood.errors import StoreError
 from makegood_adapters.http.guard import Guard
 from makegood_adapters.http.hub import Hub
+from makegood_adapters.postgres.gauged import Credits, OpenAttempts, credits_of_all, open_attempts
 from makegood_adapters.postgres.overview import (
     OpenJobs,
     Overview,
@@ -23,11 +23,14 @@ from makegood_adapters.postgres.overview import (
 )
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
+from makegood_adapters.telemetry.table import family
 
 log = logging.getLogger("makegood.metrics")
 
 #: How old a reading of the store may be, and how long /metrics waits for a new one.
 FRESH_SECONDS, ANSWER_SECONDS = 5.0, 3.0
+#: All credits are added up by reading every bucket: that takes at most one part in so many of the time.
+_CREDITS_PART = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class _Reading:
     overview: Overview
     jobs: list[OpenJobs]
     webhooks: WebhooksOut
+    attempts: list[OpenAttempts]
 
 
 class Measures(Collector):
@@ -50,25 +54,34 @@ class Measures(Collector):
         wakeups: PostgresWakeups | None,
         left_out: Mapping[str, str],
         *,
+        release: str = "unknown",
         audit_seconds: float = 0.0,
         fresh_seconds: float = FRESH_SECONDS,
     ) -> None:
         self._engine, self._store, self._guard, self._hub = engine, store, guard, hub
         self._wakeups, self._left_out = wakeups, left_out
-        self._fresh, self._audit_seconds = fresh_seconds, audit_seconds
+        self._fresh, self._audit_seconds, self._release = fresh_seconds, audit_seconds, release
         self._reading: _Reading | None = None
         self._works: dict[str, asyncio.Task[None]] = {}
         self._answers = True
         self._audited: tuple[float, int] | None = None
+        self._credits: Credits | None = None
+        self._credits_due = 0.0
 
     async def refresh(self) -> None:
         """Read the store if the last reading is old; who scrapes often or at the same time shares one."""
         now = asyncio.get_running_loop().time()
         if self._audit_seconds and (not self._audited or now - self._audited[0] > self._audit_seconds):
             self._begin("audit")  # it may take minutes: a later scrape tells it
+        works = set()
+        if now >= self._credits_due:
+            adding = self._begin("add_up")
+            works |= set() if self._credits else {adding}  # later a scrape tells what it has found
         if self._reading is None or now - self._reading.at > self._fresh:
-            await asyncio.wait({self._begin("read")}, timeout=ANSWER_SECONDS)
-            self._answers = self._reading is not None and self._reading.at >= now
+            works.add(self._begin("read"))
+        if works:
+            await asyncio.wait(works, timeout=ANSWER_SECONDS)
+        self._answers = self._reading is not None and now - self._reading.at <= self._fresh
 
     async def close(self) -> None:
         """End what is being read."""
@@ -79,15 +92,15 @@ class Measures(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return everything; what only the store knows is left out while it does not answer."""
         yield from self._of_process()
-        yield _gauge("makegood_store_up", "Whether the store answers.", {(): float(self._answers)})
+        yield family("makegood_store_up", {(): float(self._answers)})
         if self._reading is not None and self._answers:
             yield from _of_store(self._reading)
+        if self._credits is not None and self._answers:
+            yield from _of_credits(self._credits)
         if self._audited is not None:
             age = asyncio.get_running_loop().time() - self._audited[0]
-            yield _gauge(
-                "makegood_violations", "Broken invariants at the last audit.", {(): float(self._audited[1])}
-            )
-            yield _gauge("makegood_audit_age_seconds", "Since the last audit.", {(): age})
+            yield family("makegood_violations", {(): float(self._audited[1])})
+            yield family("makegood_audit_age_seconds", {(): age})
 
     def _begin(self, name: str) -> "asyncio.Task[None]":
         work = self._works.get(name)
@@ -100,11 +113,20 @@ class Measures(Collector):
         now = asyncio.get_running_loop().time()
         try:
             found, jobs = await overview(self._store), await open_jobs(self._store)
-            webhooks = await webhooks_out(self._store)
+            webhooks, attempts = await webhooks_out(self._store), await open_attempts(self._store)
         except StoreError as error:
             log.warning("the store does not tell how it is: %s", error)
         else:
-            self._reading = _Reading(now, found, jobs, webhooks)
+            self._reading = _Reading(now, found, jobs, webhooks, attempts)
+
+    async def _add_up(self) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            self._credits = await credits_of_all(self._store)
+        except StoreError as error:
+            log.warning("the store does not tell of its credits: %s", error)
+        self._credits_due = clock() + max(self._fresh, _CREDITS_PART * (clock() - began))
 
     async def _audit(self) -> None:
         try:
@@ -117,92 +139,80 @@ class Measures(Collector):
     def _of_process(self) -> Iterable[Metric]:
         now = asyncio.get_running_loop().time()
         loops = self._engine.health
-        yield _counter(
-            "makegood_loop_turns", "Turns that went well.", {(n,): s.turns for n, s in loops.items()}, "loop"
-        )
-        for name, told, values in (
-            ("failures", "Turns in a row that did not.", {n: s.failures for n, s in loops.items()}),
-            ("lag_seconds", "How late the next turn is.", {n: s.lag(now) for n, s in loops.items()}),
-            ("working", "Tasks at work beside the loop.", {n: s.working for n, s in loops.items()}),
-        ):
-            yield _gauge(f"makegood_loop_{name}", told, {(n,): float(v) for n, v in values.items()}, "loop")
-        batches = self._store.commits.batches
-        for name, told, counts in (
-            ("batches", "Group commits.", {k: b.batches for k, b in batches.items()}),
-            ("items", "What was committed in them.", {k: b.items for k, b in batches.items()}),
-            ("alone", "Of these, done again by themselves.", {k: b.alone for k, b in batches.items()}),
-        ):
-            yield _counter(f"makegood_commit_{name}", told, {(k,): v for k, v in counts.items()}, "kind")
-        if self._wakeups is not None:
-            up = {(): float(self._wakeups.connected)}
-            yield _gauge("makegood_wakeups_connected", "Whether wake-ups of other processes arrive.", up)
-            for name in ("sent", "received", "reconnects"):
-                count = {(): getattr(self._wakeups, name)}
-                yield _counter(f"makegood_wakeups_{name}", f"Wake-ups between processes: {name}.", count)
-        connections = {(): float(self._guard.connections)}
-        yield _gauge("makegood_http_connections", "Open connections.", connections)
-        readers = {(): float(self._hub.count)}
-        yield _gauge("makegood_event_readers", "Streams of events that are open.", readers)
-        cut = {(reason,): count for reason, count in self._guard.cut.items()}
-        told = "Connections that were refused or cut off."
-        yield _counter("makegood_http_connections_cut", told, cut, "reason")
+        yield family("makegood_build_info", {(self._release,): 1.0})
+        yield family("makegood_loop_turns_total", {(name,): each.turns for name, each in loops.items()})
+        yield family("makegood_loop_failures", {(name,): each.failures for name, each in loops.items()})
+        yield family("makegood_loop_lag_seconds", {(name,): each.lag(now) for name, each in loops.items()})
+        yield family("makegood_loop_working", {(name,): each.working for name, each in loops.items()})
         left_out = len(self._left_out) + len(self._engine.refused)
-        told = "Job types, accounts and plugins that cannot be used; /health names them."
-        yield _gauge("makegood_left_out", told, {(): float(left_out)})
+        yield family("makegood_left_out", {(): left_out})
+        yield from self._of_database()
+        yield family("makegood_http_connections", {(): self._guard.connections})
+        yield family("makegood_http_connections_cut_total", {(r,): n for r, n in self._guard.cut.items()})
+        yield family("makegood_event_readers", {(): self._hub.count})
+
+    def _of_database(self) -> Iterable[Metric]:
+        connections = self._store.connections
+        by_state = {("used",): connections.used, ("idle",): connections.idle}
+        yield family("makegood_database_connections", by_state)
+        yield family("makegood_database_connections_max", {(): connections.most})
+        yield family("makegood_database_waiting", {(): connections.waiting})
+        batches = self._store.commits.batches
+        yield family("makegood_commit_batches_total", {(k,): b.batches for k, b in batches.items()})
+        yield family("makegood_commit_items_total", {(k,): b.items for k, b in batches.items()})
+        yield family("makegood_commit_alone_total", {(k,): b.alone for k, b in batches.items()})
+        if self._wakeups is not None:
+            yield family("makegood_wakeups_connected", {(): float(self._wakeups.connected)})
+            yield family("makegood_wakeups_sent_total", {(): self._wakeups.sent})
+            yield family("makegood_wakeups_received_total", {(): self._wakeups.received})
+            yield family("makegood_wakeups_reconnects_total", {(): self._wakeups.reconnects})
 
 
 def _of_store(reading: _Reading) -> Iterable[Metric]:
-    found, by = reading.overview, ("type", "state")
+    found = reading.overview
     jobs = {(each.type, each.state): each for each in reading.jobs}
-    yield _gauge("makegood_jobs", "Jobs that are not over.", {k: float(j.jobs) for k, j in jobs.items()}, *by)
-    oldest = {key: each.oldest_seconds for key, each in jobs.items()}
-    yield _gauge("makegood_jobs_oldest_seconds", "How long the oldest is in its state.", oldest, *by)
+    yield family("makegood_jobs", {key: each.jobs for key, each in jobs.items()})
+    yield family("makegood_jobs_oldest_seconds", {key: each.oldest_seconds for key, each in jobs.items()})
     lengths: dict[tuple[str, ...], float] = {}
     ages: dict[tuple[str, ...], float] = {}
     for lane in found.lanes:
         age = (found.at - lane.oldest).total_seconds() if lane.oldest else 0.0
         lengths[lane.pool,] = lengths.get((lane.pool,), 0.0) + lane.waiting
         ages[lane.pool,] = max(ages.get((lane.pool,), 0.0), age)
-    yield _gauge("makegood_queue_jobs", "Jobs that wait.", lengths, "pool")
-    yield _gauge("makegood_queue_oldest_seconds", "How long the oldest of them waits.", ages, "pool")
-    per_minute = {(outcome,): rate for outcome, rate in found.rates.items()}
-    yield _gauge("makegood_jobs_per_minute", "Over the last minute.", per_minute, "outcome")
-    uses = {(use.account, use.pool): use for use in found.accounts}
-    for name, told, field in (
-        ("slots_open", "Slots in use.", "open"),
-        ("slots", "Slots there are.", "capacity"),
-        ("slots_draining", "Slots whose job is over and whose task is not.", "draining"),
-        ("account_healthy", "Whether the account can be used.", "healthy"),
-        ("account_late_results", "Results that came after their job was over and paid back.", "late"),
-        ("account_abandoned", "Tasks of which nobody knows how they ended.", "abandoned"),
+    yield family("makegood_queue_jobs", lengths)
+    yield family("makegood_queue_oldest_seconds", ages)
+    # A rate is jobs a minute, of the last minute: their number.
+    yield family("makegood_recent_jobs", {(outcome,): rate for outcome, rate in found.rates.items()})
+    for name, field in (
+        ("slots_open", "open"),
+        ("slots", "capacity"),
+        ("slots_draining", "draining"),
+        ("account_healthy", "healthy"),
+        ("account_late_results", "late"),
+        ("account_abandoned", "abandoned"),
     ):
-        values = {key: float(getattr(use, field)) for key, use in uses.items()}
-        yield _gauge(f"makegood_{name}", told, values, "account", "pool")
-    yield _gauge("makegood_processes", "Processes on this database.", {(): float(len(found.workers))})
+        values = {(use.account, use.pool): float(getattr(use, field)) for use in found.accounts}
+        yield family(f"makegood_{name}", values)
+    yield family("makegood_uncertain_submits", {(each.account,): each.uncertain for each in reading.attempts})
+    draining = {(each.account,): each.draining_seconds for each in reading.attempts}
+    yield family("makegood_draining_oldest_seconds", draining)
+    yield family("makegood_processes", {(): len(found.workers)})
     yield from _of_webhooks(reading.webhooks)
 
 
 def _of_webhooks(found: WebhooksOut) -> Iterable[Metric]:
-    tries = {("delivered",): float(found.tries_delivered), ("failed",): float(found.tries_failed)}
-    yield _gauge("makegood_webhook_tries_per_minute", "Posts to endpoints.", tries, "outcome")
-    messages = {("waiting",): float(found.waiting), ("failed",): float(found.failed)}
-    told = "Messages that wait for a try, and of those still kept the ones that were given up."
-    yield _gauge("makegood_webhook_messages", told, messages, "state")
-    late = {(): found.late_seconds}
-    yield _gauge("makegood_webhook_late_seconds", "How long a message has been due.", late)
-    endpoints = {("enabled",): float(found.endpoints), ("disabled",): float(found.disabled)}
-    yield _gauge("makegood_webhook_endpoints", "Endpoints by whether they hear.", endpoints, "state")
+    tries = {("delivered",): found.tries_delivered, ("failed",): found.tries_failed}
+    yield family("makegood_recent_webhook_tries", tries)
+    yield family("makegood_webhook_messages", {("waiting",): found.waiting, ("failed",): found.failed})
+    yield family("makegood_webhook_late_seconds", {(): found.late_seconds})
+    endpoints = {("enabled",): found.endpoints, ("disabled",): found.disabled}
+    yield family("makegood_webhook_endpoints", endpoints)
 
 
-def _gauge(name: str, told: str, values: Mapping[Any, float], *labels: str) -> Metric:
-    family = GaugeMetricFamily(name, told, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
-
-
-def _counter(name: str, told: str, values: Mapping[Any, int], *labels: str) -> Metric:
-    family = CounterMetricFamily(name, told, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
+def _of_credits(found: Credits) -> Iterable[Metric]:
+    yield family("makegood_remaining_credits", {(): found.remaining})
+    yield family("makegood_held_credits", {(): found.held})
+    yield family("makegood_issued_credits_total", {(): found.issued})
+    yield family("makegood_captured_credits_total", {(): found.captured})
+    yield family("makegood_expired_credits_total", {(): found.expired})
+    yield family("makegood_unaccounted_credits", {(): found.unaccounted})

@@ -60,9 +60,9 @@ class Plugins:
             told = f"{type(error).__name__}: {told}"
         self.broken[f"{group}: {name}"] = told
         if group in (JOB_TYPES, PROVIDERS):
-            log.error("the plugin %r of %s is not used: %s", name, group, told)
+            log.error("the plugin %r of %s is not used: %s", name, group, told, exc_info=error)
         else:
-            log.error("the %s %r is not used: %s", group, name, told)
+            log.error("the %s %r is not used: %s", group, name, told, exc_info=error)
 
 
 class _WrongObject(Exception):

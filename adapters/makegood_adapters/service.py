@@ -20,6 +20,8 @@ from makegood_adapters.job_types import load_catalog
 from makegood_adapters.plugins import load_plugins
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
+from makegood_adapters.telemetry import EngineMetrics, Lives, MeasuredBlobs, watch_lag
+from makegood_adapters.tracing import open_traces
 
 log = logging.getLogger("makegood.service")
 
@@ -43,7 +45,8 @@ async def serve(
         log.warning("%s", warning)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(config))
-        blobs = await open_blobs(config)
+        metrics = EngineMetrics()
+        blobs = MeasuredBlobs(await open_blobs(config), metrics)
         plugins = load_plugins()
         catalog = load_catalog(config, plugins)
         providers = await stack.enter_async_context(open_accounts(config.accounts, plugins))
@@ -51,6 +54,8 @@ async def serve(
         if config.wakeups:
             address = config.wakeups_database_url or config.database_url
             wakeups = await stack.enter_async_context(PostgresWakeups(address.get_secret_value()))
+        traces = open_traces(config)
+        lives = Lives(store, [metrics, *traces], wholly=bool(traces))
         engine = Engine(
             store,
             catalog,
@@ -60,8 +65,11 @@ async def serve(
             wakeups=wakeups,
             messenger=await stack.enter_async_context(messenger_of(config)),
             worker=worker,
+            observers=[metrics, lives, *traces],
             served_only=True,
         )
+        await stack.enter_async_context(watch_lag(metrics.loop_lag))
+        await stack.enter_async_context(lives.reading())
         await stack.enter_async_context(engine)
         front = Front(
             config=config,
@@ -71,6 +79,7 @@ async def serve(
             worker=worker,
             left_out=plugins.broken,
             gate=await stack.enter_async_context(gate_of(config, engine)),
+            metrics=metrics,
         )
         await stack.enter_async_context(front.open(listener))
         listening()

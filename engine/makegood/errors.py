@@ -28,12 +28,21 @@ MakegoodError
     └── ResultTooLarge    a result is larger than may be brought home; asking again is no use
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 
 class MakegoodError(Exception):
     """Root of the tree."""
+
+
+def code_of(error: BaseException) -> str | None:
+    """Return the stable code of an error of ours, for logs and alarms: its class's name in small letters,
+    such as `store_unavailable`; None for one that is not ours."""
+    if not isinstance(error, MakegoodError):
+        return None
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 class DeclarationError(MakegoodError, TypeError):

@@ -30,7 +30,7 @@ from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.postgres.proxy import proxy_before
 from tests.api.scene import OWNER, PNG, Client, NamingGate
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "run-the-service.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "metrics.md").read_text("utf-8")
 
 
 @dataclass
@@ -263,7 +263,7 @@ class TestMetrics:
                 (("state", "waiting"),): 2,
                 (("state", "failed"),): 1,
             }
-            assert found["makegood_webhook_tries_per_minute"] == {
+            assert found["makegood_recent_webhook_tries"] == {
                 (("outcome", "delivered"),): 1,
                 (("outcome", "failed"),): 1,
             }

@@ -19,7 +19,7 @@ from PIL import Image
 
 from makegood import BaseJob, Bucket, Catalog, Engine, Job, JobMoney, ProviderAccount, Settings, Transition
 from makegood.mover import POLL
-from makegood.ports import Provider, Wakeups
+from makegood.ports import Observer, Provider, Wakeups
 from makegood.runtime import LocalWakeups
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, hook_routes, runner
@@ -289,6 +289,7 @@ async def staged(
     patience: Patience | None = None,
     run_loops: bool = True,
     wakeups: Wakeups | None = None,
+    observe: Callable[[PostgresStore], Sequence[Observer]] = lambda _: (),
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """Raise the curtain: *capacity* slots of ours, a provider that takes *limit* tasks, Ada with credits.
@@ -297,7 +298,7 @@ async def staged(
     *foreign_key* is not valid there; *patience* is how often one question is repeated. *wrap* puts
     something between engine and provider, *types* are offered beside the shipped tools, *offered* in their
     place; *beside* serves more at the address of the webhooks. Without *run_loops* others do the work, woken
-    by *wakeups* if these reach them. *settings* replace those of `quick`.
+    by *wakeups* if these reach them. *observe* says who looks on. *settings* replace those of `quick`.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(
@@ -323,6 +324,7 @@ async def staged(
             settings=quick(**{"webhook_base_url": url, **settings}),
             wakeups=wakeups,
             run_loops=run_loops,
+            observers=observe(store),
         )
         app = application()
         app.add_routes(hook_routes(engine))
@@ -340,9 +342,11 @@ async def staged(
 
 
 @asynccontextmanager
-async def engine_beside(stage: Stage, catalog: Catalog | None = None) -> AsyncIterator[Engine]:
+async def engine_beside(
+    stage: Stage, catalog: Catalog | None = None, observers: Sequence[Observer] = ()
+) -> AsyncIterator[Engine]:
     """Run the engine of another process: the same database, files and provider, nothing else in common but
-    the job types, unless it has a *catalog* of its own."""
+    the job types, unless it has a *catalog* of its own. *observers* look at it."""
     async with PostgresStore.open(stage.dsn) as store, open_session() as session:
         provider = RunningHub(RunningHubClient(session, stage.simulator.url, KEY))
         async with Engine(
@@ -351,6 +355,7 @@ async def engine_beside(stage: Stage, catalog: Catalog | None = None) -> AsyncIt
             blobs=stage.blobs,
             providers={stage.account: provider},
             settings=stage.engine.settings,
+            observers=observers,
         ) as engine:
             yield engine
 

@@ -199,6 +199,8 @@ class ServiceConfig(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_public: bool = False
     metrics_audit_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    traces_share: float = Field(default=1.0, ge=0, le=1)
+    traces_owners: bool = False
     blobs: str = "makegood-files"
     s3: S3Config = S3Config()
     upload_bytes_max: int = Field(default=30_000_000, ge=1)

@@ -42,7 +42,7 @@ def hook_routes(engine: Engine, *, body_seconds: float = BODY_SECONDS) -> list[w
             log.warning("a webhook is refused: %s", error)
             raise Refused(HTTPStatus.UNAUTHORIZED, "The signature of this message is not right.") from None
         except AccountElsewhere as error:
-            log.error("a webhook cannot be read: %s", error)
+            log.error("a webhook cannot be read: %s", error, exc_info=error)
             reply = web.json_response({"error": "This message cannot be read here now."}, status=503)
             reply.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
             return reply

@@ -93,7 +93,8 @@ class Jwks:
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             age = self._age()
             known = "there are none yet" if age is None else f"those of {age:,.0f} s ago are used"
-            log.error("the keys at %s cannot be fetched (%s); %s", self._url, _why(error), known)
+            told = "the keys at %s cannot be fetched (%s); %s"
+            log.error(told, self._url, _why(error), known, exc_info=error)
             return
         self._keys, self._fetched_at = keys, self._clock()
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
@@ -14,9 +14,9 @@ from makegood_adapters.http.application import route_of
 from makegood_adapters.http.callers import Gate, Scope
 from makegood_adapters.http.calling import refusal
 from makegood_adapters.http.problems import ApiProblem, problem_of
+from makegood_adapters.telemetry.table import counter, gauge, histogram
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class RequestMeasures:
@@ -25,26 +25,9 @@ class RequestMeasures:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        labels = ("method", "route")
-        answered = Counter(
-            "makegood_http_requests",
-            "Requests that were answered.",
-            (*labels, "status"),
-            registry=self.registry,
-        )
-        seconds = Histogram(
-            "makegood_http_request_seconds",
-            "Until a request was answered; a stream, until it ended.",
-            labels,
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        in_progress = Gauge(
-            "makegood_http_requests_in_progress",
-            "Requests that are being answered now; of a route with events, its readers.",
-            labels,
-            registry=self.registry,
-        )
+        answered = counter("makegood_http_requests_total", self.registry)
+        seconds = histogram("makegood_http_request_seconds", self.registry)
+        in_progress = gauge("makegood_http_requests_in_progress", self.registry)
         # A series is looked up under a lock; there are few, and three for every request.
         self._answered, self._seconds = cache(answered.labels), cache(seconds.labels)
         self._open = cache(in_progress.labels)

@@ -183,7 +183,7 @@ def problem_of(error: Exception) -> ApiProblem:
                 retry_after=AGAIN_SECONDS,
             )
         case StorageError():
-            log.error("%s", error)
+            log.error("files cannot be kept or read: %s", error, exc_info=error)
             return ApiProblem(
                 "unavailable",
                 "Files cannot be kept or read at present; please try again.",

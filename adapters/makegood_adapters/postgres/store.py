@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -40,11 +41,21 @@ _TIMEOUTS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """The connections of one process: at work, idle, how many there may be, and who waits for one."""
+
+    used: int
+    idle: int
+    most: int
+    waiting: int
+
+
 class PostgresStore:
     """Implements `makegood.ports.Store` on PostgreSQL 15 or newer, in the schema `makegood`."""
 
     def __init__(self, pool: asyncpg.Pool, *, commit_batch_max: int = 500) -> None:
-        self._database = Database(pool)
+        self._pool, self._database = pool, Database(pool)
         self.commits = GroupCommit(self._database, batch_max=commit_batch_max)
         self.jobs = PostgresJobs(self._database, self.commits)
         self.ledger = PostgresLedger(self._database)
@@ -146,6 +157,17 @@ class PostgresStore:
     async def read(self, name: str, *arguments: object) -> list[asyncpg.Record]:
         """Return the rows of the statement of this name, which only reads."""
         return await self._database.fetch(statement(name), *arguments)
+
+    @property
+    def connections(self) -> Connections:
+        """How the connections of this process are used now."""
+        idle = self._pool.get_idle_size()
+        return Connections(
+            used=self._pool.get_size() - idle,
+            idle=idle,
+            most=self._pool.get_max_size(),
+            waiting=self._database.waiting + self._auditing.waiting,
+        )
 
     async def schema_problem(self) -> str | None:
         """Return why this release cannot work with the schema as it is, None if it can. Raises

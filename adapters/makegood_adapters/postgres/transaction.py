@@ -82,6 +82,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool, *, tries_max: int = 8, timeout_seconds: float = 30.0) -> None:
         self._pool, self._tries_max, self._timeout = pool, tries_max, timeout_seconds
+        self.waiting = 0  # for a connection
 
     async def transact(
         self, work: Work[T], conn: Any = None, *, foreign: bool = False, unknown: bool = False
@@ -121,8 +122,21 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection of the pool. Raises what a try of a transaction may raise."""
-        async with self._pool.acquire(timeout=self._timeout) as proxy:
+        async with self._acquired() as lent:
+            yield lent
+
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncIterator[asyncpg.Connection]:
+        self.waiting += 1
+        try:
+            proxy = await self._pool.acquire(timeout=self._timeout)
+        finally:
+            self.waiting -= 1
+        try:
+            # the pool's proxy passes every method on to its connection
             yield cast(asyncpg.Connection, proxy)
+        finally:
+            await self._pool.release(proxy)
 
     async def commit_one(
         self, connection: asyncpg.Connection, sql: str, *args: object
@@ -166,9 +180,8 @@ class Database:
                 await asyncio.sleep(min(0.02 * 2**count, 2.0))
             this = _Try()
             try:
-                async with self._pool.acquire(timeout=self._timeout) as proxy:
-                    # the pool's proxy passes every method on to its connection
-                    return await self._bounded(cast(asyncpg.Connection, proxy), act, this)
+                async with self._acquired() as lent:
+                    return await self._bounded(lent, act, this)
             except (*REPLAY, *LOST) as error:
                 if this.mistaken:
                     raise

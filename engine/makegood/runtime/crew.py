@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any
 
 from makegood.subject import SUBJECT, Subject
@@ -46,13 +47,11 @@ class Crew:
     ) -> None:
         """Run *work* as a task; what it raises is logged, the store's rows bring it up again. If it is
         cancelled, even before its first step, *hand_back* is called. *about* is what it works on."""
-        held = SUBJECT.set(about)
-        try:
-            task = asyncio.create_task(work, name=name)  # it has the context of this moment
-        finally:
-            SUBJECT.reset(held)
+        context = copy_context()
+        context.run(SUBJECT.set, about)
+        task = asyncio.create_task(work, name=name, context=context)
         self._tasks.add(task)
-        task.add_done_callback(lambda ended: self._ended(ended, hand_back))
+        task.add_done_callback(lambda ended: self._ended(ended, hand_back), context=context)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

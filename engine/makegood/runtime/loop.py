@@ -56,7 +56,7 @@ async def run(
                     if not survivable(error):
                         raise
                     health.fails(error, clock.time())
-                    log.exception("%s could not take its turn (%d in a row)", loop.name, health.failures)
+                    _tell(loop.name, health.failures)
                     doubled = min(health.failures, _DOUBLINGS_MAX)
                     pause, more = min(pause * 2**doubled, settings.loop_backoff_max_seconds), False
                 finally:
@@ -69,6 +69,12 @@ async def run(
                 await bell.wait(health.rest_seconds)
     finally:
         health.over = True
+
+
+def _tell(name: str, failures: int) -> None:
+    """Log the error of a turn: as one when it is new, and ever more rarely as long as it goes on."""
+    level = logging.WARNING if failures & (failures - 1) else logging.ERROR  # the first, second, fourth, …
+    log.log(level, "%s could not take its turn (%d in a row)", name, failures, exc_info=True)
 
 
 async def run_all(

@@ -58,8 +58,10 @@ class Relay:
         except BaseException as error:
             if not survivable(error):
                 raise
-            log.exception("hook %s failed for job %s", key, transition.job_id)
+            level = logging.ERROR if announcement.tries == 1 else logging.WARNING  # it is the same error
+            log.log(level, "hook %s failed for job %s", key, transition.job_id, exc_info=True)
             if announcement.tries < self._context.settings.hook_tries_max:
                 return False
-            log.error("hook %s is given up for %s/%d", key, transition.job_id, transition.version)
+            told = "hook %s is given up for %s/%d"
+            log.error(told, key, transition.job_id, transition.version, exc_info=True)
         return True
