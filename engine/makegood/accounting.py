@@ -12,9 +12,19 @@ from makegood.audit import Audit
 from makegood.buckets import resolve
 from makegood.catalog import Catalog
 from makegood.errors import InvalidRequest
+from makegood.gathering import newest
 from makegood.job import JobMoney, JournalLine, Wallet
 from makegood.ports import Store
-from makegood.statement import Entry, Movement, Statement, entry, line_by_line, movements
+from makegood.statement import (
+    Entry,
+    Feed,
+    Movement,
+    OwnersEntry,
+    Statement,
+    entry,
+    line_by_line,
+    movements,
+)
 
 #: How much of a statement one call returns.
 ENTRIES_MAX = 500
@@ -125,8 +135,10 @@ class Accounting:
         since: datetime | None = None,
         after: int | None = None,
         limit: int = 50,
+        to_owner: bool = True,
     ) -> Statement:
-        """Return what happened to the owner's credits, newest first, as a bank shows it.
+        """Return what happened to the owner's credits, newest first, as a bank shows it to the owner, or to
+        others.
 
         At most *limit* entries (1 to 500) and none from before *since*, a time with zone. *after* is the
         `next` of the page before: it stays good while new entries arrive. Raises InvalidRequest.
@@ -138,7 +150,7 @@ class Accounting:
             async for movement in newest_first:
                 if movement[0].seq == after:  # the last of the page before, wherever in it the cursor points
                     continue
-                told = entry(movement, self.catalog.label)
+                told = entry(movement, self.catalog.label, to_owner=to_owner)
                 if since is not None and told.at < since:
                     break
                 if len(entries) == limit:
@@ -159,6 +171,24 @@ class Accounting:
             if len(found) < chunk:
                 return
             upto = found[-1].seq - 1
+
+    async def feed(self, *, after: int | None = None, limit: int = 50) -> Feed:
+        """Return what happened to the credits of all owners, newest first, told to others than the owners.
+
+        At most *limit* entries (1 to 500), each of them whole. *after* is the `next` of the page before: it
+        stays good while new entries arrive. Raises InvalidRequest.
+        """
+        _check_page(None, after, limit)
+        found = await newest(self._store.ledger, after, limit + 1)
+        entries = tuple(
+            OwnersEntry(
+                owner=movement[0].owner,
+                entry=entry(movement, self.catalog.label, to_owner=False),
+                cursor=place,
+            )
+            for place, movement in found[:limit]
+        )
+        return Feed(entries=entries, next=entries[-1].cursor if len(found) > limit else None)
 
     async def money(self, job_id: UUID, *, owner: str | None = None) -> JobMoney:
         """Return what the ledger shows for the job: the only source of words about refunds; with *owner*

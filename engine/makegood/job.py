@@ -304,7 +304,7 @@ class JournalLine:
     `seq` counts the owner's lines from 1 without gaps, `balance` is what remains in the wallet after it.
     `origin_id` is the bucket in which the credits of a grace bucket were at first. `cause` is the transition
     that wrote a line of a job and `money` what that edge does; `category` is that of the failure with which
-    it ended the job.
+    it ended the job. `place` is that among the lines of all owners, None where they were not asked for.
     """
 
     owner: str
@@ -324,6 +324,7 @@ class JournalLine:
     cause: Transition | None = None
     money: str | None = None
     category: str | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,16 +40,18 @@ class Listing:
         active: bool | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        search: str | None = None,
         after: str | None = None,
         limit: int = 50,
     ) -> JobPage:
         """Return jobs of the *owner*, or of all owners (None), newest first, at most *limit* (1 to 200).
 
         Of these *states*, of this *type*, not over (*active* True) or over (False), submitted from *since*
-        on and before *until*, times with zone. *after* is the `next` of the page before: it stays good while
-        new jobs arrive, and with another filter. Raises InvalidRequest.
+        on and before *until*, times with zone, and found by *search*, see `JobFilter`. *after* is the `next`
+        of the page before: it stays good while new jobs arrive, and with another filter. Raises
+        InvalidRequest.
         """
-        check_texts(owner=owner, type=type)
+        check_texts(owner=owner, type=type, search=search)
         for state in states:
             check_texts(state=state)
         for name, moment in (("since", since), ("until", until)):
@@ -60,7 +62,13 @@ class Listing:
         if not 1 <= limit <= PAGE_MAX:
             raise InvalidRequest(f"limit {limit} must be 1 to {PAGE_MAX} jobs.")
         wanted = JobFilter(
-            owner=owner, states=tuple(states), type=type, active=active, since=since, until=until
+            owner=owner,
+            states=tuple(states),
+            type=type,
+            active=active,
+            since=since,
+            until=until,
+            search=search,
         )
         found = await self._store.jobs.page(wanted, limit + 1, None if after is None else _read(after))
         shown = found[:limit]

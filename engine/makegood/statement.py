@@ -98,6 +98,24 @@ class Statement:
     next: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnersEntry:
+    """An entry with whose it is, and the cursor that stands for it among those of all owners."""
+
+    owner: str
+    entry: Entry
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A page of the entries of all owners, newest first; `next` is the cursor of the page that follows, None
+    behind the last."""
+
+    entries: tuple[OwnersEntry, ...]
+    next: int | None = None
+
+
 Movement = Sequence[JournalLine]
 
 

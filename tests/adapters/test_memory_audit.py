@@ -44,7 +44,9 @@ class Scene:
         journal = self.tables.wallets["ada"].journal
         job_id, seq = self.jobs["pending"].id, len(journal) + 1
         balance = journal[-1].balance + change
-        journal.append(Line(seq, kind, 1, job_id, abs(change), balance, self.tables.now()))
+        self.tables.journal_lines += 1
+        place = self.tables.journal_lines
+        journal.append(Line(seq, kind, 1, job_id, abs(change), balance, self.tables.now(), place))
 
 
 def _hold(scene: Scene) -> None:

@@ -102,6 +102,8 @@ ROWS: Mapping[str, Row] = {
     "get_machine": Row(SEEN, path={"name": "upscaler"}),
     "list_all_jobs": Row(SEEN),
     "get_dossier": Row(SEEN),
+    "get_books": Row(SEEN),
+    "get_ledger": Row(SEEN),
     "end_job": Row(SCOPED, json={"event": "fail", **_SIGNED}),
     # A job that waits has no attempt that anybody could settle.
     "resolve_attempt": Row(SCOPED, 400, _SIGNED, code="invalid_request", path={"number": "1"}),

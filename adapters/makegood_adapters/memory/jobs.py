@@ -69,9 +69,16 @@ class MemoryJobs:
     async def page(self, wanted: JobFilter, limit: int, after: Cursor | None = None) -> list[Job]:
         """Return the wanted jobs behind *after*, newest first."""
         found = [row.job for row in self._tables.jobs.values() if _is_wanted(row.job, wanted)]
+        if wanted.search is not None:
+            found = [job for job in found if self._is_found(job, wanted.search, wanted.ids)]
         if after is not None:
             found = [job for job in found if (job.created_at, job.id) < (after.created_at, after.job_id)]
         return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]
+
+    def _is_found(self, job: Job, text: str, ids: tuple[UUID, UUID] | None) -> bool:
+        numbers = range(1, job.attempt + 1)
+        tasks = [self._tables.attempts[job.id, number].attempt.task_id for number in numbers]
+        return text in (job.owner, job.key, *tasks) or (ids is not None and ids[0] <= job.id <= ids[1])
 
     async def active(self, owner: str, scope: str) -> Job | None:
         """Return the last job of the scope if it is not over: there is no other."""

@@ -1,6 +1,7 @@
 """The journal in memory as it is read: each line with its bucket and the transition behind it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from itertools import islice
 from uuid import UUID
 
@@ -24,6 +25,28 @@ def lines_of(tables: Tables, job_id: UUID) -> list[JournalLine]:
     if row is None or wallet is None:
         return []
     return [_told(tables, row.job.owner, line) for line in wallet.journal if line.job_id == job_id]
+
+
+def feed(tables: Tables, limit: int, below: int | None) -> list[JournalLine]:
+    """Return at most *limit* lines of all owners, newest first, from below a place."""
+    written = [(line, owner) for owner, wallet in tables.wallets.items() for line in wallet.journal]
+    wanted = [(line, owner) for line, owner in written if below is None or line.place < below]
+    wanted.sort(key=lambda each: each[0].place, reverse=True)
+    return [_placed(tables, owner, line) for line, owner in wanted[:limit]]
+
+
+def lines_at(tables: Tables, wanted: Collection[tuple[str, int]]) -> list[JournalLine]:
+    """Return the lines with these (owner, seq)."""
+    known = ((owner, seq, tables.wallets.get(owner)) for owner, seq in wanted)
+    return [
+        _placed(tables, owner, wallet.journal[seq - 1])
+        for owner, seq, wallet in known
+        if wallet and 0 < seq <= len(wallet.journal)
+    ]
+
+
+def _placed(tables: Tables, owner: str, line: Line) -> JournalLine:
+    return replace(_told(tables, owner, line), place=line.place)
 
 
 def _told(tables: Tables, owner: str, line: Line) -> JournalLine:

@@ -1,5 +1,6 @@
 """Wallets in memory: every change of a bucket is a line of its owner's journal."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
@@ -128,6 +129,14 @@ class MemoryLedger:
     async def lines_of(self, job_id: UUID) -> list[JournalLine]:
         """Return the lines that the job wrote, in order."""
         return journal.lines_of(self._tables, job_id)
+
+    async def feed(self, limit: int, below: int | None = None) -> list[JournalLine]:
+        """Return lines of all owners, newest first."""
+        return journal.feed(self._tables, limit, below)
+
+    async def lines_at(self, wanted: Collection[tuple[str, int]]) -> list[JournalLine]:
+        """Return the lines with these (owner, seq)."""
+        return journal.lines_at(self._tables, wanted)
 
     async def expire(self, limit: int) -> int:
         """Take what remains out of at most *limit* buckets past their expiry."""
@@ -322,6 +331,8 @@ def _post(tables: Tables, kind: str, bucket: Bucket, amount: int, job_id: UUID |
     wallet.debt += {"debt": amount, "repay": -amount}.get(kind, 0)
     balance = wallet.balance + bucket.remaining - before
     seq = len(wallet.journal) + 1
-    wallet.journal.append(Line(seq, kind, bucket.id, job_id, amount, balance, tables.now()))
+    tables.journal_lines += 1
+    place = tables.journal_lines
+    wallet.journal.append(Line(seq, kind, bucket.id, job_id, amount, balance, tables.now(), place))
     _keep(tables, bucket)
     return bucket

@@ -137,7 +137,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a wallet's journal; `seq` has no gaps, `balance` is what the wallet may spend after it."""
+    """One line of a wallet's journal; `seq` has no gaps, `balance` is what the wallet may spend after it,
+    `place` counts the lines of all owners."""
 
     seq: int
     kind: str
@@ -146,6 +147,7 @@ class Line:
     amount: int
     balance: int
     at: datetime
+    place: int
 
 
 @dataclass(slots=True)
@@ -265,6 +267,7 @@ class Tables:
     deliveries: dict[tuple[UUID, int], DeliveryRow] = field(default_factory=dict)  # by endpoint and seq
     fanned_out: int = 0  # how far the stream was read
     bucket_ids: int = 0
+    journal_lines: int = 0
     grace_seconds: float = GRACE_SECONDS
 
     def now(self) -> datetime:

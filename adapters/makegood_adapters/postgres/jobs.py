@@ -173,7 +173,11 @@ class PostgresJobs:
         """See `Jobs.page`."""
         last = (after.created_at, after.job_id) if after else (None, None)
         asked = (list(wanted.states), wanted.type, wanted.active, wanted.since, wanted.until, *last, limit)
-        if wanted.owner is not None:
+        if wanted.search is not None:
+            lowest, highest = wanted.ids or (None, None)
+            found = (wanted.owner, storable(wanted.search), lowest, highest)
+            rows = await self._database.fetch(statement("jobs/search"), *asked, *found)
+        elif wanted.owner is not None:
             rows = await self._database.fetch(statement("jobs/page"), *asked, wanted.owner)
         else:
             name = "jobs/page_live" if wanted.active else "jobs/page_all"

@@ -1,5 +1,6 @@
 """Wallets in Postgres; jobs move their credits through transitions alone."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -96,6 +97,17 @@ class PostgresLedger:
     async def lines_of(self, job_id: UUID) -> list[JournalLine]:
         """See `Ledger.lines_of`."""
         return [to_line(row) for row in await self._database.fetch(statement("ledger/lines_of"), job_id)]
+
+    async def feed(self, limit: int, below: int | None = None) -> list[JournalLine]:
+        """See `Ledger.feed`."""
+        return [to_line(row) for row in await self._database.fetch(statement("ledger/feed"), limit, below)]
+
+    async def lines_at(self, wanted: Collection[tuple[str, int]]) -> list[JournalLine]:
+        """See `Ledger.lines_at`."""
+        owners, seqs = [owner for owner, _ in wanted], [seq for _, seq in wanted]
+        return [
+            to_line(row) for row in await self._database.fetch(statement("ledger/lines_at"), owners, seqs)
+        ]
 
     async def expire(self, limit: int) -> int:
         """See `Ledger.expire`."""

@@ -211,6 +211,7 @@ def to_line(row: Record) -> JournalLine:
         cause=to_transition(row) if row["version"] is not None else None,
         money=row["money"],
         category=row["category"],
+        place=row.get("journal_id"),
     )
 
 

@@ -1,5 +1,6 @@
 """Wallets in the store: where credits come in and are read; jobs move them by their transitions alone."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -58,6 +59,13 @@ class Ledger(Protocol):
 
     async def lines_of(self, job_id: UUID) -> list[JournalLine]:
         """Return the lines of the journal that the job wrote, in order."""
+
+    async def feed(self, limit: int, below: int | None = None) -> list[JournalLine]:
+        """Return at most *limit* lines of the journal of all owners, newest first, from below the place
+        *below*; each has its `place`, and those of one owner come in their order."""
+
+    async def lines_at(self, wanted: Collection[tuple[str, int]]) -> list[JournalLine]:
+        """Return those of the lines with these (owner, seq) that there are, with their `place`."""
 
     async def expire(self, limit: int) -> int:
         """Take what remains out of buckets past their expiry; return how many buckets."""

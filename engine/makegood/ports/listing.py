@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+#: A shorter beginning of an id would be that of too many.
+_ID_BEGINNING_MIN = 8
+_HEX = frozenset("0123456789abcdef")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
@@ -11,6 +15,8 @@ class JobFilter:
 
     `owner` None is every owner. `active`: True leaves out what is over, False what is not. `since` and
     `until`, times with zone, bound when a job was submitted: not before the one, and before the other.
+    `search` is the id of a job or its beginning of 8 hexadecimal digits or more, the id of a task at a
+    provider, an idempotency key or an owner, each as it stands.
     """
 
     owner: str | None = None
@@ -19,6 +25,16 @@ class JobFilter:
     active: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
+    search: str | None = None
+
+    @property
+    def ids(self) -> tuple[UUID, UUID] | None:
+        """From which to which id the jobs have what is searched for as the beginning of theirs; None: none
+        can have it."""
+        digits = (self.search or "").replace("-", "").lower()
+        if not (_ID_BEGINNING_MIN <= len(digits) <= 32 and set(digits) <= _HEX):
+            return None
+        return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,27 @@ async def test_a_page_of_jobs_reads_little_more_than_it_shows(database: str) -> 
     assert after.by_index - before.by_index <= 2 * (ATTEMPTS + 10)
 
 
+async def test_a_search_and_the_feed_of_the_ledger_read_by_indexes_alone(database: str) -> None:
+    await fill(database, ATTEMPTS, ruled=False)
+    connection = await asyncpg.connect(database)
+    try:
+        before = await read_so_far(connection)
+        async with PostgresStore.open(database) as store:
+            for text in (str(job_id(7)), "no task and no key", owner(1)):
+                found = await store.jobs.page(JobFilter(search=text), 2)
+                for last in found[-1:]:
+                    await store.jobs.page(JobFilter(search=text), 2, Cursor(last.created_at, last.id))
+            engine = Engine(store, Catalog([]), blobs=MemoryBlobs(), run_loops=False)
+            page = await engine.feed(limit=20)
+            await engine.feed(limit=20, after=page.next)
+        after = await read_so_far(connection)
+    finally:
+        await connection.close()
+    assert len(page.entries) == 20
+    assert after.in_turn == before.in_turn
+    assert after.by_index - before.by_index <= 2 * 20 * 60
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("ruled", [False, True], ids=["no rules", "limits and pauses"])
 async def test_a_life_reads_as_much_in_a_long_queue_as_in_a_short_one(

@@ -1,8 +1,10 @@
 """What all operations of `/v1` share."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
+from makegood.audit import Audit
 from makegood.engine import Engine
 from makegood.job import Job
 from makegood.ports import Overview
@@ -13,6 +15,8 @@ from makegood_adapters.redaction import Redaction
 
 #: For how long a look at the whole store is shown again, in seconds and in times of what it cost.
 _FRESH_SECONDS, _RESTS = 0.5, 10.0
+#: And for how long an audit, which reads every row.
+_BOOKS_SECONDS, _BOOKS_RESTS = 5.0, 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +39,20 @@ class Api:
     page: PageRules = field(default_factory=PageRules)
     hub: Hub = field(init=False)
     overview: Shared[Overview] = field(init=False)
+    books: Shared[Audit] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hub", Hub(self.engine, self.stream_limits))
         overview = Shared(self.engine.overview, seconds=_FRESH_SECONDS, times=_RESTS)
         object.__setattr__(self, "overview", overview)
+        audit = partial(self.engine.audit, owners_max=0)
+        object.__setattr__(self, "books", Shared(audit, seconds=_BOOKS_SECONDS, times=_BOOKS_RESTS))
 
     def end_streams(self) -> None:
         """Let all streams end, for the server stops; clients come back to another one, and lose nothing."""
         self.hub.end()
+        self.overview.end()
+        self.books.end()
 
     async def job_of(self, owner: str, job_id: UUID) -> Job:
         """Return the owner's job. Raises UnknownJob, also for a job of somebody else."""

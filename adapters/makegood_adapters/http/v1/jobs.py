@@ -177,8 +177,8 @@ async def report_job(api: Api, call: Call, job_id: UUID, body: Report) -> JobVie
     return await view(api, await api.engine.report(job_id, body.message))
 
 
-async def page(api: Api, owner: str | None, query: Wanted) -> JobPageView:
-    """Return the jobs that are wanted, of the owner or of all."""
+async def page(api: Api, owner: str | None, query: Wanted, search: str | None = None) -> JobPageView:
+    """Return the jobs that are wanted, of the owner or of all, of those that are searched for."""
     found = await api.engine.list_jobs(
         owner,
         states=query.state,
@@ -186,6 +186,7 @@ async def page(api: Api, owner: str | None, query: Wanted) -> JobPageView:
         active=query.active,
         since=query.since,
         until=query.until,
+        search=search,
         after=query.after,
         limit=query.limit,
     )

@@ -50,6 +50,11 @@ class WantedOfAll(Wanted):
     """Which jobs of whom are listed, and how many."""
 
     owner: Name | None = None
+    search: Name | None = Field(
+        None,
+        description="The id of a job or its beginning (8 hexadecimal digits or more), the id of a task at a "
+        "provider, an idempotency key, or an owner.",
+    )
 
 
 class End(Asked):
@@ -122,7 +127,7 @@ class Depth(Asked):
 
 async def list_all_jobs(api: Api, call: Call, query: WantedOfAll) -> JobPageView:
     """Jobs of all owners, or of one, newest first."""
-    return await page(api, query.owner, query)
+    return await page(api, query.owner, query, query.search)
 
 
 async def end_job(api: Api, call: Call, job_id: UUID, body: End) -> JobDossier:

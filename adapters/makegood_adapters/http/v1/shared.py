@@ -1,37 +1,82 @@
 """Readings of the whole store that all callers share, so that a crowd of pages costs no more than one."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from makegood import MakegoodError
+
+log = logging.getLogger("makegood.http")
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """What was read, when that ended by the clock of this process, and how long it took, in seconds."""
+
+    result: T
+    ended_at: float
+    took: float
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago it ended."""
+        return max(0.0, asyncio.get_running_loop().time() - self.ended_at)
+
+
 class Shared(Generic[T]):
     """Calls *read* one at a time, and again once the last result is older than *seconds*, or than *times* as
-    long as it took to read, so that however slow it is the store has other things to do."""
+    long as it took to read, so that however slow it is the store has other things to do. `last` is the
+    reading that ended last, None before the first."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], *, seconds: float, times: float) -> None:
         self._read, self._seconds, self._times = read, seconds, times
-        self._last: tuple[T, float, float] | None = None
-        self._reading: asyncio.Task[T] | None = None
+        self.last: Reading[T] | None = None
+        self._reading: asyncio.Task[Reading[T]] | None = None
 
     async def get(self) -> T:
         """Return the last result, or a new one where that is too old. Raises what *read* raises."""
-        now = asyncio.get_running_loop().time()
-        if self._last is not None:
-            result, ended_at, took = self._last
-            if now - ended_at < max(self._seconds, self._times * took):
-                return result
+        if self.last is not None and self._is_fresh(self.last):
+            return self.last.result
+        # Whoever leaves does not end it for the others.
+        return (await asyncio.shield(self._begin())).result
+
+    async def latest(self) -> Reading[T]:
+        """Return the last reading at once, also one that is too old, while a new one is made; wait for the
+        first one alone. Raises what *read* raises where there is none."""
+        if self.last is None:
+            return await asyncio.shield(self._begin())
+        if not self._is_fresh(self.last):
+            self._begin()
+        return self.last
+
+    def end(self) -> None:
+        """End what is being read: the process stops."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _is_fresh(self, reading: Reading[T]) -> bool:
+        return reading.age < max(self._seconds, self._times * reading.took)
+
+    def _begin(self) -> "asyncio.Task[Reading[T]]":
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._renew(), name="makegood shared reading")
-        # Whoever leaves does not end it for the others.
-        return await asyncio.shield(self._reading)
+            self._reading.add_done_callback(_tell)
+        return self._reading
 
-    async def _renew(self) -> T:
+    async def _renew(self) -> Reading[T]:
         clock = asyncio.get_running_loop().time
         began_at = clock()
         result = await self._read()
-        ended_at = clock()
-        self._last = result, ended_at, ended_at - began_at
-        return result
+        self.last = Reading(result, clock(), clock() - began_at)
+        return self.last
+
+
+def _tell(reading: "asyncio.Task[Reading[T]]") -> None:
+    """Log why nothing was read: who has got an older reading at once would never learn it."""
+    if not reading.cancelled() and (error := reading.exception()) is not None:
+        known = isinstance(error, MakegoodError)
+        log.warning("the store could not be read: %s", error, exc_info=None if known else error)

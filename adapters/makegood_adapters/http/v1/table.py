@@ -7,6 +7,7 @@ from pydantic import ConfigDict
 from makegood_adapters.http.openapi import openapi
 from makegood_adapters.http.operation import Access, Call, Op, Reply
 from makegood_adapters.http.v1 import (
+    books,
     credits,
     dossier,
     endpoints,
@@ -49,6 +50,7 @@ OPERATIONS: tuple[Op, ...] = (
     *queue.OPERATIONS,
     *operations.OPERATIONS,
     *dossier.OPERATIONS,
+    *books.OPERATIONS,
     *endpoints.OPERATIONS,
     *keys.OPERATIONS,
     Op(

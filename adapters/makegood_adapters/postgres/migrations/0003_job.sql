@@ -95,6 +95,7 @@ create index job_session on makegood.job (session) where session is not null and
 create index job_owner on makegood.job (owner_id, created_at, job_id);
 create index job_created on makegood.job (created_at, job_id);
 create index job_ended on makegood.job (type, state, finished_at) where finished_at is not null;
+create index job_key_found on makegood.job (key) where key is not null;  -- a person knows no owner of a key
 create index job_deadline on makegood.job (deadline_at) where deadline_at is not null;
 
 create table makegood.imported (  -- jobs that were over elsewhere before they were here; see 0016_import
@@ -136,6 +137,7 @@ create table makegood.attempt (
   check (phase not in ('submitting', 'uncertain') or intent_at is not null)
 ) with (fillfactor = 70);
 create index attempt_open on makegood.attempt (account, next_ask_at) where closed_at is null;
+create index attempt_task on makegood.attempt (task_id) where task_id is not null;
 create index attempt_to_fetch on makegood.attempt (next_fetch_at) where next_fetch_at is not null;
 
 create table makegood.evidence (

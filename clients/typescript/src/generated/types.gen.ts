@@ -240,6 +240,60 @@ export type BarView = {
 };
 
 /**
+ * BooksView
+ *
+ * The credits of all owners as of one moment: `issued` is the sum of the next four, `difference` what is
+ * missing or too much: always 0. `age_seconds` ago it was looked at, which took `took_seconds`. `broken`
+ * counts all violations of the invariants, of which the first are listed.
+ */
+export type BooksView = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Age Seconds
+     */
+    age_seconds: number;
+    /**
+     * Took Seconds
+     */
+    took_seconds: number;
+    /**
+     * Issued
+     */
+    issued: number;
+    /**
+     * Remaining
+     */
+    remaining: number;
+    /**
+     * Held
+     */
+    held: number;
+    /**
+     * Captured
+     */
+    captured: number;
+    /**
+     * Expired
+     */
+    expired: number;
+    /**
+     * Difference
+     */
+    difference: number;
+    /**
+     * Broken
+     */
+    broken: number;
+    /**
+     * Violations
+     */
+    violations: Array<ViolationView>;
+};
+
+/**
  * BroughtView
  *
  * A file as it has come, with the SHA-256 of its content in hexadecimal.
@@ -1241,6 +1295,68 @@ export type LaneView = {
      * Oldest
      */
     oldest: string | null;
+};
+
+/**
+ * LedgerEntryView
+ *
+ * One movement of an owner's credits: `amount` is what moved, `change` what that did to the credits that
+ * remain, `balance` what remained afterwards; `text` says it. `cursor` stands for its place.
+ */
+export type LedgerEntryView = {
+    /**
+     * Cursor
+     */
+    cursor: number;
+    /**
+     * Owner
+     */
+    owner: string;
+    kind: EntryKind;
+    /**
+     * Amount
+     */
+    amount: number;
+    /**
+     * Change
+     */
+    change: number;
+    /**
+     * Balance
+     */
+    balance: number | null;
+    /**
+     * Text
+     */
+    text: string;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Job Id
+     */
+    job_id: string | null;
+    /**
+     * Job Type
+     */
+    job_type: string | null;
+};
+
+/**
+ * LedgerView
+ *
+ * Some entries, newest first; `next` leads to the page that follows, null behind the last.
+ */
+export type LedgerView = {
+    /**
+     * Entries
+     */
+    entries: Array<LedgerEntryView>;
+    /**
+     * Next
+     */
+    next: number | null;
 };
 
 /**
@@ -5231,6 +5347,12 @@ export type ListAllJobsData = {
          * Owner
          */
         owner?: string;
+        /**
+         * Search
+         *
+         * The id of a job or its beginning (8 hexadecimal digits or more), the id of a task at a provider, an idempotency key, or an owner.
+         */
+        search?: string;
     };
     url: '/operations/jobs';
 };
@@ -5939,6 +6061,115 @@ export type GetAnyInputResponses = {
 };
 
 export type GetAnyInputResponse = GetAnyInputResponses[keyof GetAnyInputResponses];
+
+export type GetBooksData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/operations/books';
+};
+
+export type GetBooksErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetBooksError = GetBooksErrors[keyof GetBooksErrors];
+
+export type GetBooksResponses = {
+    /**
+     * OK
+     */
+    200: BooksView;
+};
+
+export type GetBooksResponse = GetBooksResponses[keyof GetBooksResponses];
+
+export type GetLedgerData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * After
+         *
+         * The `next` of the page before, of the same owner or of all.
+         */
+        after?: number;
+        /**
+         * Limit
+         */
+        limit?: number;
+        /**
+         * Owner
+         */
+        owner?: string;
+    };
+    url: '/operations/ledger';
+};
+
+export type GetLedgerErrors = {
+    /**
+     * Problem: invalid_request
+     */
+    400: Problem;
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetLedgerError = GetLedgerErrors[keyof GetLedgerErrors];
+
+export type GetLedgerResponses = {
+    /**
+     * OK
+     */
+    200: LedgerView;
+};
+
+export type GetLedgerResponse = GetLedgerResponses[keyof GetLedgerResponses];
 
 export type ListEndpointsData = {
     body?: never;

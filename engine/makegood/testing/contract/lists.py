@@ -40,6 +40,37 @@ class ListsContract:
         made = [*await some(drive, 2), *await some(drive, 2, owner="bo")]
         assert {job.id for job in await drive.store.jobs.page(JobFilter(), 10)} == {job.id for job in made}
 
+    async def test_a_search_finds_by_id_task_key_or_owner_and_goes_with_the_other_filters(
+        self, drive: Drive
+    ) -> None:
+        await drive.grant()
+        running = await drive.to("running", key="order-1")
+        others = await some(drive, 3, owner="bo")
+        await some(drive, 1, owner="order-1")
+        task = (await drive.attempt(running)).task_id
+        assert task is not None
+
+        async def ids(search: str, **given: Any) -> list[Any]:
+            found = await drive.store.jobs.page(JobFilter(search=search, **given), 2)
+            return [job.id for job in found]
+
+        text = str(running.id)
+        for beginning in (text, text.upper(), text.replace("-", ""), text[:23]):
+            assert await ids(beginning) == [running.id]
+        assert await ids(text[:7]) == []
+        assert await ids(task) == [running.id]
+        assert await ids(task, owner="bo") == []
+        assert await ids(task, states=("queued",)) == []
+        assert len(await ids("order-1")) == 2
+        assert await ids("order-1", owner="ada", active=True, type=PLAIN.name) == [running.id]
+        assert await ids("bo") == [job.id for job in others[:2]]
+        rest = await drive.store.jobs.page(
+            JobFilter(search="bo"), 5, Cursor(others[1].created_at, others[1].id)
+        )
+        assert rest == others[2:]
+        for nothing in ("ord", "order-%", "b_", "", "-" * 36, "g" * 8):
+            assert await ids(nothing) == []
+
     @pytest.mark.parametrize("owner", ["ada", None])
     async def test_a_list_is_of_what_was_asked_for(self, drive: Drive, owner: str | None) -> None:
         pending = await drive.store.jobs.insert(new_job())

@@ -47,6 +47,18 @@ class Books(Accounting):
                 return told
             after = page.next
 
+    async def fed(self, limit: int) -> list[tuple[str, Entry]]:
+        """Return all entries of all owners, newest first, read in pages of *limit*."""
+        fed: list[tuple[str, Entry]] = []
+        after = None
+        while True:
+            page = await self.feed(after=after, limit=limit)
+            assert len(page.entries) == limit or page.next is None
+            fed += [(each.owner, each.entry) for each in page.entries]
+            if page.next is None:
+                return fed
+            after = page.next
+
 
 async def lively(drive: Drive) -> None:
     """Give Ada a history with everything in it: three buckets, a price in parts, grace, expiry, refusal."""
@@ -66,7 +78,38 @@ async def lively(drive: Drive) -> None:
 
 
 class StatementsContract:
-    """What `Ledger.lines`, `Ledger.lines_of` and `Attempts.evidence` promise."""
+    """What `Ledger.lines`, `lines_of`, `feed` and `lines_at`, and `Attempts.evidence` promise."""
+
+    async def test_a_feed_tells_the_entries_of_all_owners_newest_first_and_no_page_cuts_one(
+        self, drive: Drive
+    ) -> None:
+        """Jobs of three owners that draw on several buckets come and go at the same time."""
+        owners = ("ada", "bo", "cy")
+        await lively(drive)
+        for owner in owners:
+            for priority in range(7):
+                await drive.grant(PRICE // 10, owner=owner, priority=priority)
+            await drive.grant(5 * PRICE, owner=owner)
+        jobs = await asyncio.gather(*(drive.to("running", owner=owner) for owner in 2 * owners))
+        await asyncio.gather(*(drive.event(job, "fail", Verdict.FAILED) for job in jobs[:3]))
+        await asyncio.gather(
+            *(drive.event(job, "complete", Verdict.SUCCEEDED, settle=PRICE // 2) for job in jobs[3:])
+        )
+        books = Books(drive.store)
+        fed = await books.fed(500)
+        for owner in owners:
+            own = await books.statement(owner, limit=500, to_owner=False)
+            assert [told for whose, told in fed if whose == owner] == list(own.entries)
+        for limit in (1, 2, 3, 5, 8):
+            assert await books.fed(limit) == fed
+        places = [line.place or 0 for line in await drive.store.ledger.feed(500)]
+        assert places == sorted(set(places), reverse=True)
+        first, *rest = await drive.store.ledger.feed(500)
+        assert await drive.store.ledger.feed(2, first.place) == rest[:2]
+        assert await drive.store.ledger.lines_at([(first.owner, first.seq), ("dan", 1), ("bo", 0)]) == [first]
+
+    async def test_an_empty_journal_feeds_nothing(self, drive: Drive) -> None:
+        assert await Books(drive.store).fed(3) == []
 
     async def test_lines_are_told_newest_first_with_bucket_and_cause(self, drive: Drive) -> None:
         await drive.grant(60, kind="monthly", source_ref="june")
