@@ -36,6 +36,7 @@ from makegood_adapters.cli.stage import (
 from makegood_adapters.cli.staging.acts import Acts
 from makegood_adapters.cli.staging.board import Board, Button, Tone
 from makegood_adapters.cli.staging.interrupt import until_interrupted
+from makegood_adapters.cli.staging.printing import STYLES
 from makegood_adapters.cli.staging.site import address_of, listen, open_site
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
@@ -56,7 +57,6 @@ _TONES = {
     "yellow": Tone.WARN,
     "magenta": Tone.WARN,
 }
-_STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow"}
 
 
 async def play(
@@ -106,7 +106,7 @@ async def _raise_curtain(
     listener: socket.socket | None,
 ) -> "_Demo":
     """Start everything, the page first: who has its address may have opened it already."""
-    board = Board("makegood demo", lambda text, tone: view.tell(text, _STYLES[tone]))
+    board = Board("makegood demo", lambda text, tone: view.tell(text, STYLES[tone]))
 
     def tell(line: str, style: str) -> None:
         view.tell(line, style)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from makegood_adapters.cli.demo.show import Show, Ticket
+from makegood_adapters.cli.staging.printing import print_line
 
 _STYLES = {
     "pending": "dim",
@@ -60,9 +61,13 @@ class LiveView:
         self._console = console
         self._lines: deque[Text] = deque(maxlen=200)
         self._live: Live | None = None
+        self._closed = False
 
     def tell(self, line: str, style: str) -> None:
-        """Keep the line for the page."""
+        """Keep the line for the page, or print it where the page is gone."""
+        if self._closed:
+            print_line(self._console, line, style)
+            return
         self._lines.append(Text(line, style, no_wrap=True, overflow="ellipsis"))
 
     def show(self, show: Show) -> None:
@@ -77,6 +82,7 @@ class LiveView:
 
     def close(self) -> None:
         """Take the page away and leave the whole story in its place."""
+        self._closed = True
         if self._live:
             self._live.stop()
             self._live = None

@@ -25,13 +25,13 @@ from makegood_adapters.cli.stage import database_on, embedded_server
 from makegood_adapters.cli.staging.acts import Acts
 from makegood_adapters.cli.staging.board import Board, Tone
 from makegood_adapters.cli.staging.interrupt import until_interrupted
+from makegood_adapters.cli.staging.printing import STYLES, print_line
 from makegood_adapters.cli.staging.site import address_of, listen, open_site
 from makegood_adapters.cli.staging.telling import tell_end
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub.simulator import Simulator
 
-_STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow"}
 Rules = dict[tuple[str, int], str]
 
 
@@ -90,15 +90,15 @@ async def play_once(file: Path) -> int:
 async def _one(console: Console, house: DevHouse) -> bool:
     """Run one job of the chosen type; False: it failed."""
     ordered = await house.order()
-    engine = house.engine
+    engine, acts = house.engine, Acts(house, house.board)
     console.print(
         Text(engine.catalog.label(ordered.job.type), "bold"), Text(f"{ordered.job.price} credits", "dim")
     )
-    async for step in Acts(house, house.board).steps(ordered):
+    async for step in acts.steps(ordered):
         console.print(Text(f"  {step.event} to {step.to_state}"))
     job = await engine.get(ordered.job.id)
-    told = await tell_end(engine, ordered.name, job, house.simulator.tasks)
-    console.print(Text(f"  {told}", "green" if job.state == "completed" else "yellow"), soft_wrap=True)
+    told = await tell_end(engine, ordered.name, job, await acts.tasks(ordered))
+    print_line(console, told, STYLES[Tone.GOOD if job.state == "completed" else Tone.WARN])
     for file in (job.output or {}).get("files", ()):
         data = await engine.blobs.get(file["key"])
         console.print(Text(f"  file: {file['kind']}, {len(data or b''):,} bytes"))
@@ -106,7 +106,7 @@ async def _one(console: Console, house: DevHouse) -> bool:
 
 
 def _print(console: Console, text: str, tone: Tone) -> None:
-    console.print(Text(f"  {text}", _STYLES[tone]), soft_wrap=True)
+    print_line(console, text, STYLES[tone])
 
 
 @asynccontextmanager

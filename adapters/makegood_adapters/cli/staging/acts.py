@@ -138,7 +138,7 @@ class Acts:
             await self._reached(running, "running")
             said = await self._write(running)
         finally:
-            for task in await self._tasks(running):
+            for task in await self.tasks(running):
                 self._house.simulator.release(task.id)
         self._board.say(f"psql: state = 'failed' for {running.name}, which is at the provider: {said}")
         return f"{first} {await self.follow(running)}"
@@ -154,12 +154,12 @@ class Acts:
         engine = self._house.engine
         async for _ in self.steps(ordered, after):
             pass
-        tasks = await self._tasks(ordered)
+        tasks = await self.tasks(ordered)
         await self._house.simulator.wait_for(
             lambda: all(len(task.deliveries) >= webhooks for task in tasks), PRESS_SECONDS
         )
         job = await engine.get(ordered.job.id)
-        told = await tell_end(engine, ordered.name, job, self._house.simulator.tasks)
+        told = await tell_end(engine, ordered.name, job, tasks)
         self._board.say(told, Tone.GOOD if job.state == "completed" else Tone.WARN)
         if job.finished_at is None:
             self._ask(ordered, job)
@@ -195,8 +195,9 @@ class Acts:
         finally:
             await connection.close()
 
-    async def _tasks(self, ordered: Ordered) -> list[Task]:
-        return await tasks_of(self._house.engine, ordered.job, self._house.simulator.tasks)
+    async def tasks(self, ordered: Ordered) -> list[Task]:
+        """Return what the provider has of the job."""
+        return await tasks_of(self._house.dsn, ordered.job.id, self._house.simulator.tasks)
 
 
 def _waits_for_somebody(engine: Engine, job: Job, state: str) -> bool:

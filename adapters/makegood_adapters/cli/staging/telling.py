@@ -1,7 +1,10 @@
 """What became of a job, in words: its state, what the provider counted, and what the ledger shows."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import asyncpg
 
 from makegood import Engine, Job
 from makegood_adapters.runninghub.simulator import Task
@@ -9,12 +12,13 @@ from makegood_adapters.runninghub.simulator import Task
 _ENTRIES = 200
 
 
-async def tell_end(engine: Engine, name: str, job: Job, tasks: Iterable[Task]) -> str:
-    """Say how the job stands, what the provider has of it, and where its credits went by the ledger."""
+async def tell_end(engine: Engine, name: str, job: Job, tasks: Sequence[Task]) -> str:
+    """Say how the job stands, what the provider has of it, its *tasks*, and where its credits went by the
+    ledger."""
     told = [f"{name} is {_stands(engine, job)}."]
     if why := (job.error or {}).get("message", ""):
         told.append(f"{str(why).rstrip('.')}.")
-    told += [_at_provider(await tasks_of(engine, job, tasks)), await tell_credits(engine, job)]
+    told += [_at_provider(tasks), await tell_credits(engine, job)]
     return " ".join(told)
 
 
@@ -37,9 +41,15 @@ async def tell_credits(engine: Engine, job: Job) -> str:
     return f"Ledger: {said}. {job.owner} has {wallet.available:,} available, {wallet.held:,} held."
 
 
-async def tasks_of(engine: Engine, job: Job, tasks: Iterable[Task]) -> list[Task]:
-    """Return the provider's tasks of the job, matched by the hash of the webhook token."""
-    hashes = {attempt.token_hash for attempt in await engine.attempts(job.id)}
+async def tasks_of(dsn: str, job_id: UUID, tasks: Iterable[Task]) -> list[Task]:
+    """Return those of the provider's *tasks* that are the job's, by the hash of the webhook token, which the
+    provider and the database both know."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("select token_hash from makegood.attempt where job_id = $1", job_id)
+    finally:
+        await connection.close()
+    hashes = {row["token_hash"] for row in rows}
     return [task for task in tasks if _token_hash(task) in hashes]
 
 
@@ -48,7 +58,7 @@ def _token_hash(task: Task) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _at_provider(tasks: list[Task]) -> str:
+def _at_provider(tasks: Sequence[Task]) -> str:
     if not tasks:
         return "The provider never heard of it."
     webhooks = sum(delivery.ok for task in tasks for delivery in task.deliveries)
