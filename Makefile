@@ -6,6 +6,7 @@
 #   make soak    the long form of the tests that search: more random stories, every crash point
 #   make chaos   10,000 paid jobs while everything goes wrong at once (ARGS="--jobs 1000 --seed 2")
 #   make client  write the OpenAPI document, its page and the TypeScript client anew (needs Node and npm)
+#   make docs    write the documentation as a site into dist/docs, and refuse it with a broken link
 #   make lint    style, types, import rules and unsafe code only
 #   make audit   ask for known vulnerabilities of everything that is installed; needs the network
 #   make setup   .venv with the console script `makegood`; does nothing when it is up to date
@@ -20,7 +21,7 @@ NEW_ENOUGH := import sys; assert sys.version_info >= (3, 11)
 ifeq ($(origin UV),undefined)
 UV := $(shell command -v uv 2>/dev/null)
 endif
-SOURCES := engine adapters tests docs/examples
+SOURCES := engine adapters tests docs/build.py docs/examples
 
 # A host's Python environment must not leak into ours: these break or redirect an install.
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
@@ -28,7 +29,7 @@ unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUA
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: client help setup demo test soak bench chaos lint audit clean
+.PHONY: client docs help setup demo test soak bench chaos lint audit clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -68,6 +69,9 @@ client: $(STAMP)
 	@$(BIN)/makegood openapi --output docs/reference/openapi.json
 	@$(BIN)/makegood openapi --format md --output docs/reference/api-operations.md
 	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent generate
+
+docs: $(STAMP)
+	@$(BIN)/python -m docs.build
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist makegood-demo

@@ -218,15 +218,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_the_way_of_a_job_names_functions_that_exist() -> None:
-    text = (HOUSE / "README.md").read_text("utf-8")
-    way = text[text.index("## The way of a job") : text.index("```mermaid")]
+    page = HOUSE / "docs" / "explanation" / "way-of-a-job.md"
+    way = page.read_text("utf-8").partition("```mermaid")[0]
     steps = re.findall(r"^\d\. ", way, re.MULTILINE)
     assert len(steps) == 8
     named = re.findall(r"\[`([\w.]+)`\]\(([^)]+)\)", way)
     assert len(named) >= 8
     for name, target in named:
         word = name.split(".")[-1]
-        source = (HOUSE / target).read_text("utf-8")
+        source = (page.parent / target).read_text("utf-8")
         assert re.search(rf"(def|function makegood\.|function) ?\.?{word}\b", source), (
             f"{name} is not in {target}"
         )

@@ -19,7 +19,8 @@ from tests.adapters.scripted_runninghub import HOSTILE, Bytes, serve_script
 from tests.test_docs import BLOCK, HOUSE
 from tests.test_examples import example
 
-PAGE = HOUSE / "docs" / "explanation" / "providers.md"
+PAGE = HOUSE / "docs" / "how-to" / "add-a-provider.md"
+FEATURES = HOUSE / "docs" / "explanation" / "providers.md"
 Studio = example("studio").Studio
 open_account = example("atelier").open_account
 
@@ -67,7 +68,7 @@ def shown(value: object) -> str:
 
 async def test_the_page_tells_what_the_providers_can_do() -> None:
     rows = re.findall(
-        r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \| \S+ \|", PAGE.read_text("utf-8"), re.MULTILINE
+        r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \| \S+ \|", FEATURES.read_text("utf-8"), re.MULTILINE
     )
     async with aiohttp.ClientSession() as session:
         runninghub = RunningHub(RunningHubClient(session, "http://127.0.0.1:1", "key")).features

@@ -1,0 +1,26 @@
+"""Write the pages of the reference that are made from the program: `.venv/bin/python -m tests.site.pages`."""
+
+from pathlib import Path
+
+from tests.site.configuration import configuration_page
+from tests.site.shipped_types import shipped_types_page
+
+MARK = "<!-- What follows is written by `python -m tests.site.pages`. -->\n"
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+
+
+def put(page: str, made: str) -> str:
+    """Return the text of a *page* of the reference with *made* behind its head."""
+    head, mark, _ = (REFERENCE / page).read_text("utf-8").partition(MARK)
+    return f"{head}{mark}{made}"
+
+
+def main() -> None:
+    """Write all of them anew."""
+    made = {"configuration.md": configuration_page(), "shipped-types.md": shipped_types_page()}
+    for page, text in made.items():
+        (REFERENCE / page).write_text(put(page, text), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

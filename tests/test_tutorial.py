@@ -1,0 +1,67 @@
+"""The last page of the tutorial is followed to the letter: its commands in one shell, in an empty folder."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from tests.test_docs import BLOCK, HOUSE
+from tests.test_serve_command import free_port
+
+PAGE = HOUSE / "docs" / "tutorial" / "serve.md"
+SECONDS = 90.0
+
+
+def script(service: int, simulator: int) -> str:
+    """Return the shell blocks of the page as one program, on ports that are free here."""
+    told = ["set -e"]
+    for kind, text in BLOCK.findall(PAGE.read_text("utf-8")):
+        if kind == "toml":
+            told.append(f"cat > tools/postcard.toml <<'END'\n{text}END\n")
+        elif kind == "sh":
+            told.append(text.replace(":8000", f":{service}").replace(":8188", f":{simulator}"))
+    text = "\n".join(told).replace(
+        "makegood simulate", f"makegood simulate --port {simulator} --queued-seconds 0 --running-seconds 0.2"
+    )
+    return text.replace(
+        "--simulator\n", f"--simulator --port {service}\nsed -i s/:8188/:{simulator}/ config/makegood.toml\n"
+    )
+
+
+async def test_the_service_of_the_tutorial_is_served_and_gives_a_refund(
+    database: str, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "me.png")
+    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()} | {
+        "DATABASE_URL": database,
+        "PICTURE": "me.png",
+        "MAKEGOOD_ENGINE__POLL_INTERVAL_SECONDS": "0.2",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    shell = await asyncio.create_subprocess_exec(
+        "bash",
+        "-mc",
+        script(free_port(), free_port()),
+        cwd=tmp_path,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(SECONDS):
+            written, _ = await shell.communicate()
+    finally:
+        if shell.returncode is None:
+            os.killpg(shell.pid, 9)
+    told = written.decode()
+    assert shell.returncode == 0, told + (tmp_path / "serve.log").read_text()
+    assert "one job" in told
+    assert "30 returned: provider failed" in told
+    assert (tmp_path / "postcard.png").read_bytes().startswith(b"\x89PNG")
+    [shown] = [text for kind, text in BLOCK.findall(PAGE.read_text("utf-8")) if kind == "text"]
+    end = told[told.index("\nIt costs 30 credits") - 400 :]
+    assert re.search(".*".join(map(re.escape, shown.splitlines())), end, re.DOTALL), end
