@@ -1,6 +1,7 @@
 """All commands alike: their help, its examples, what a program is told, what a shell completes, mistakes."""
 
 import io
+import json
 import os
 import shlex
 import shutil
@@ -66,6 +67,56 @@ def test_every_example_can_be_typed(words: tuple[str, ...], line: str) -> None:
     assert typed[: len(words) + 1] == ["makegood", *words]
     called, *_ = WHOLE.parse_args(typed[1:], print_error=False, exit_on_error=False)
     assert called is LEAVES[words].default_command
+
+
+#: Commands that have no `--json`: what they print is read by programs as it is, or they only run.
+ITSELF, RUNS = {("completion",), ("openapi",), ("schema",)}, {("dev",), ("serve",)}
+#: Commands that are run here without a database, and what of their documents is looked at.
+TOLD = {
+    "check --json": {"job_types", "problems", "unreadable"},
+    "diff base base --json": {"old", "new", "changes", "needs_new_version", "for_live_jobs"},
+    "graph base --json": {"name", "version", "states", "edges"},
+    "init new --json": {"written", "next"},
+    "import --write-sql statements --json": {"written"},
+}
+#: Commands over a database in which nothing is yet.
+TOLD_OF = {
+    "migrate": {"applied"},
+    "audit": {"at", "violations", "invariants", "found", "total", "owners"},
+    "top": {"at", "workers", "accounts", "queue", "states", "jobs_per_minute"},
+    "jobs list": {"jobs", "next"},
+    "limit --owner ana --running-max 5": {"scope", "name", "running_max", "weight", "actor", "changed_at"},
+    "pause --owner ana --reason tired": {"scope", "name", "paused_at", "paused_until", "reason"},
+    "resume --owner ana": {"resumed"},
+    "key make shop --scope owners": {"id", "name", "scopes", "expires_at", "secret"},
+    "key rotate shop": {"id", "previous_until", "secret"},
+    "key revoke shop": {"id", "revoked_at", "revoked_by"},
+}
+
+
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_every_command_that_tells_something_tells_it_to_programs_too(words: tuple[str, ...]) -> None:
+    flags = {name for each in LEAVES[words].assemble_argument_collection() for name in each.names}
+    assert ("--json" in flags) == (words not in ITSELF | RUNS)
+
+
+@pytest.mark.parametrize("typed", TOLD)
+def test_what_a_program_is_told_is_one_document(typed: str, tmp_path: Path) -> None:
+    told = command.run(*typed.split(), folder=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert json.loads(told.stdout).keys() >= TOLD[typed]
+
+
+def test_what_a_program_is_told_of_a_database_is_one_document(database: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "DATABASE_URL": database}
+    for typed, keys in TOLD_OF.items():
+        address = ("--dsn", database) if typed == "migrate" else ()
+        told = command.run(*typed.split(), *address, "--json", folder=tmp_path, environment=environment)
+        assert (told.returncode, told.stderr) == (0, ""), typed
+        assert json.loads(told.stdout).keys() >= keys, typed
+    for typed in ("rules", "key list", "endpoint list"):
+        told = command.run(*typed.split(), "--json", folder=tmp_path, environment=environment)
+        assert (told.returncode, type(json.loads(told.stdout))) == (0, list), typed
 
 
 #: What is typed at the end of a line, and what must be among the words that bash offers then.

@@ -1,6 +1,5 @@
 """The commands `makegood endpoint make|list|log|rotate|resend|remove`: who is told by webhooks."""
 
-import json as as_json
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -20,7 +19,8 @@ from makegood.errors import InvalidRequest
 from makegood.notifying import RESENT_MAX
 from makegood.ports import Delivery, Endpoint
 from makegood_adapters.cli.database import CONFIG, an_engine
-from makegood_adapters.cli.key import Config, Json, duration
+from makegood_adapters.cli.key import Config, duration
+from makegood_adapters.cli.told import Json, tell
 from makegood_adapters.config import load_config
 from makegood_adapters.front import messenger_of
 from makegood_adapters.http.v1.endpoints import DeliveryView, EndpointMade, EndpointView
@@ -214,6 +214,7 @@ async def resend(
     *,
     seq: Annotated[list[int] | None, Parameter(name="--seq", negative="")] = None,
     since: Annotated[str | None, Parameter(name="--failed-for", metavar="TIME")] = None,
+    json: Json = False,
     dsn: str | None = None,
     config: Config = None,
 ) -> None:
@@ -227,6 +228,8 @@ async def resend(
         A message, as `makegood endpoint log` shows it; give it several times for several.
     since
         All that was given up in this time, such as 12h or 3d.
+    json
+        Tell how many as one JSON object.
     dsn
         The address of the database; left out: DATABASE_URL.
     config
@@ -241,17 +244,22 @@ async def resend(
     back = None if since is None else duration("--failed-for", since)
     async with an_engine(dsn, config) as engine:
         count = await engine.resend(id, seq or ()) if back is None else await _resend_all(engine, id, back)
+    if json:
+        tell({"resent": count})
+        return
     sys.stdout.write(f"{count} {'message is' if count == 1 else 'messages are'} sent again.\n")
 
 
 @endpoint.command
-async def remove(id: UUID, /, *, dsn: str | None = None, config: Config = None) -> None:
+async def remove(id: UUID, /, *, json: Json = False, dsn: str | None = None, config: Config = None) -> None:
     """Forget an endpoint with its log; it is told nothing more.
 
     Parameters
     ----------
     id
         The id of the endpoint.
+    json
+        Tell it as one JSON object.
     dsn
         The address of the database; left out: DATABASE_URL.
     config
@@ -263,6 +271,9 @@ async def remove(id: UUID, /, *, dsn: str | None = None, config: Config = None) 
     """
     async with an_engine(dsn, config) as engine:
         await engine.remove_endpoint(id)
+    if json:
+        tell({"removed": id})
+        return
     sys.stdout.write(f"{id}: removed, with its log.\n")
 
 
@@ -297,7 +308,7 @@ def _write(told: BaseModel | Sequence[BaseModel]) -> None:
         if isinstance(told, BaseModel)
         else [each.model_dump(mode="json") for each in told]
     )
-    sys.stdout.write(as_json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    tell(plain)
 
 
 def _print(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

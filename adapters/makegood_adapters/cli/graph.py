@@ -1,7 +1,7 @@
 """The command `makegood graph`: a job type as a picture, a table, or code in another language."""
 
 import importlib
-import json
+import json as as_json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -23,6 +23,7 @@ from makegood.machine.projections import (
     typescript,
     xstate,
 )
+from makegood_adapters.cli.told import Json
 from makegood_adapters.toolfiles import default_tools_folder, load_tool, load_tools
 
 Format = Literal["mermaid", "svg", "ts", "md", "xstate", "openapi", "sql", "json"]
@@ -34,7 +35,8 @@ def graph(
     job_type: Annotated[str, Parameter(name="TYPE")],
     /,
     *,
-    format: Annotated[Format, Parameter(name="--format")] = "mermaid",
+    format: Annotated[Format | None, Parameter(name="--format")] = None,
+    json: Json = False,
     output: Annotated[Path | None, Parameter(name="--output")] = None,
 ) -> None:
     """Show the states, events and money of a job type.
@@ -45,7 +47,10 @@ def graph(
         "base", the name of a shipped tool, a tool file, or a class as module:Class.
     format
         A diagram (mermaid, svg), Markdown tables (md), TypeScript types (ts), an XState machine, OpenAPI
-        schemas, the rows in the database (sql), or all of it to be read by a program (json).
+        schemas, the rows in the database (sql), or all of it to be read by a program (json); left out:
+        mermaid.
+    json
+        The same as --format json.
     output
         A file to write to; left out: the terminal.
 
@@ -53,7 +58,9 @@ def graph(
     --------
     makegood graph upscaler --format svg --output upscaler.svg
     """
-    text = project(find_type(job_type).spec, format).rstrip("\n") + "\n"
+    if json and format not in (None, "json"):
+        raise InvalidRequest(f"--json and --format {format} are two formats: leave one out.")
+    text = project(find_type(job_type).spec, "json" if json else format or "mermaid").rstrip("\n") + "\n"
     if output is None:
         sys.stdout.write(text)
         return
@@ -135,4 +142,4 @@ def _is_declared(value: object) -> TypeGuard[type[Machine]]:
 
 
 def _json(document: dict[str, object]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return as_json.dumps(document, indent=2, ensure_ascii=False)

@@ -1,7 +1,6 @@
 """The commands `makegood key make|list|rotate|revoke`: keys of programs that call the API."""
 
 import getpass
-import json as as_json
 import re
 import sys
 from dataclasses import asdict
@@ -19,12 +18,12 @@ from makegood.errors import InvalidRequest, UnknownKey
 from makegood.keyring import NewSecret
 from makegood.ports import ServiceKey
 from makegood_adapters.cli.database import an_engine
+from makegood_adapters.cli.told import Json, tell
 from makegood_adapters.http.callers import Scope
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 Config = Annotated[Path | None, Parameter(name="--config")]
-Json = Annotated[bool, Parameter(negative="")]
 
 key = App(name="key", help="Keys of programs that call the API: make, list, rotate and revoke them.")
 
@@ -90,7 +89,7 @@ async def show(*, json: Json = False, dsn: str | None = None, config: Config = N
     async with an_engine(dsn, config) as engine:
         found = await engine.service_keys()
     if json:
-        sys.stdout.write(as_json.dumps([_plain(each) for each in found], indent=2, ensure_ascii=False) + "\n")
+        tell([_plain(each) for each in found])
     elif not found:
         sys.stdout.write("No keys: `makegood key make NAME --scope SCOPE` makes one.\n")
     else:
@@ -134,7 +133,13 @@ async def rotate(
 
 @key.command
 async def revoke(
-    key: str, /, *, actor: str | None = None, dsn: str | None = None, config: Config = None
+    key: str,
+    /,
+    *,
+    actor: str | None = None,
+    json: Json = False,
+    dsn: str | None = None,
+    config: Config = None,
 ) -> None:
     """End a key with all its secrets, for ever. Every process refuses it within 5 seconds.
 
@@ -144,6 +149,8 @@ async def revoke(
         The id of the key, or its name.
     actor
         Who decides it; left out: the user of this machine.
+    json
+        Tell it as JSON.
     dsn
         The address of the database; left out: DATABASE_URL.
     config
@@ -155,6 +162,9 @@ async def revoke(
     """
     async with an_engine(dsn, config) as engine:
         ended = await engine.revoke_key(await _id(engine, key), actor=actor or getpass.getuser())
+    if json:
+        tell(_plain(ended))
+        return
     by = f" by {ended.revoked_by}" if ended.revoked_by else ""
     sys.stdout.write(f"{ended.name} ({ended.id}): revoked{by}; every process refuses it within 5 seconds\n")
 
@@ -171,8 +181,7 @@ async def _id(engine: Engine, key: str) -> str:
 def _show(made: NewSecret, json: bool) -> None:
     """Show a secret, once; it goes to the standard output alone, so that a script can take it from there."""
     if json:
-        told = {**_plain(made.key), "secret": made.secret}
-        sys.stdout.write(as_json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        tell({**_plain(made.key), "secret": made.secret})
         return
     given = made.key
     until = f"until {_time(given.expires_at)} UTC" if given.expires_at else "until it is revoked"

@@ -1,7 +1,6 @@
 """The commands that rule the queues of a running service: `limit`, `pause`, `resume`, `rules`."""
 
 import getpass
-import json as as_json
 import re
 import sys
 from dataclasses import asdict
@@ -18,12 +17,12 @@ from makegood import Rule
 from makegood.errors import InvalidRequest
 from makegood.fairness import EVERYBODY, KEEP, OLDEST_EVERY, Keep
 from makegood_adapters.cli.database import an_engine
+from makegood_adapters.cli.told import Json, tell
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _NONE = "none"
 
 Config = Annotated[Path | None, Parameter(name="--config")]
-Json = Annotated[bool, Parameter(negative="")]
 
 
 async def limit(
@@ -35,6 +34,7 @@ async def limit(
     weight: str | None = None,
     oldest_every: str | None = None,
     actor: str | None = None,
+    json: Json = False,
     dsn: str | None = None,
     config: Config = None,
 ) -> None:
@@ -56,6 +56,8 @@ async def limit(
         Of how many slots of the pool one goes to the job that waits longest, 8 at first; or "none".
     actor
         Who decides it; left out: the user of this machine.
+    json
+        Tell what holds now as one JSON object.
     dsn
         The address of the database; left out: DATABASE_URL.
     config
@@ -89,7 +91,7 @@ async def limit(
             every = _whole("--oldest-every", oldest_every)
             assert not isinstance(every, Keep)
             rule = await engine.limit_pool(pool or EVERYBODY, oldest_every=every, actor=by)
-    sys.stdout.write(f"{_said(rule)}\n")
+    _tell(rule, json)
 
 
 async def pause(
@@ -100,6 +102,7 @@ async def pause(
     pool: str | None = None,
     lasts: Annotated[str | None, Parameter(name="--for", metavar="TIME")] = None,
     actor: str | None = None,
+    json: Json = False,
     dsn: str | None = None,
     config: Config = None,
 ) -> None:
@@ -122,6 +125,8 @@ async def pause(
         How long, such as 90s, 20m, 2h or 1d; left out: until `makegood resume`.
     actor
         Who decides it; left out: the user of this machine.
+    json
+        Tell what holds now as one JSON object.
     dsn
         The address of the database; left out: DATABASE_URL.
     config
@@ -136,7 +141,7 @@ async def pause(
         rule = await engine.pause(
             pool=pool, type=type, owner=owner, reason=reason, actor=actor or getpass.getuser(), until=lasting
         )
-    sys.stdout.write(f"{_said(rule)}\n")
+    _tell(rule, json)
 
 
 async def resume(
@@ -145,6 +150,7 @@ async def resume(
     type: str | None = None,
     pool: str | None = None,
     actor: str | None = None,
+    json: Json = False,
     dsn: str | None = None,
     config: Config = None,
 ) -> None:
@@ -160,6 +166,8 @@ async def resume(
         Of which pool.
     actor
         Who decides it; left out: the user of this machine.
+    json
+        Tell whether there was a pause as one JSON object.
     dsn
         The address of the database; left out: DATABASE_URL.
     config
@@ -171,6 +179,9 @@ async def resume(
     """
     async with an_engine(dsn, config) as engine:
         resumed = await engine.resume(pool=pool, type=type, owner=owner, actor=actor or getpass.getuser())
+    if json:
+        tell({"resumed": resumed})
+        return
     [name] = [f"{scope} {name}" for scope, name in (("owner", owner), ("type", type), ("pool", pool)) if name]
     sys.stdout.write(f"{name}: resumed\n" if resumed else f"{name}: was not paused\n")
 
@@ -194,8 +205,7 @@ async def rules(*, json: Json = False, dsn: str | None = None, config: Config = 
     async with an_engine(dsn, config) as engine:
         found = await engine.rules()
     if json:
-        told = [{name: _plain(value) for name, value in asdict(rule).items()} for rule in found]
-        sys.stdout.write(as_json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        tell([asdict(rule) for rule in found])
     elif not found:
         sys.stdout.write(
             "No limits, shares or pauses: every owner has the same share, and one of "
@@ -203,6 +213,14 @@ async def rules(*, json: Json = False, dsn: str | None = None, config: Config = 
         )
     else:
         Console(highlight=False).print(_table(found))
+
+
+def _tell(rule: Rule, json: bool) -> None:
+    """Say what holds now."""
+    if json:
+        tell(asdict(rule))
+    else:
+        sys.stdout.write(f"{_said(rule)}\n")
 
 
 def _table(found: list[Rule]) -> Table:
@@ -237,10 +255,6 @@ def _said(rule: Rule) -> str:
 
 def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _whole(option: str, text: str | None) -> int | Keep | None:

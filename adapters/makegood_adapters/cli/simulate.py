@@ -2,12 +2,12 @@
 
 import asyncio
 import functools
-import json
+import json as as_json
 import math
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from makegood.errors import InvalidRequest
+from makegood_adapters.cli.told import Json, tell_line
 from makegood_adapters.runninghub.simulator import (
     Account,
     CancelWord,
@@ -58,6 +59,7 @@ async def simulate(
     running_seconds: float = 5.0,
     spread: float = 0.3,
     speed: float = 1.0,
+    json: Json = False,
 ) -> None:
     """Run a RunningHub of your own on this machine, which fails as often as you wish, until Ctrl-C.
 
@@ -89,6 +91,8 @@ async def simulate(
         By how much of its length each of them varies.
     speed
         How many times as fast everything is.
+    json
+        Tell it as lines of JSON: where it is, what happens to tasks, and what was counted.
 
     Examples
     --------
@@ -112,34 +116,44 @@ async def simulate(
     )
     simulator = Simulator(keys=keys, port=port, pace=pace, habits=habits, odds=chances, site=site, seed=seed)
     opening = functools.partial(_opening, site=site, keys=keys, odds=chances, seed=seed)
-    await _run(simulator, opening)
+    await _run(simulator, opening, json=json)
 
 
-async def _run(simulator: Simulator, opening: Callable[[str], Iterable[str | Text]]) -> None:
+async def _run(simulator: Simulator, opening: Callable[[str], Iterable[str | Text]], *, json: bool) -> None:
     """Run it and tell of it until Ctrl-C; *opening* takes its address."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, quiet=json)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with simulator:
         for told in opening(simulator.url):
             console.print(told, soft_wrap=True)
+        if json:
+            tell_line({"url": simulator.url})
         journal = Journal(simulator)
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell(journal, simulator, console), name="journal")
+            telling = group.create_task(_tell(journal, simulator, console, json), name="journal")
             await stopping.wait()
             telling.cancel()
-        for news in journal.news():
-            console.print(news, soft_wrap=True)
+        _tell_news(journal, console, json)
         for line in _closing(simulator.counters):
             console.print(line, soft_wrap=True)
+        if json:
+            tell_line(_counted(simulator.counters))
 
 
-async def _tell(journal: "Journal", simulator: Simulator, console: Console) -> None:
+async def _tell(journal: "Journal", simulator: Simulator, console: Console, json: bool) -> None:
     while True:
-        for line in journal.news():
-            console.print(line, soft_wrap=True)
+        _tell_news(journal, console, json)
         await simulator.changed()
+
+
+def _tell_news(journal: "Journal", console: Console, json: bool) -> None:
+    for news in journal.news():
+        if json:
+            tell_line({"at": news.at, "task": news.task or None, "told": news.told})
+        else:
+            console.print(news.text, soft_wrap=True)
 
 
 # What is asked for
@@ -191,7 +205,7 @@ def _assignment(option: str, item: str) -> tuple[str, Any]:
     if name.endswith("_code") and name != "upload_code":
         return name, value
     try:
-        return name, json.loads(value)
+        return name, as_json.loads(value)
     except ValueError:
         return name, value
 
@@ -237,6 +251,33 @@ def _closing(counters: Counters) -> Iterator[str]:
         yield f"key {label(number, key)}: at most {counters.live_max[key]} tasks at once of {limit}"
 
 
+def _counted(counters: Counters) -> dict[str, int]:
+    return {
+        "creates": counters.creates,
+        "tasks": counters.tasks,
+        "refused": sum(counters.refusals.values()),
+        "duplicates": counters.duplicates,
+        "coins": counters.coins,
+        "webhooks": counters.webhooks,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that happened to a task, or to none."""
+
+    at: datetime
+    task: str
+    told: str
+    style: str
+
+    @property
+    def text(self) -> Text:
+        """The line for people."""
+        time = self.at.astimezone().strftime("%H:%M:%S")
+        return Text.assemble((time, "dim"), f" {self.task:<5} ", (self.told, self.style))
+
+
 class Journal:
     """Tells what is new of the tasks of a simulator, a line for each step of each task."""
 
@@ -246,8 +287,8 @@ class Journal:
         self._told: dict[Task, tuple[str, str, bool, int]] = {}
         self._refused: Counter[str] = Counter()
 
-    def news(self) -> list[Text]:
-        """Return the lines since the last call."""
+    def news(self) -> list[News]:
+        """Return what is new since the last call."""
         refused = Counter(self._simulator.refusals)
         lines = [
             _line("", f"create refused: {code} {text_of(code)}", "yellow")
@@ -264,7 +305,7 @@ class Journal:
                 del self._told[task]
         return lines
 
-    def _of(self, task: Task) -> Iterator[Text]:
+    def _of(self, task: Task) -> Iterator[News]:
         """Yield what is new of one task."""
         now = (
             task.state.value,
@@ -306,6 +347,5 @@ def _state(task: Task) -> str:
     return task.state.value
 
 
-def _line(name: str, text: str, style: str) -> Text:
-    time = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
-    return Text.assemble((time, "dim"), f" {name:<5} ", (text, style))
+def _line(name: str, text: str, style: str) -> News:
+    return News(datetime.now(UTC), name, text, style)

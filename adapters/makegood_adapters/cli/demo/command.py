@@ -9,7 +9,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from makegood_adapters.cli.staging.board import Board, Button, Tone
 from makegood_adapters.cli.staging.interrupt import until_interrupted
 from makegood_adapters.cli.staging.printing import STYLES
 from makegood_adapters.cli.staging.site import address_of, listen, open_site
+from makegood_adapters.cli.told import tell
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub.simulator import Pace, Simulator, Task
@@ -67,14 +68,15 @@ async def play(
     dsn: str | None,
     page: bool | None = None,
     port: int | None = None,
+    json: bool = False,
 ) -> int:
     """Play the demo in the folder `makegood-demo` and return the exit status: 0 when all agrees.
 
     *page*: whether the page is served, on *port*, and stays after the story until Ctrl-C; None: on a terminal
-    that is not *headless*.
+    that is not *headless*. With *json* the figures are told as one object, and the story beside it.
     """
     script = write(jobs, seed)
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=json)
     terminal = console.is_terminal and not headless
     listener = listen(port) if (terminal if page is None else page) else None
     view: View = LiveView(console) if terminal else PlainView(console)
@@ -209,6 +211,9 @@ class _Demo:
         _tell_findings(console, findings)
         self.board.note(f"The books: {closing}", Tone.GOOD if good else Tone.BAD)
         console.print(Text(closing, "bold green" if good else "bold red"), soft_wrap=True)
+        if console.stderr:
+            ended = [asdict(ending) for ending in self.show.endings]
+            tell({**_figures(self.show, findings), "mishaps": ended, "disagreements": findings.disagreements})
 
 
 def _good(findings: Findings) -> bool:
@@ -299,15 +304,20 @@ def _paragraph(console: Console, text: str) -> None:
     )
 
 
+def _figures(show: Show, findings: Findings) -> dict[str, int]:
+    return {
+        "jobs": len(show.tickets),
+        "completed": show.count("completed"),
+        "failed": show.count("failed"),
+        "cancelled": show.count("cancelled"),
+        "captured": findings.captured,
+        "refunded": findings.refunded,
+        "held": findings.held,
+        "difference": findings.difference,
+    }
+
+
 def _closing(show: Show, findings: Findings) -> str:
-    parts = [
-        f"{len(show.tickets)} jobs",
-        f"{show.count('completed')} completed",
-        f"{show.count('failed')} failed",
-        f"{show.count('cancelled')} cancelled",
-        f"captured {findings.captured}",
-        f"refunded {findings.refunded}",
-        f"held {findings.held}",
-        f"difference {findings.difference}",
-    ]
-    return " · ".join(parts)
+    jobs, completed, failed, cancelled, *money = _figures(show, findings).items()
+    counts = [f"{number} {name}" for name, number in (jobs, completed, failed, cancelled)]
+    return " · ".join([*counts, *(f"{name} {amount}" for name, amount in money)])

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from makegood.errors import InvalidRequest
+from makegood_adapters.cli.told import Json
+
 
 async def demo(
     *,
@@ -14,6 +17,7 @@ async def demo(
     dsn: str | None = None,
     page: bool | None = None,
     port: int | None = None,
+    json: Json = False,
 ) -> None:
     """Watch paid jobs run, fail, get lost and be found on this machine, with every credit accounted for.
 
@@ -33,6 +37,8 @@ async def demo(
         headless.
     port
         Where the page is on 127.0.0.1, 0 for a free port; left out: 8077, or a free one.
+    json
+        Tell how it ended as one JSON object; the story goes to the standard error, and there is no page.
 
     Examples
     --------
@@ -40,4 +46,8 @@ async def demo(
     """
     from makegood_adapters.cli.demo.command import play  # needs more packages than the service
 
-    sys.exit(await play(jobs=jobs, seed=seed, headless=headless, dsn=dsn, page=page, port=port))
+    if json and page:
+        raise InvalidRequest("--json ends with the story and --page goes on after it: leave one out.")
+    quiet, wanted = headless or json, False if json else page
+    status = await play(jobs=jobs, seed=seed, headless=quiet, dsn=dsn, page=wanted, port=port, json=json)
+    sys.exit(status)

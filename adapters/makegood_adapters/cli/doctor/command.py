@@ -69,7 +69,7 @@ async def doctor(
         Tell what became of the webhook of this task of RunningHub's, and have it sent again if it did not
         arrive. Of several accounts, name the task's with --account.
     json
-        Tell what was found as one JSON object; without --provider.
+        Tell what was found as one JSON object; with --provider as a line of JSON each, as it is found.
 
     Examples
     --------
@@ -83,11 +83,9 @@ async def doctor(
             )
         await _whole(config, json)
         return
-    if json:
-        raise InvalidRequest("--json tells of the whole service: leave --provider out.")
     if run is None and (image is not None or input):
         raise InvalidRequest("--image and --input are what --run sends: add --run TOOL.")
-    await _providers(config, account, run, image, input or (), seconds, webhook)
+    await _providers(config, account, run, image, input or (), seconds, webhook, json)
 
 
 async def _providers(
@@ -98,6 +96,7 @@ async def _providers(
     given: Sequence[str],
     seconds: float,
     webhook: str | None,
+    json: bool,
 ) -> None:
     configured = load_config(config)
     types = list(load_catalog(configured, load_plugins()))
@@ -110,7 +109,7 @@ async def _providers(
     paying = next((a for a in accounts if tool and a.pool == tool.pool), None)
     if tool and paying is None:
         raise InvalidRequest(f"{tool.name} runs in the pool {tool.pool!r}, in which no such account is.")
-    found = Findings(secrets=[each.api_key.get_secret_value() for each in accounts])
+    found = Findings(secrets=[each.api_key.get_secret_value() for each in accounts], json=json)
     async with open_session() as session:
         ours = await _open_attempts(configured, found)
         for each in accounts:
@@ -124,7 +123,7 @@ async def _providers(
                 found.head(f"task {webhook} of {each.name}")
                 await look(webhook, hub, found)
         await _webhooks(session, configured, found)
-    found.head("everything that was looked at works" if not found.bad else f"problems: {found.bad}")
+    found.close()
     if found.bad:
         sys.exit(1)
 

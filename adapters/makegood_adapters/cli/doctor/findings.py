@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from makegood_adapters.cli.told import tell_line
+
 _LINE_MAX = 800
 
 
@@ -18,19 +20,34 @@ class Mark(StrEnum):
 
 @dataclass(slots=True)
 class Findings:
-    """Prints what is found, at once, and counts what is bad; whatever a site says holds none of *secrets*."""
+    """Prints what is found, at once, and counts what is bad; whatever a site says holds none of *secrets*.
+    With *json* each finding is a line of JSON, which says to which `part` it belongs."""
 
     bad: int = 0
     secrets: Sequence[str] = ()
+    json: bool = False
+    part: str = ""
 
     def head(self, text: str) -> None:
         """Begin a part."""
-        sys.stdout.write(f"{self._plain(text)}\n")
-        sys.stdout.flush()
+        self.part = self._plain(text)
+        if not self.json:
+            sys.stdout.write(f"{self.part}\n")
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Print how it went as a whole."""
+        if self.json:
+            tell_line({"ok": not self.bad, "problems": self.bad})
+        else:
+            self.head("everything that was looked at works" if not self.bad else f"problems: {self.bad}")
 
     def add(self, mark: Mark, text: str) -> None:
         """Print one line."""
         self.bad += mark is Mark.BAD
+        if self.json:
+            tell_line({"part": self.part, "found": mark.name.lower(), "told": self._plain(text)})
+            return
         sys.stdout.write(f"  {mark} {self._plain(text)}\n")
         sys.stdout.flush()
 

@@ -1,6 +1,5 @@
 """The command `makegood import`: what it would do, and with --apply that."""
 
-import json as as_json
 import os
 import sys
 from contextlib import aclosing
@@ -20,6 +19,7 @@ from makegood_adapters.cli.imports.old import STATEMENTS, OldRows, open_old, rea
 from makegood_adapters.cli.imports.plan import Plan, Survey
 from makegood_adapters.cli.imports.report import books, report, to_json
 from makegood_adapters.cli.imports.types import Types
+from makegood_adapters.cli.told import Json, tell
 from makegood_adapters.config import load_config
 from makegood_adapters.postgres.imports import granted_before
 
@@ -36,7 +36,7 @@ async def bring_in(
     leave_out: Annotated[
         list[str] | None, Parameter(name="--leave-out", negative="", metavar="TABLE")
     ] = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
     write_sql: Annotated[Path | None, Parameter(name="--write-sql", metavar="FOLDER")] = None,
     dsn: str | None = None,
     config: Annotated[Path, Parameter(name="--config")] = CONFIG,
@@ -78,7 +78,7 @@ async def bring_in(
     makegood import --from postgresql://reader@localhost/old --adopt
     """
     if write_sql is not None:
-        _write(write_sql)
+        _write(write_sql, json)
         return
     sys.exit(await _bring_in(old, source, dsn, config, leave_out or [], apply=apply, adopt=adopt, json=json))
 
@@ -114,7 +114,7 @@ async def _bring_in(
             audit = await _apply(plan, Carrier(plan, side, types, here), rows)
     if json:
         told = to_json(plan, applied=audit is not None, audit=audit)
-        sys.stdout.write(as_json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        tell(told)
     else:
         console.print(report(plan, applied=audit is not None))
         console.print()
@@ -123,7 +123,7 @@ async def _bring_in(
     return int(bool(plan.problems or plan.undone or refused or wrong))
 
 
-def _write(folder: Path) -> None:
+def _write(folder: Path, json: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in STATEMENTS:
         try:
@@ -131,7 +131,10 @@ def _write(folder: Path) -> None:
                 file.write(shipped(name))
         except FileExistsError:
             raise InvalidRequest(f"{folder / name} is there already, and is not overwritten.") from None
-        sys.stdout.write(f"wrote {folder / name}\n")
+        if not json:
+            sys.stdout.write(f"wrote {folder / name}\n")
+    if json:
+        tell({"written": [folder / name for name in STATEMENTS]})
 
 
 def _closing(plan: Plan, *, refused: bool, audit: Audit | None) -> Text:

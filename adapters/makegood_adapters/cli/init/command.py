@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from makegood.errors import InvalidRequest
 from makegood_adapters.cli.init.app import app_files, module_of
+from makegood_adapters.cli.told import Json, tell
 from makegood_adapters.toolfiles import default_tools_folder
 
 _CONFIG, _SECRETS, _TOOLS, _SAMPLE = "config/makegood.toml", "secrets", "tools", "upscaler.toml"
@@ -33,6 +34,7 @@ def init(
     site: str = "cn",
     simulator: Annotated[bool, Parameter(negative="")] = False,
     port: int = 8000,
+    json: Json = False,
 ) -> None:
     """Write a configuration that works, with its secrets in files of their own and one tool to begin with.
 
@@ -54,6 +56,8 @@ def init(
         Run against `makegood simulate`, without a key and without paying.
     port
         Where the service listens on 127.0.0.1.
+    json
+        Tell which files were written, and what to do next, as one JSON object.
 
     Examples
     --------
@@ -89,7 +93,12 @@ def init(
         _ignore(folder / ".gitignore")
     except OSError as error:
         raise InvalidRequest(f"{error.filename} cannot be written: {error.strerror}.") from None
-    sys.stdout.write(_next_steps(folder, module, dsn is not None, key is not None, simulator))
+    names = [*written, *(f"{_TOOLS}/{path.name}" for path in samples), ".gitignore"]
+    steps = _next_steps(folder, module, dsn is not None, key is not None, simulator)
+    if json:
+        tell({"written": [folder / name for name in names], "next": [step.strip() for step in steps if step]})
+        return
+    sys.stdout.write("\n".join([_written(module), "", "next:", *steps, ""]))
 
 
 def _account(base_url: str, *, given: bool) -> str:
@@ -134,10 +143,14 @@ def _ignore(path: Path) -> None:
         path.write_text(text + gap + "".join(f"{line}\n" for line in missing), encoding="utf-8")
 
 
-def _next_steps(folder: Path, module: str | None, database: bool, key: bool, simulator: bool) -> str:
+def _written(module: str | None) -> str:
     names = [f"{module}.py", f"test_{module}.py"] if module else []
     names += [_CONFIG, f"{_TOOLS}/{_SAMPLE}", f"{_SECRETS}/ (readable by you alone)", ".gitignore"]
-    lines = [f"written: {', '.join(names)}", "", "next:"]
+    return f"written: {', '.join(names)}"
+
+
+def _next_steps(folder: Path, module: str | None, database: bool, key: bool, simulator: bool) -> list[str]:
+    lines: list[str] = []
     if folder != Path("."):
         lines.append(f"  cd {folder}")
     if module:
@@ -159,9 +172,8 @@ def _next_steps(folder: Path, module: str | None, database: bool, key: bool, sim
     lines += [
         _step("makegood doctor", "whether everything is well, and what to do where it is not"),
         _step("makegood serve", "the service; Ctrl-C ends it in order"),
-        "",
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def _step(command: str, why: str) -> str:
