@@ -48,9 +48,12 @@ GIVE_UP = "    give_up = Event(BaseJob.queued >> BaseJob.failed, Failure, money=
 async def test_a_file_runs_while_it_is_written(tmp_path: Path) -> None:
     file, temporary = tmp_path / "shop.py", tmp_path / "temporary"
     temporary.mkdir()
-    file.write_text(HEAD + POSTER)
+    file.write_text(HEAD + POSTER + "    x = (\n")
     surroundings = {**os.environ, "TMPDIR": str(temporary)}
     async with shown("dev", "shop.py", "--port", "0", folder=tmp_path, environment=surroundings) as show:
+        await show.told("shop.py cannot be read: '(' was never closed (shop.py:24). Repair it and save.")
+        assert '<meta name="makegood-stage" content="/stage">' in await show.get("/page/")
+        file.write_text(HEAD + POSTER)
         assert (await show.buttons())[0] == "run-poster"
         told = await show.press("run-poster")
         assert told.startswith("job 1 is proofing (waiting for your yes): approve or decline moves it on. ")

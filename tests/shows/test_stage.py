@@ -114,10 +114,19 @@ async def test_who_leaves_ends_nothing_and_books_are_looked_at_alone(bench: Benc
         async with bench.board.alone():
             order.append("looked")
 
+    async def late() -> str:
+        order.append("pressed")
+        return "pressed"
+
+    bench.board.offer([Button("late", "be late", "It is held back.", late)])
     looking = asyncio.create_task(look())
-    assert not order
+    await asyncio.sleep(0)
+    pressing = asyncio.create_task(asked("POST", f"{at}/late"))
+    while not bench.board.shown()["buttons"][0]["busy"]:
+        await bench.board.news(bench.board.version, 60)
     order.append("ended")
     bench.ending.set()
     await looking
-    assert order == ["ended", "looked"]
+    assert (await pressing)[0] == 200
+    assert order == ["ended", "looked", "pressed"]
     assert bench.heard == ["good it has waited"]

@@ -21,7 +21,7 @@ import aiohttp
 import asyncpg
 
 from makegood.errors import MakegoodError, StoreUnavailable
-from makegood_adapters.postgres.embedded import EmbeddedPostgres
+from makegood_adapters.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from makegood_adapters.postgres.store import connect
 from makegood_adapters.toolfiles import default_tools_folder
 
@@ -46,12 +46,19 @@ class StageError(MakegoodError):
     """A show cannot be set up or did not come to its end; the message says what to do."""
 
 
+class NotStarted(StageError):
+    """A child did not start; the message has the end of its log."""
+
+
 @contextmanager
 def embedded_server(folder: Path) -> Iterator[EmbeddedPostgres]:
-    """Yield a fresh Postgres that runs below *folder* and goes with it."""
+    """Yield a fresh Postgres that runs below *folder* and goes with it. Raises StageError."""
     server = EmbeddedPostgres(folder / "postgres")
     try:
-        server.start()
+        try:
+            server.start()
+        except EmbeddedPostgresError as error:
+            raise StageError(str(error)) from None
         yield server
     finally:
         server.remove()
@@ -127,9 +134,9 @@ class Child:
         self._retired = False
 
     async def start(self) -> None:
-        """Start and return when the service answers. Raises StageError."""
+        """Start and return when the service answers. Raises NotStarted."""
         if self._retired:
-            raise StageError("Another engine works meanwhile.")
+            raise NotStarted("Another engine works meanwhile.")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # forking takes a millisecond
                 self._command,
@@ -143,7 +150,7 @@ class Child:
         async with aiohttp.ClientSession(trust_env=False) as session:
             for _ in range(200):
                 if self._process.poll() is not None:
-                    raise StageError(
+                    raise NotStarted(
                         f"The engine did not start; the last lines of {self._log}:\n{self._tail()}"
                     )
                 with contextlib.suppress(aiohttp.ClientError):
@@ -151,7 +158,7 @@ class Child:
                         if reply.status == 200:
                             return
                 await asyncio.sleep(0.05)
-        raise StageError(f"The engine does not answer; look into {self._log}.")
+        raise NotStarted(f"The engine does not answer; look into {self._log}.")
 
     def kill(self) -> int:
         """End it as a power cut would, and return its process id."""

@@ -5,7 +5,7 @@ import itertools
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from makegood_adapters.cli.dev.house import CREDITS, OWNER, DevHouse
 from makegood_adapters.cli.dev.source import Mistaken, Source, rules_of
 from makegood_adapters.cli.dev.stand_in import simulated_site
 from makegood_adapters.cli.dev.worker import child_of
-from makegood_adapters.cli.stage import database_on, embedded_server
+from makegood_adapters.cli.stage import NotStarted, database_on, embedded_server
 from makegood_adapters.cli.staging.acts import Acts
 from makegood_adapters.cli.staging.board import Board, Tone
 from makegood_adapters.cli.staging.interrupt import until_interrupted
@@ -47,14 +47,14 @@ class Site:
     numbers: Iterator[int]
 
 
-async def play(file: Path, *, port: int | None) -> int:
+async def play(file: Path, *, port: int | None, dsn: str | None) -> int:
     """Run the file and serve the page on *port* until Ctrl-C, and return the exit status."""
     console, source, listener = Console(highlight=False), Source(file), listen(port)
     console.print(Text("makegood dev", "bold"), Text(file.name, "dim"))
     console.print(Text("\n  Watch it in a browser:"), Text(address_of(listener), "bold cyan underline"))
     console.print(Text("  Save the file, and the engine starts with it. Ctrl-C ends.\n", "dim"))
     with listener:
-        async with _around(source, partial(_print, console)) as site:
+        async with _around(source, partial(_print, console), dsn) as site:
             running = asyncio.create_task(_run(site, listener))
             waiting = asyncio.create_task(until_interrupted())
             try:
@@ -69,7 +69,7 @@ async def play(file: Path, *, port: int | None) -> int:
     return 0
 
 
-async def play_once(file: Path) -> int:
+async def play_once(file: Path, *, dsn: str | None) -> int:
     """Run one job of each type, print its steps, and return 1 if one of them failed or was cancelled."""
     console, source = Console(highlight=False), Source(file)
     types = await source.load()
@@ -77,10 +77,11 @@ async def play_once(file: Path) -> int:
         example_of(job_type, source.folder, 0)
     bad = 0
     async with (
-        _around(source, lambda text, tone: None) as site,
-        _database(site) as (dsn, store),
-        _version(site, dsn, store, types, None) as house,
+        _around(source, lambda text, tone: None, dsn) as site,
+        _database(site) as (address, store),
+        _version(site, address, store, types, None) as house,
     ):
+        assert house is not None, "a file without job types is mistaken"
         for job_type in types:
             house.chosen = job_type
             bad += not await _one(console, house)
@@ -110,28 +111,34 @@ def _print(console: Console, text: str, tone: Tone) -> None:
 
 
 @asynccontextmanager
-async def _around(source: Source, hear: Callable[[str, Tone], None]) -> AsyncIterator[Site]:
+async def _around(source: Source, hear: Callable[[str, Tone], None], dsn: str | None) -> AsyncIterator[Site]:
     """Start what does not depend on the file."""
-    with tempfile.TemporaryDirectory(prefix="makegood-dev-") as work, embedded_server(Path(work)) as server:
+    with tempfile.TemporaryDirectory(prefix="makegood-dev-") as folder, ExitStack() as stack:
+        work = Path(folder)
+        server = dsn or stack.enter_context(embedded_server(work)).dsn
         async with simulated_site() as simulator:
             board = Board(f"makegood dev {source.path.name}", hear)
             try:
-                yield Site(source, board, simulator, server.dsn, Path(work), itertools.count(1))
+                yield Site(source, board, simulator, server, work, itertools.count(1))
             finally:
                 await board.end()
 
 
 async def _run(site: Site, listener: socket.socket) -> None:
-    """Serve one state of the file after the other."""
-    types = await _repaired(site, None)
+    """Serve one state of the file after the other; of one that is mistaken from the start only the page."""
+    types = await _loaded(site, "Repair it and save.") or []
     while True:
         site.board.say(f"a fresh database; {OWNER} has {CREDITS:,} credits")
         async with _database(site) as (dsn, store):
             rules: Rules = {}
-            while not _breaks(rules, types):
+            while not _broken(rules, types):
                 rules |= rules_of(types)
-                async with _version(site, dsn, store, types, listener):
-                    types = await _repaired(site, types)
+                try:
+                    async with _version(site, dsn, store, types, listener):
+                        types = await _repaired(site, types)
+                except NotStarted as error:
+                    site.board.say(f"{error} Save the file, and it is tried again.", Tone.BAD)
+                    types = await _repaired(site, [])
             await site.board.end()
         changed = ", ".join(f"{name}@{version}" for name, version in _broken(rules, types))
         site.board.say(
@@ -141,31 +148,31 @@ async def _run(site: Site, listener: socket.socket) -> None:
         )
 
 
-async def _repaired(site: Site, before: list[type[BaseJob]] | None) -> list[type[BaseJob]]:
-    """Return the job types once the file has changed, or at first as it is, and can be used."""
+async def _repaired(site: Site, before: list[type[BaseJob]]) -> list[type[BaseJob]]:
+    """Return the job types once the file has changed and can be used; *before* are those that run."""
+    goes_on = "What ran before goes on until it is repaired." if before else "Repair it and save."
     while True:
-        if before is not None:
-            await site.source.changed()
-        try:
-            types = await site.source.load()
-        except Mistaken as error:
-            goes_on = "What ran before goes on until it is repaired." if before else "Repair it and save."
-            site.board.say(f"{error} {goes_on}", Tone.BAD)
-            before = before or []
-        else:
-            names = ", ".join(f"{each.name}@{each.version}" for each in types)
-            site.board.say(f"{site.source.path.name}: {names}", Tone.GOOD)
+        await site.source.changed()
+        if types := await _loaded(site, goes_on):
             return types
 
 
+async def _loaded(site: Site, goes_on: str) -> list[type[BaseJob]] | None:
+    """Return the job types of the file as it is, None for one that is mistaken, which is told."""
+    try:
+        types = await site.source.load()
+    except Mistaken as error:
+        site.board.say(f"{error} {goes_on}", Tone.BAD)
+        return None
+    names = ", ".join(f"{each.name}@{each.version}" for each in types)
+    site.board.say(f"{site.source.path.name}: {names}", Tone.GOOD)
+    return types
+
+
 def _broken(rules: Rules, types: Iterable[type[BaseJob]]) -> list[tuple[str, int]]:
+    """Return which versions a database that was told *rules* would refuse of *types*."""
     now = rules_of(list(types))
     return [key for key in now if rules.get(key, now[key]) != now[key]]
-
-
-def _breaks(rules: Rules, types: list[type[BaseJob]]) -> bool:
-    """Whether a database that was told *rules* would refuse those of *types*."""
-    return bool(_broken(rules, types))
 
 
 @asynccontextmanager
@@ -182,8 +189,9 @@ async def _version(
     store: PostgresStore,
     types: list[type[BaseJob]],
     listener: socket.socket | None,
-) -> AsyncIterator[DevHouse]:
-    """Run these types: an engine for the page, another one that works, and buttons for them."""
+) -> AsyncIterator[DevHouse | None]:
+    """Run these types: an engine for the page, another one that works, and buttons for them; without types
+    the page alone."""
     blobs = site.work / "files"
     async with AsyncExitStack() as stack:
         engine = Engine(
@@ -197,6 +205,9 @@ async def _version(
         await engine.grant(OWNER, CREDITS, source_ref="welcome")
         if listener:
             await stack.enter_async_context(open_site(listener, engine, site.board))
+        if not types:
+            yield None
+            return
         log = site.work / "engine.log"
         child = child_of(site.source.path, dsn=dsn, blobs=blobs, site=site.simulator.url, log=log)
         folder = site.source.folder

@@ -12,6 +12,7 @@ async def dev(
     *,
     port: int | None = None,
     once: Annotated[bool, Parameter(negative="")] = False,
+    dsn: str | None = None,
 ) -> None:
     """Run the job types of a Python file on this machine while you write them, and watch them on the page.
 
@@ -27,6 +28,8 @@ async def dev(
         Where the page is on 127.0.0.1, 0 for a free port; left out: 8077, or a free one.
     once
         Run one job of each type, print its steps, and end: with status 1 if one of them failed.
+    dsn
+        A Postgres of your own, 15 or newer: databases are made there and dropped. Left out: it brings one.
 
     Examples
     --------
@@ -34,4 +37,4 @@ async def dev(
     """
     from makegood_adapters.cli.dev.command import play, play_once  # needs more packages than the service
 
-    sys.exit(await (play_once(file) if once else play(file, port=port)))
+    sys.exit(await (play_once(file, dsn=dsn) if once else play(file, port=port, dsn=dsn)))

@@ -71,8 +71,9 @@ class Board:
         self._buttons: dict[str, Button] = {}
         self._presses: set[asyncio.Task[str]] = set()
         self._changed = asyncio.Event()
-        self._open = asyncio.Event()
+        self._open, self._quiet, self._running = asyncio.Event(), asyncio.Event(), 0
         self._open.set()
+        self._quiet.set()
 
     def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Add a line to the story and tell it to the terminal."""
@@ -132,8 +133,7 @@ class Board:
         """Wait for the end of all presses, and hold others back while the block runs."""
         self._open.clear()
         try:
-            while running := [task for task in self._presses if not task.done()]:
-                await asyncio.wait(running)
+            await self._quiet.wait()
             yield
         finally:
             self._open.set()
@@ -153,7 +153,7 @@ class Board:
         self._note_change()
         try:
             await self._open.wait()
-            async with asyncio.timeout(PRESS_SECONDS):
+            async with self._counted(), asyncio.timeout(PRESS_SECONDS):
                 return await button.run()
         except TimeoutError:
             told = (
@@ -170,6 +170,18 @@ class Board:
             self._note_change()
         self.say(told, Tone.BAD)
         return told
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        """Be one of those whose end `alone` waits for: who is held back is none."""
+        self._running += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._quiet.set()
 
     def _note_change(self) -> None:
         self.version += 1
