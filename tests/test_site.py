@@ -1,13 +1,13 @@
 """The documentation as a site: what is made from the program is current, all is told, every link leads on."""
 
 import hashlib
+import html
 import importlib
 import pkgutil
 import re
 import shlex
 import tomllib
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -149,23 +149,20 @@ def test_the_copy_of_mermaid_is_the_published_one() -> None:
     assert "MIT License" in read("assets/mermaid.LICENSE")
 
 
-class Links(HTMLParser):
-    """Collects what a page links to or loads, and the ids that can be linked to."""
+TAG = re.compile(r"<(a|link|script|img|source|iframe)\b[^>]*?\b(?:href|src)=[\"']?([^\"'\s>]+)")
+NAMED = re.compile(r"\s(?:id|name)=[\"']?([^\"'\s>]+)")
+
+
+class Links:
+    """What a page of the site links to or loads, and the ids that can be linked to."""
 
     def __init__(self, page: Path) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.loads: list[str] = []
-        self.ids: set[str] = set()
-        self.feed(page.read_text("utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: "list[tuple[str, str | None]]") -> None:
-        given = {name: value for name, value in attrs if value is not None}
-        self.ids.update(given[name] for name in ("id", "name") if name in given)
-        if tag == "a" and "href" in given:
-            self.links.append(given["href"])
-        elif tag in ("link", "script", "img", "source", "iframe", "use"):
-            self.loads += [given[name] for name in ("src", "href") if name in given]
+        text = page.read_text("utf-8")
+        found = [(tag, html.unescape(target)) for tag, target in TAG.findall(text)]
+        self.links = [target for tag, target in found if tag == "a"]
+        self.loads = [target for tag, target in found if tag != "a"]
+        self.ids = {html.unescape(name) for name in NAMED.findall(text)}
+        self.draws = 'class="mermaid"' in text
 
 
 def test_the_site_is_whole_and_asks_nobody_else() -> None:
@@ -187,7 +184,7 @@ def test_the_site_is_whole_and_asks_nobody_else() -> None:
             if not place.exists() or (parts.fragment and known and unquote(parts.fragment) not in known.ids):
                 wrong.append(f"{page.relative_to(build.SITE)}: {target}")
     assert not wrong
-    drawn = [page for page in site if 'class="mermaid"' in page.read_text("utf-8")]
+    drawn = [page for page, found in site.items() if found.draws]
     assert len(drawn) >= 2
     assert all(any("mermaid.tiny.js" in load for load in site[page].loads) for page in drawn)
 
