@@ -14,6 +14,7 @@ from makegood.mover import WEBHOOK
 from makegood.ports import (
     ENDPOINTS_MAX,
     ENDPOINTS_OF_OWNER_MAX,
+    SWITCHED_OFF,
     Delivery,
     Endpoint,
     Letter,
@@ -109,7 +110,7 @@ class Notifying:
         if enabled is True:
             now = _found(await self._store.endpoints.enable(endpoint_id), endpoint_id)
         elif enabled is False:
-            await self._store.endpoints.disable(endpoint_id, "it was switched off")
+            await self._store.endpoints.disable(endpoint_id, SWITCHED_OFF)
             now = await self.endpoint(endpoint_id)
         return now
 

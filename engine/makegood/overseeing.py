@@ -1,7 +1,11 @@
 """The part of the engine for people who look: how everything is, and the machines of all job types."""
 
+from collections.abc import Sequence
+
+from makegood.audit import Violation
 from makegood.buckets import check_texts
 from makegood.catalog import Catalog
+from makegood.concerns import Concern, concerns_of
 from makegood.errors import UnknownJobType
 from makegood.machine import Spec
 from makegood.ports import Line, Overview, Store, Waiter
@@ -22,6 +26,16 @@ class Overseeing:
         """Return the first *limit* who wait in *pool*, or in all of them; how long is `expected_wait`."""
         check_texts(pool=pool)
         return await self._store.oversight.line(pool, limit)
+
+    async def concerns(
+        self, found: Overview | None = None, violations: Sequence[Violation] = ()
+    ) -> list[Concern]:
+        """Return what needs a person, alarms first; *found* is a look that was just taken, *violations* are
+        those of the last audit, which is not made here since it reads every job."""
+        oversight = self._store.oversight
+        found = found or await self.overview()
+        troubles, heard = await oversight.troubles(), await oversight.heard()
+        return concerns_of(found, troubles, heard, self.catalog.refused, violations)
 
     async def machine(self, name: str) -> Spec:
         """Return the machine of a job type in its newest version, also of one that only the store knows.

@@ -99,6 +99,7 @@ ROWS: Mapping[str, Row] = {
     "get_me": Row(SEEN),
     "get_overview": Row(SEEN),
     "get_queue": Row(SEEN),
+    "get_concerns": Row(SEEN),
     "get_machine": Row(SEEN, path={"name": "upscaler"}),
     "list_all_jobs": Row(SEEN),
     "get_dossier": Row(SEEN),

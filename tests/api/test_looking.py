@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -18,7 +19,7 @@ from makegood_adapters.http.local import is_local
 from makegood_adapters.http.operation import Request
 from makegood_adapters.http.v1.api import PageRules
 from tests.api.issuer import MANY, a_gate
-from tests.api.scene import POOL, Scene, opened
+from tests.api.scene import OWNER, POOL, Scene, opened
 
 OPEN = PageRules(open=True)
 HOST = {"host": "127.0.0.1:8000"}
@@ -248,3 +249,25 @@ async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -
     assert first["wait_seconds"] is None
     assert (await operator.get("/operations/queue?pool=nothing")).body["jobs"] == []
     assert (await operator.get("/operations/queue?limit=0")).status == 422
+
+
+@pytest.mark.tampers  # one credit too many in a wallet, taken out again
+async def test_what_needs_a_person_is_told_with_what_to_do(scene: Scene, database: str) -> None:
+    operator = scene.client.as_("service:observe")
+    await scene.client.post("/jobs", json=await scene.order())
+    plain = await asyncpg.connect(database)
+    await plain.execute("set session_replication_role = replica")
+    await plain.execute("update makegood.wallet set balance = balance + 1")
+    await operator.get("/operations/books")  # it looks at the books; concerns tell what that has found
+    found = (await operator.get("/operations/concerns")).body
+    await plain.execute("update makegood.wallet set balance = balance - 1")
+    plain.terminate()
+    *broken, nobody = found["concerns"]
+    assert (nobody["kind"], nobody["level"]) == ("worker_lost", "alarm")
+    assert nobody["what"] == "No process works on this database: 1 job cannot go on."
+    assert nobody["todo"] == "Start one: `makegood serve`."
+    assert {nobody[name] for name in ("job_id", "account", "owner", "since")} == {None}
+    assert {(each["kind"], each["level"], each["owner"]) for each in broken} == {
+        ("violation", "alarm", OWNER)
+    }
+    assert "`makegood audit`" in broken[0]["todo"]

@@ -9,18 +9,23 @@ from makegood.job import Transition
 from makegood.ports import (
     ENDED_MAX,
     ENDED_SECONDS,
+    HEARD_BEFORE,
+    HEARD_LAST,
     RATE_MOVES_MAX,
     RATE_SECONDS,
     Attempts,
     Counts,
+    Heard,
     Lane,
     Line,
     Overview,
+    Trouble,
     Waiter,
 )
 from makegood_adapters.memory.admission import is_paused
 from makegood_adapters.memory.queue import pace_of
 from makegood_adapters.memory.tables import JobRow, Tables
+from makegood_adapters.memory.troubles import heard, troubles
 
 
 class MemoryOversight:
@@ -61,6 +66,14 @@ class MemoryOversight:
             waiters=sorted(waiters, key=lambda w: (w.position, w.pool))[: max(limit, 0)],
             paces={name: pace_of(tables, name) for name in looked_at},
         )
+
+    async def troubles(self) -> list[Trouble]:
+        """Return what may need a person."""
+        return troubles(self._tables)
+
+    async def heard(self, last: int = HEARD_LAST, before: int = HEARD_BEFORE) -> Heard:
+        """Return how one first heard of the ends of tasks."""
+        return heard(self._tables, last, before)
 
     def _waiters(self, pool: str) -> Iterator[Waiter]:
         rivals = 0

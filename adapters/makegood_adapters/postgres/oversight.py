@@ -8,16 +8,25 @@ import asyncpg
 
 from makegood.fairness import Scope
 from makegood.ports import (
+    DRAINING_SECONDS,
     ENDED_MAX,
     ENDED_SECONDS,
+    HEARD_BEFORE,
+    HEARD_LAST,
+    OVERDUE_SECONDS,
     RATE_MOVES_MAX,
     RATE_SECONDS,
+    SWITCHED_OFF,
+    TROUBLES_MAX,
     Attempts,
     Counts,
+    Heard,
     Lane,
     Line,
     Overview,
     Pace,
+    Trouble,
+    TroubleKind,
     Waiter,
     Workers,
 )
@@ -26,6 +35,8 @@ from makegood_adapters.postgres.transaction import Database
 
 #: So many steps without a place in the stream are looked at; there are more only while no process places any.
 _UNTOLD_MAX = 20_000
+#: Among so many facts those are looked for by which tasks ended: each task has two or three.
+_FACTS_MAX = 1_500
 
 
 class PostgresOversight:
@@ -77,6 +88,28 @@ class PostgresOversight:
             return Line(at=now, pools=pools, waiters=[_waiter(row) for row in waiters], paces=paces)
 
         return await self._database.look(work)
+
+    async def troubles(self) -> list[Trouble]:
+        """See `Oversight.troubles`."""
+
+        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            return [
+                *await connection.fetch(
+                    statement("overview/trouble_attempts"), DRAINING_SECONDS, 2 * TROUBLES_MAX
+                ),
+                *await connection.fetch(statement("overview/trouble_alarms"), 2 * TROUBLES_MAX),
+                *await connection.fetch(statement("overview/trouble_rules"), SWITCHED_OFF, TROUBLES_MAX),
+                *await connection.fetch(statement("overview/trouble_jobs"), OVERDUE_SECONDS, TROUBLES_MAX),
+            ]
+
+        rows = await self._database.look(work)
+        return [Trouble(**{**dict(row), "kind": TroubleKind(row["kind"])}) for row in rows]
+
+    async def heard(self, last: int = HEARD_LAST, before: int = HEARD_BEFORE) -> Heard:
+        """See `Oversight.heard`."""
+        sql = statement("overview/heard")
+        [row] = await self._database.fetch(sql, last, before, _FACTS_MAX)
+        return Heard(**dict(row))
 
 
 def _waiter(row: asyncpg.Record) -> Waiter:

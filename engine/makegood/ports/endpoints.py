@@ -36,6 +36,10 @@ class Endpoint:
     failing_since: datetime | None = None
 
 
+#: Why an endpoint is disabled that a person has switched off.
+SWITCHED_OFF = "it was switched off"
+
+
 class DeliveryState(StrEnum):
     """How far a message has come."""
 

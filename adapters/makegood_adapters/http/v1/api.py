@@ -5,6 +5,7 @@ from functools import partial
 from uuid import UUID
 
 from makegood.audit import Audit
+from makegood.concerns import Concern
 from makegood.engine import Engine
 from makegood.job import Job
 from makegood.ports import Overview
@@ -17,6 +18,8 @@ from makegood_adapters.redaction import Redaction
 _FRESH_SECONDS, _RESTS = 0.5, 10.0
 #: And for how long an audit, which reads every row.
 _BOOKS_SECONDS, _BOOKS_RESTS = 5.0, 20.0
+#: So many violations of the last audit are told as concerns.
+_VIOLATIONS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +43,25 @@ class Api:
     hub: Hub = field(init=False)
     overview: Shared[Overview] = field(init=False)
     books: Shared[Audit] = field(init=False)
+    concerns: Shared[tuple[Overview, list[Concern]]] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hub", Hub(self.engine, self.stream_limits))
-        overview = Shared(self.engine.overview, seconds=_FRESH_SECONDS, times=_RESTS)
-        object.__setattr__(self, "overview", overview)
+        for name, read in (("overview", self.engine.overview), ("concerns", self._concerns)):
+            object.__setattr__(self, name, Shared(read, seconds=_FRESH_SECONDS, times=_RESTS))
         audit = partial(self.engine.audit, owners_max=0)
         object.__setattr__(self, "books", Shared(audit, seconds=_BOOKS_SECONDS, times=_BOOKS_RESTS))
+
+    async def _concerns(self) -> tuple[Overview, list[Concern]]:
+        found, books = await self.overview.get(), self.books.last
+        violations = books.result.violations[:_VIOLATIONS_MAX] if books else ()
+        return found, await self.engine.concerns(found, violations)
 
     def end_streams(self) -> None:
         """Let all streams end, for the server stops; clients come back to another one, and lose nothing."""
         self.hub.end()
         self.overview.end()
+        self.concerns.end()
         self.books.end()
 
     async def job_of(self, owner: str, job_id: UUID) -> Job:

@@ -8,6 +8,7 @@ from pydantic import Field
 from makegood.audit import Audit
 from makegood.buckets import check_texts
 from makegood.statement import Entry, EntryKind
+from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.v1.api import Api
@@ -138,6 +139,7 @@ OPERATIONS = (
         summary="Whether every credit is accounted for",
         run=get_books,
         who=Scope.OBSERVE,
+        cost=LOOKS,
         out=BooksView,
         tag="operations",
     ),
@@ -148,6 +150,7 @@ OPERATIONS = (
         summary="What has happened to the credits of all owners",
         run=get_ledger,
         who=Scope.OBSERVE,
+        cost=LOOKS,
         query=LedgerAsked,
         out=LedgerView,
         codes=("invalid_request",),

@@ -8,6 +8,7 @@ from makegood_adapters.http.openapi import openapi
 from makegood_adapters.http.operation import Access, Call, Op, Reply
 from makegood_adapters.http.v1 import (
     books,
+    concerns,
     credits,
     dossier,
     endpoints,
@@ -48,6 +49,7 @@ OPERATIONS: tuple[Op, ...] = (
     *events.OPERATIONS,
     *overview.OPERATIONS,
     *queue.OPERATIONS,
+    *concerns.OPERATIONS,
     *operations.OPERATIONS,
     *dossier.OPERATIONS,
     *books.OPERATIONS,

@@ -416,6 +416,64 @@ export type Complete = {
 };
 
 /**
+ * ConcernView
+ *
+ * One thing that needs a person: `what` is the matter, and `todo` what helps, each a sentence. Together
+ * `kind` and `subject` name it as long as it lasts.
+ */
+export type ConcernView = {
+    /**
+     * Kind
+     */
+    kind: string;
+    level: Level;
+    /**
+     * Subject
+     */
+    subject: string;
+    /**
+     * What
+     */
+    what: string;
+    /**
+     * Todo
+     */
+    todo: string;
+    /**
+     * Job Id
+     */
+    job_id: string | null;
+    /**
+     * Account
+     */
+    account: string | null;
+    /**
+     * Owner
+     */
+    owner: string | null;
+    /**
+     * Since
+     */
+    since: string | null;
+};
+
+/**
+ * ConcernsView
+ *
+ * Everything that needs a person, alarms first; of each kind not more than the fifty that began first.
+ */
+export type ConcernsView = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Concerns
+     */
+    concerns: Array<ConcernView>;
+};
+
+/**
  * DeliveryPage
  *
  * Messages, the last one first; `next` goes on as `before`, null: there are no more.
@@ -1370,6 +1428,13 @@ export type Left = {
      */
     session: string;
 };
+
+/**
+ * Level
+ *
+ * How soon somebody should look.
+ */
+export type Level = 'alarm' | 'warning';
 
 /**
  * LinkView
@@ -5300,6 +5365,51 @@ export type GetQueueResponses = {
 };
 
 export type GetQueueResponse = GetQueueResponses[keyof GetQueueResponses];
+
+export type GetConcernsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/operations/concerns';
+};
+
+export type GetConcernsErrors = {
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type GetConcernsError = GetConcernsErrors[keyof GetConcernsErrors];
+
+export type GetConcernsResponses = {
+    /**
+     * OK
+     */
+    200: ConcernsView;
+};
+
+export type GetConcernsResponse = GetConcernsResponses[keyof GetConcernsResponses];
 
 export type ListAllJobsData = {
     body?: never;

@@ -34,6 +34,7 @@ from makegood.testing.contract.rules import LimitsContract, PausesContract
 from makegood.testing.contract.slots import SlotsContract
 from makegood.testing.contract.statements import StatementsContract
 from makegood.testing.contract.stream import StreamContract
+from makegood.testing.contract.troubles import TroublesContract
 from makegood.testing.contract.uploads import UploadsContract
 from makegood.testing.contract.waiting import (
     AskBudgetContract,
@@ -84,6 +85,7 @@ class StoreContract(
     DeliveriesContract,
     WorkersContract,
     OversightContract,
+    TroublesContract,
     UploadsContract,
     KeysContract,
     AuditContract,
