@@ -1,6 +1,7 @@
 """What may need a person, found in the store in memory."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from operator import attrgetter
 
 from makegood.fairness import Scope
@@ -73,10 +74,25 @@ def _attempts(tables: Tables) -> Iterator[Trouble]:
                 yield _trouble(row, _ALARMS[fact.source], job.owner, since=fact.at, detail=task)
 
 
-def _trouble(row: AttemptRow, kind: TroubleKind, owner: str, **given: object) -> Trouble:
+def _trouble(
+    row: AttemptRow,
+    kind: TroubleKind,
+    owner: str,
+    since: datetime | None,
+    until: datetime | None = None,
+    detail: str | None = None,
+) -> Trouble:
     attempt = row.attempt
-    about = {"job_id": attempt.job_id, "attempt": attempt.number, "owner": owner}
-    return Trouble(kind=kind, subject=attempt.account, **about, **given)  # type: ignore[arg-type]
+    return Trouble(
+        kind=kind,
+        subject=attempt.account,
+        job_id=attempt.job_id,
+        attempt=attempt.number,
+        owner=owner,
+        since=since,
+        until=until,
+        detail=detail,
+    )
 
 
 def _closed(tables: Tables) -> Iterator[Trouble]:
