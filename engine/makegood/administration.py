@@ -110,6 +110,23 @@ class Administration(Overseeing):
         allowed = job_type.rules.allowed(job.state)
         return [name for name in _ACTS if _event_from(job_type, job, name) in allowed]
 
+    async def ask(self, job_id: UUID) -> list[int]:
+        """Let the provider be asked about the job next, by whoever has its account and as far as its rate
+        allows; return the numbers of the attempts in question. Raises UnknownJob, and InvalidRequest where
+        the provider has nothing of it; then nothing has changed."""
+        await self._known(job_id)
+        attempts = await self._store.attempts.of(job_id)
+        pending = [each for each in attempts if each.intent_at is not None and each.closed_at is None]
+        if not pending:
+            raise InvalidRequest(
+                f"The provider has nothing of job {job_id} that is not over: there is nothing to ask. "
+                "What is known of it stands in its attempts."
+            )
+        for attempt in pending:
+            await self._store.attempts.ask_after(attempt, 0)
+        self._wakeups.wake(POLL)
+        return [attempt.number for attempt in pending]
+
     async def resolve(self, job_id: UUID, attempt: int, *, actor: str, reason: str) -> Attempt:
         """Note that *actor*, a person, has looked at the provider and settled what no program could.
 

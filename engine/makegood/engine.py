@@ -13,8 +13,8 @@
               ruled in `makegood.admission`, webhooks received in `makegood.hearing` and sent by
               `makegood.notifying`, drafts completed in `makegood.drafting`, files brought in
               `makegood.filing`, credits granted and read in
-              `makegood.accounting`, what people decide is in `makegood.administration`, keys of
-              calling programs in `makegood.keyring`
+              `makegood.accounting`, what people decide is in `makegood.administration`, that they
+              did is kept in `makegood.recording`, keys of calling programs in `makegood.keyring`
 
 Every change of a state goes through `makegood.mover.Mover` and the store's compare-and-set; money
 moves only with it. The loops live in `makegood.runtime`, one file each.
@@ -63,6 +63,7 @@ from makegood.notifying import Notifying
 from makegood.observing import Observers, observed
 from makegood.offering import Offering
 from makegood.ports import Blobs, Messenger, Move, Observer, Provider, Store, Wakeups, WorkerName
+from makegood.recording import Recording
 from makegood.runtime import (
     Context,
     Health,
@@ -96,6 +97,7 @@ class Engine(
     Keyring,
     Listing,
     Offering,
+    Recording,
     Waiting,
     Watching,
     Hearing,

@@ -105,6 +105,10 @@ ROWS: Mapping[str, Row] = {
     "get_dossier": Row(SEEN),
     "get_books": Row(SEEN),
     "get_ledger": Row(SEEN),
+    "cancel_any_job": Row(SCOPED, json=_SIGNED),
+    # A job that waits is not at the provider.
+    "ask_about_job": Row(SCOPED, 400, {"by": "Grace"}, code="invalid_request"),
+    "list_acts": Row(SEEN),
     "end_job": Row(SCOPED, json={"event": "fail", **_SIGNED}),
     # A job that waits has no attempt that anybody could settle.
     "resolve_attempt": Row(SCOPED, 400, _SIGNED, code="invalid_request", path={"number": "1"}),

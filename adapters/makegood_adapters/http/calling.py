@@ -11,6 +11,7 @@ from makegood.buckets import check_texts
 from makegood_adapters.http.application import read_chunks
 from makegood_adapters.http.callers import OWNER_HEADER, Caller, CallerKind, Gate, Scope
 from makegood_adapters.http.local import is_local
+from makegood_adapters.http.on_record import put_on_record, to_its_end
 from makegood_adapters.http.operation import Access, Call, Op, Reply, Request
 from makegood_adapters.http.problems import MEDIA_TYPE, ApiProblem, invalid, problem_of
 
@@ -21,22 +22,49 @@ async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
         caller = await gate.identify(request.headers, request.address)
         if op.who is Scope.OBSERVE and caller.kind is CallerKind.NONE and api.page.open and is_local(request):
             caller = replace(caller, kind=CallerKind.LOCAL, scopes=frozenset({Scope.OBSERVE}))
-        owner = _admitted(op, caller, request)
-        await gate.admit(replace(caller, owner=owner or caller.owner), op.cost)
-        arguments: dict[str, Any] = _path(op, request.path)
-        if op.query:
-            arguments["query"] = _query(op.query, request.query)
-        elif request.query:
-            raise ApiProblem("invalid_query", "This operation takes no query.")
-        if op.body:
-            arguments["body"] = await _body(op, op.body, request)
-        again = partial(gate.identify, request.headers, request.address)
-        result = await op.run(api, Call(caller, request, owner, again), **arguments)
+        if op.is_act:
+            return await to_its_end(_act(op, api, gate, caller, request))
+        return await _carry_out(op, api, gate, caller, request, {})
     except Exception as error:
         return refusal(problem_of(error))
+
+
+async def _carry_out(
+    op: Op, api: Any, gate: Gate, caller: Caller, request: Request, arguments: dict[str, Any]
+) -> Reply:
+    """Run the operation and return its answer; *arguments* get what was sent."""
+    owner = _admitted(op, caller, request)
+    await gate.admit(replace(caller, owner=owner or caller.owner), op.cost)
+    arguments |= _path(op, request.path)
+    if op.query:
+        arguments["query"] = _query(op.query, request.query)
+    elif request.query:
+        raise ApiProblem("invalid_query", "This operation takes no query.")
+    if op.body:
+        arguments["body"] = await _body(op, op.body, request)
+    again = partial(gate.identify, request.headers, request.address)
+    result = await op.run(api, Call(caller, request, owner, again), **arguments)
     if isinstance(result, Reply):
         return result
     return Reply(op.status, body=result.model_dump_json().encode() if result is not None else b"")
+
+
+async def _act(op: Op, api: Any, gate: Gate, caller: Caller, request: Request) -> Reply:
+    """Run an act and put on record how it went. Who is no operator has none on record, nor has a call too
+    many, so that nobody can fill the record faster than the limits allow."""
+    arguments: dict[str, Any] = {}
+    may = isinstance(op.who, Scope) and caller.may(op.who)
+    try:
+        if not may and caller.kind is CallerKind.SERVICE:
+            await gate.admit(caller, op.cost)
+        reply, outcome = await _carry_out(op, api, gate, caller, request, arguments), "ok"
+    except Exception as error:
+        problem = problem_of(error)
+        reply, outcome = refusal(problem), problem.code
+    if (may or caller.kind is CallerKind.SERVICE) and outcome != "rate_limited":
+        body = arguments.get("body")
+        await put_on_record(api.engine.keep_act, op, caller, request.path, body, outcome)
+    return reply
 
 
 def refusal(problem: ApiProblem) -> Reply:

@@ -110,6 +110,11 @@ class Op:
     path_types: Mapping[str, type] = field(default_factory=lambda: {"job_id": UUID})
 
     @property
+    def is_act(self) -> bool:
+        """Whether it changes what only a scope gives a say over; each such call comes on record."""
+        return isinstance(self.who, Scope) and self.method != "GET"
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """The methods of its route: of a file also HEAD, by which players learn how long it is."""
         head = self.method == "GET" and self.sends is Sends.FILE

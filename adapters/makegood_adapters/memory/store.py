@@ -7,6 +7,7 @@ from makegood.audit import Audit
 from makegood.errors import DeclarationError
 from makegood.machine import Spec
 from makegood_adapters.memory import audit
+from makegood_adapters.memory.acts import MemoryActs
 from makegood_adapters.memory.attempts import MemoryAttempts
 from makegood_adapters.memory.drafts import MemoryDrafts
 from makegood_adapters.memory.endpoints import MemoryDeliveries, MemoryEndpoints
@@ -50,6 +51,7 @@ class MemoryStore:
         self.drafts = MemoryDrafts(self.tables)
         self.uploads = MemoryUploads(self.tables)
         self.keys = MemoryKeys(self.tables)
+        self.acts = MemoryActs(self.tables)
         self.oversight = MemoryOversight(self.tables, self.attempts)
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:

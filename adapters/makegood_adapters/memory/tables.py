@@ -12,7 +12,7 @@ from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Bucket, Evidence, Job, Phase, ProviderAccount, Transition, Verdict
 from makegood.machine import Spec
 from makegood.outcome import JSON
-from makegood.ports import Endpoint, StoredHint, Try, Upload, Worker
+from makegood.ports import Act, Endpoint, StoredHint, Try, Upload, Worker
 
 
 @dataclass(slots=True)
@@ -265,6 +265,7 @@ class Tables:
     uploading: dict[UUID, tuple[str, int, datetime]] = field(default_factory=dict)  # owner, bytes, since when
     endpoints: dict[UUID, EndpointRow] = field(default_factory=dict)
     deliveries: dict[tuple[UUID, int], DeliveryRow] = field(default_factory=dict)  # by endpoint and seq
+    acts: list[Act] = field(default_factory=list)
     fanned_out: int = 0  # how far the stream was read
     bucket_ids: int = 0
     journal_lines: int = 0

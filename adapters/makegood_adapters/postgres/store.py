@@ -13,6 +13,7 @@ from makegood.buckets import GRACE_SECONDS
 from makegood.errors import DeclarationError, StoreUnavailable
 from makegood.machine import Spec
 from makegood.machine.money import holdings
+from makegood_adapters.postgres.acts import PostgresActs
 from makegood_adapters.postgres.attempts import PostgresAttempts
 from makegood_adapters.postgres.audit import AUDIT_SECONDS, audit
 from makegood_adapters.postgres.commit import GroupCommit
@@ -71,6 +72,7 @@ class PostgresStore:
         self.drafts = PostgresDrafts(self._database)
         self.uploads = PostgresUploads(self._database)
         self.keys = PostgresKeys(self._database)
+        self.acts = PostgresActs(self._database)
         self.oversight = PostgresOversight(self._database, self.attempts, self.workers)
         self._auditing = Database(pool, tries_max=3, timeout_seconds=AUDIT_SECONDS)
 

@@ -1,6 +1,7 @@
 """What the engine asks of the world: small Protocols, one sentence a method."""
 
 from makegood.ports.accounts import FOREIGN_SECONDS, GROW_SECONDS, Accounts, Reading
+from makegood.ports.acts import Act, Acts, NewAct
 from makegood.ports.blobs import PIECE_BYTES, Blobs
 from makegood.ports.drafts import METADATA_BYTES_MAX, SESSION_JOBS_MAX, Becomes, Drafts, Prepared
 from makegood.ports.endpoints import (
@@ -110,6 +111,8 @@ __all__ = [
     "TRIES_KEPT",
     "TROUBLES_MAX",
     "Accounts",
+    "Act",
+    "Acts",
     "Attempts",
     "Becomes",
     "Bell",
@@ -140,6 +143,7 @@ __all__ = [
     "Messenger",
     "Move",
     "Moved",
+    "NewAct",
     "Observer",
     "Operation",
     "Outbox",

@@ -23,6 +23,7 @@ from makegood.job import (
 from makegood.machine import Spec
 from makegood.outcome import JSON
 from makegood.ports.accounts import Accounts
+from makegood.ports.acts import Acts
 from makegood.ports.drafts import Drafts
 from makegood.ports.endpoints import Deliveries, Endpoints
 from makegood.ports.hints import Hints
@@ -312,6 +313,10 @@ class Store(Protocol):
     @property
     def oversight(self) -> Oversight:
         """What people see of all of it."""
+
+    @property
+    def acts(self) -> Acts:
+        """What operators did."""
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, and how long grace credits live that are issued from now on; a

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from makegood.administration import REASON_MAX
 from makegood.buckets import PRIORITY_MAX, check_texts
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.v1.api import Api
-from makegood_adapters.http.v1.asked import Asked, Credits, Moment, Name
+from makegood_adapters.http.v1.asked import Asked, Credits, Moment, Name, Person
 from makegood_adapters.http.v1.money import GrantView, StatementView, WalletView
 from makegood_adapters.http.v1.wallets import Lines, statement
 
@@ -16,7 +17,14 @@ _Priority = Annotated[int, Field(ge=-PRIORITY_MAX, le=PRIORITY_MAX)]
 _LOWER = "Lower ones are spent first; without one that of the kind."
 
 
-class NewGrant(Asked):
+class Signed(Asked):
+    """Who decides, and why, where a person does: kept with the acts of operators."""
+
+    by: Person | None = None
+    reason: str | None = Field(None, min_length=1, max_length=REASON_MAX)
+
+
+class NewGrant(Signed):
     """Credits to add, once for each owner and `source_ref`: an order's number, say."""
 
     amount: Credits
@@ -26,7 +34,7 @@ class NewGrant(Asked):
     expires_at: Moment | None = Field(None, description="Without one that of the kind, if it has any.")
 
 
-class NewUnlimited(Asked):
+class NewUnlimited(Signed):
     """A time in which no price is too high, once for each owner and `source_ref`."""
 
     source_ref: Name
@@ -35,7 +43,7 @@ class NewUnlimited(Asked):
     expires_at: Moment | None = None
 
 
-class NewCycle(Asked):
+class NewCycle(Signed):
     """The credits of a plan's next cycle, once for each owner, `plan` and `cycle`."""
 
     amount: Credits
@@ -47,7 +55,7 @@ class NewCycle(Asked):
     priority: _Priority | None = Field(None, description=_LOWER)
 
 
-class TakenBack(Asked):
+class TakenBack(Signed):
     """A payment that was taken back, by the `source_ref` of its grant."""
 
     source_ref: Name

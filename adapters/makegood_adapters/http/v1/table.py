@@ -7,6 +7,7 @@ from pydantic import ConfigDict
 from makegood_adapters.http.openapi import openapi
 from makegood_adapters.http.operation import Access, Call, Op, Reply
 from makegood_adapters.http.v1 import (
+    acting,
     books,
     concerns,
     credits,
@@ -53,6 +54,7 @@ OPERATIONS: tuple[Op, ...] = (
     *operations.OPERATIONS,
     *dossier.OPERATIONS,
     *books.OPERATIONS,
+    *acting.OPERATIONS,
     *endpoints.OPERATIONS,
     *keys.OPERATIONS,
     Op(

@@ -22,7 +22,8 @@ select kind, privilege, object from (values
     'makegood.granted, makegood.pool, makegood.lane, makegood.share, makegood.rule, makegood.freed, makegood.learned, '
     'makegood.stream, makegood.placed, makegood.parked_hint, makegood.worker, makegood.pace, makegood.milestone, '
     'makegood.reckoning, makegood.ask_budget, makegood.upload, makegood.upload_name, makegood.uploading, makegood.delivery, '
-    'makegood.delivery_try, makegood.fan_out'),
+    'makegood.delivery_try, makegood.fan_out, makegood.act'),
+  (array['worker', 'api'], 'insert (key, signed_by, act, subject, reason, outcome)', 'table makegood.act'),
   (array['worker', 'api'], 'select, update (last_used_at)', 'table makegood.service_key'),
   (array['worker'], 'insert (key_id, key_hash, name, scopes, created_by, expires_at), '
     'update (key_hash, previous_hash, previous_until, revoked_at, revoked_by)', 'table makegood.service_key'),

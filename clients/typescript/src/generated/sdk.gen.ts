@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client/index.js';
-import type { AcceptJobData, AcceptJobErrors, AcceptJobResponses, AuditStoreData, AuditStoreErrors, AuditStoreResponses, BringFileData, BringFileErrors, BringFileResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeEndpointData, ChangeEndpointErrors, ChangeEndpointResponses, ChargeBackData, ChargeBackErrors, ChargeBackResponses, EndJobData, EndJobErrors, EndJobResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAnyInputData, GetAnyInputErrors, GetAnyInputResponses, GetAnyResultData, GetAnyResultErrors, GetAnyResultResponses, GetBooksData, GetBooksErrors, GetBooksResponses, GetConcernsData, GetConcernsErrors, GetConcernsResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetDossierData, GetDossierErrors, GetDossierResponses, GetEndpointData, GetEndpointErrors, GetEndpointResponses, GetFileData, GetFileErrors, GetFileResponses, GetJobData, GetJobErrors, GetJobFileData, GetJobFileErrors, GetJobFileResponses, GetJobResponses, GetJobTypeData, GetJobTypeErrors, GetJobTypeResponses, GetLedgerData, GetLedgerErrors, GetLedgerResponses, GetLinkData, GetLinkErrors, GetLinkResponses, GetMachineData, GetMachineErrors, GetMachineResponses, GetMeData, GetMeErrors, GetMeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetOwnersStatementData, GetOwnersStatementErrors, GetOwnersStatementResponses, GetOwnersWalletData, GetOwnersWalletErrors, GetOwnersWalletResponses, GetQueueData, GetQueueErrors, GetQueueResponses, GetStatementData, GetStatementErrors, GetStatementResponses, GetWalletData, GetWalletErrors, GetWalletResponses, GrantCreditsData, GrantCreditsErrors, GrantCreditsResponses, GrantUnlimitedData, GrantUnlimitedErrors, GrantUnlimitedResponses, LinkJobFileData, LinkJobFileErrors, LinkJobFileResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAllJobsData, ListAllJobsErrors, ListAllJobsResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEndpointsData, ListEndpointsErrors, ListEndpointsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListJobTypesData, ListJobTypesErrors, ListJobTypesResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListRulesData, ListRulesErrors, ListRulesResponses, ListTriesData, ListTriesErrors, ListTriesResponses, LookAtStatementData, LookAtStatementErrors, LookAtStatementResponses, LookAtWalletData, LookAtWalletErrors, LookAtWalletResponses, MakeEndpointData, MakeEndpointErrors, MakeEndpointResponses, MakeKeyData, MakeKeyErrors, MakeKeyResponses, PauseJobsData, PauseJobsErrors, PauseJobsResponses, PrepareJobData, PrepareJobErrors, PrepareJobResponses, PutLimitData, PutLimitErrors, PutLimitResponses, QuoteJobData, QuoteJobErrors, QuoteJobResponses, RemoveEndpointData, RemoveEndpointErrors, RemoveEndpointResponses, ReportJobData, ReportJobErrors, ReportJobResponses, ResendData, ResendErrors, ResendResponses, ResolveAttemptData, ResolveAttemptErrors, ResolveAttemptResponses, ResumeJobsData, ResumeJobsErrors, ResumeJobsResponses, ReuseJobFileData, ReuseJobFileErrors, ReuseJobFileResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RotateEndpointData, RotateEndpointErrors, RotateEndpointResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, StartCycleData, StartCycleErrors, StartCycleResponses, SubmitJobData, SubmitJobErrors, SubmitJobResponses, TestEndpointData, TestEndpointErrors, TestEndpointResponses, WatchAllJobsData, WatchAllJobsErrors, WatchAllJobsResponse, WatchAllJobsResponses, WatchJobData, WatchJobErrors, WatchJobResponse, WatchJobResponses, WatchJobsData, WatchJobsErrors, WatchJobsResponse, WatchJobsResponses } from './types.gen.js';
+import type { AcceptJobData, AcceptJobErrors, AcceptJobResponses, AskAboutJobData, AskAboutJobErrors, AskAboutJobResponses, AuditStoreData, AuditStoreErrors, AuditStoreResponses, BringFileData, BringFileErrors, BringFileResponses, CancelAnyJobData, CancelAnyJobErrors, CancelAnyJobResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeEndpointData, ChangeEndpointErrors, ChangeEndpointResponses, ChargeBackData, ChargeBackErrors, ChargeBackResponses, EndJobData, EndJobErrors, EndJobResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAnyInputData, GetAnyInputErrors, GetAnyInputResponses, GetAnyResultData, GetAnyResultErrors, GetAnyResultResponses, GetBooksData, GetBooksErrors, GetBooksResponses, GetConcernsData, GetConcernsErrors, GetConcernsResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetDossierData, GetDossierErrors, GetDossierResponses, GetEndpointData, GetEndpointErrors, GetEndpointResponses, GetFileData, GetFileErrors, GetFileResponses, GetJobData, GetJobErrors, GetJobFileData, GetJobFileErrors, GetJobFileResponses, GetJobResponses, GetJobTypeData, GetJobTypeErrors, GetJobTypeResponses, GetLedgerData, GetLedgerErrors, GetLedgerResponses, GetLinkData, GetLinkErrors, GetLinkResponses, GetMachineData, GetMachineErrors, GetMachineResponses, GetMeData, GetMeErrors, GetMeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetOwnersStatementData, GetOwnersStatementErrors, GetOwnersStatementResponses, GetOwnersWalletData, GetOwnersWalletErrors, GetOwnersWalletResponses, GetQueueData, GetQueueErrors, GetQueueResponses, GetStatementData, GetStatementErrors, GetStatementResponses, GetWalletData, GetWalletErrors, GetWalletResponses, GrantCreditsData, GrantCreditsErrors, GrantCreditsResponses, GrantUnlimitedData, GrantUnlimitedErrors, GrantUnlimitedResponses, LinkJobFileData, LinkJobFileErrors, LinkJobFileResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListActsData, ListActsErrors, ListActsResponses, ListAllJobsData, ListAllJobsErrors, ListAllJobsResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEndpointsData, ListEndpointsErrors, ListEndpointsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListJobTypesData, ListJobTypesErrors, ListJobTypesResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListRulesData, ListRulesErrors, ListRulesResponses, ListTriesData, ListTriesErrors, ListTriesResponses, LookAtStatementData, LookAtStatementErrors, LookAtStatementResponses, LookAtWalletData, LookAtWalletErrors, LookAtWalletResponses, MakeEndpointData, MakeEndpointErrors, MakeEndpointResponses, MakeKeyData, MakeKeyErrors, MakeKeyResponses, PauseJobsData, PauseJobsErrors, PauseJobsResponses, PrepareJobData, PrepareJobErrors, PrepareJobResponses, PutLimitData, PutLimitErrors, PutLimitResponses, QuoteJobData, QuoteJobErrors, QuoteJobResponses, RemoveEndpointData, RemoveEndpointErrors, RemoveEndpointResponses, ReportJobData, ReportJobErrors, ReportJobResponses, ResendData, ResendErrors, ResendResponses, ResolveAttemptData, ResolveAttemptErrors, ResolveAttemptResponses, ResumeJobsData, ResumeJobsErrors, ResumeJobsResponses, ReuseJobFileData, ReuseJobFileErrors, ReuseJobFileResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RotateEndpointData, RotateEndpointErrors, RotateEndpointResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, StartCycleData, StartCycleErrors, StartCycleResponses, SubmitJobData, SubmitJobErrors, SubmitJobResponses, TestEndpointData, TestEndpointErrors, TestEndpointResponses, WatchAllJobsData, WatchAllJobsErrors, WatchAllJobsResponse, WatchAllJobsResponses, WatchJobData, WatchJobErrors, WatchJobResponse, WatchJobResponses, WatchJobsData, WatchJobsErrors, WatchJobsResponse, WatchJobsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -614,6 +614,47 @@ export const getBooks = <ThrowOnError extends boolean = false>(options?: Options
 export const getLedger = <ThrowOnError extends boolean = false>(options?: Options<GetLedgerData, ThrowOnError>): RequestResult<GetLedgerResponses, GetLedgerErrors, ThrowOnError> => (options?.client ?? client).get<GetLedgerResponses, GetLedgerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/operations/ledger',
+    ...options
+});
+
+/**
+ * Cancel a job of any owner
+ *
+ * A job that is not at the provider ends at once, with its credits back; else the provider is asked to stop, and the job ends as it answers, by the policy of its type.
+ */
+export const cancelAnyJob = <ThrowOnError extends boolean = false>(options: Options<CancelAnyJobData, ThrowOnError>): RequestResult<CancelAnyJobResponses, CancelAnyJobErrors, ThrowOnError> => (options.client ?? client).post<CancelAnyJobResponses, CancelAnyJobErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/jobs/{job_id}/cancel',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ask the provider about a job now
+ *
+ * The provider is asked about the job as soon as its rate allows, by a process that has its account; what it answers decides.
+ */
+export const askAboutJob = <ThrowOnError extends boolean = false>(options: Options<AskAboutJobData, ThrowOnError>): RequestResult<AskAboutJobResponses, AskAboutJobErrors, ThrowOnError> => (options.client ?? client).post<AskAboutJobResponses, AskAboutJobErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/jobs/{job_id}/ask',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What operators have done
+ *
+ * What operators have done over this API, newest first, also what was refused. One that was cut off by the end of its process may be missing here, and stands in the history of its job all the same.
+ */
+export const listActs = <ThrowOnError extends boolean = false>(options?: Options<ListActsData, ThrowOnError>): RequestResult<ListActsResponses, ListActsErrors, ThrowOnError> => (options?.client ?? client).get<ListActsResponses, ListActsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/operations/acts',
     ...options
 });
 

@@ -106,6 +106,63 @@ export type Accounts = {
 };
 
 /**
+ * ActView
+ *
+ * An act: by which `key`, signed by whom, what to what, and why. `outcome` is `ok`, or the code of the
+ * problem with which it was refused.
+ */
+export type ActView = {
+    /**
+     * Id
+     */
+    id: number;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Key
+     */
+    key: string;
+    /**
+     * By
+     */
+    by: string | null;
+    /**
+     * Act
+     */
+    act: string;
+    /**
+     * Subject
+     */
+    subject: string;
+    /**
+     * Reason
+     */
+    reason: string | null;
+    /**
+     * Outcome
+     */
+    outcome: string;
+};
+
+/**
+ * Acts
+ *
+ * Some acts, newest first; `next` leads to the page that follows, null behind the last.
+ */
+export type Acts = {
+    /**
+     * Acts
+     */
+    acts: Array<ActView>;
+    /**
+     * Next
+     */
+    next: number | null;
+};
+
+/**
  * AttemptView
  *
  * One try at the provider, with what is known of it. `needs_person`: no program can settle it, and it can
@@ -363,6 +420,24 @@ export type BucketView = {
      * Unlimited
      */
     unlimited: boolean;
+};
+
+/**
+ * Cancellation
+ *
+ * Who wants a job to end, and why.
+ */
+export type Cancellation = {
+    /**
+     * By
+     *
+     * The person who decides; it is kept with the key that was used.
+     */
+    by: string;
+    /**
+     * Reason
+     */
+    reason: string;
 };
 
 /**
@@ -1666,6 +1741,14 @@ export type MoneyView = {
  */
 export type NewCycle = {
     /**
+     * By
+     */
+    by?: string | null;
+    /**
+     * Reason
+     */
+    reason?: string | null;
+    /**
      * Amount
      */
     amount: number;
@@ -1736,6 +1819,14 @@ export type NewEndpoint = {
  * Credits to add, once for each owner and `source_ref`: an order's number, say.
  */
 export type NewGrant = {
+    /**
+     * By
+     */
+    by?: string | null;
+    /**
+     * Reason
+     */
+    reason?: string | null;
     /**
      * Amount
      */
@@ -1918,6 +2009,14 @@ export type NewPause = {
  * A time in which no price is too high, once for each owner and `source_ref`.
  */
 export type NewUnlimited = {
+    /**
+     * By
+     */
+    by?: string | null;
+    /**
+     * Reason
+     */
+    reason?: string | null;
     /**
      * Source Ref
      */
@@ -2212,6 +2311,32 @@ export type Problem = {
      */
     allowed?: Array<string> | null;
     [key: string]: unknown;
+};
+
+/**
+ * Question
+ *
+ * Who wants to know.
+ */
+export type Question = {
+    /**
+     * By
+     *
+     * The person who decides; it is kept with the key that was used.
+     */
+    by: string;
+};
+
+/**
+ * QuestionView
+ *
+ * The attempts about which the provider is asked next; what it answers decides, and the events tell.
+ */
+export type QuestionView = {
+    /**
+     * Attempts
+     */
+    attempts: Array<number>;
 };
 
 /**
@@ -2646,6 +2771,14 @@ export type StepView = {
  * A payment that was taken back, by the `source_ref` of its grant.
  */
 export type TakenBack = {
+    /**
+     * By
+     */
+    by?: string | null;
+    /**
+     * Reason
+     */
+    reason?: string | null;
     /**
      * Source Ref
      */
@@ -6280,6 +6413,204 @@ export type GetLedgerResponses = {
 };
 
 export type GetLedgerResponse = GetLedgerResponses[keyof GetLedgerResponses];
+
+export type CancelAnyJobData = {
+    body: Cancellation;
+    path: {
+        job_id: string;
+    };
+    query?: never;
+    url: '/operations/jobs/{job_id}/cancel';
+};
+
+export type CancelAnyJobErrors = {
+    /**
+     * Problem: body_unreadable, invalid_json
+     */
+    400: Problem;
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: body_too_slow
+     */
+    408: Problem;
+    /**
+     * Problem: conflict, held_back, illegal_transition
+     */
+    409: Problem;
+    /**
+     * Problem: body_too_large
+     */
+    413: Problem;
+    /**
+     * Problem: unsupported_media
+     */
+    415: Problem;
+    /**
+     * Problem: invalid_body, invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type CancelAnyJobError = CancelAnyJobErrors[keyof CancelAnyJobErrors];
+
+export type CancelAnyJobResponses = {
+    /**
+     * OK
+     */
+    200: JobDossier;
+};
+
+export type CancelAnyJobResponse = CancelAnyJobResponses[keyof CancelAnyJobResponses];
+
+export type AskAboutJobData = {
+    body: Question;
+    path: {
+        job_id: string;
+    };
+    query?: never;
+    url: '/operations/jobs/{job_id}/ask';
+};
+
+export type AskAboutJobErrors = {
+    /**
+     * Problem: body_unreadable, invalid_json, invalid_request
+     */
+    400: Problem;
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: not_found
+     */
+    404: Problem;
+    /**
+     * Problem: body_too_slow
+     */
+    408: Problem;
+    /**
+     * Problem: body_too_large
+     */
+    413: Problem;
+    /**
+     * Problem: unsupported_media
+     */
+    415: Problem;
+    /**
+     * Problem: invalid_body, invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type AskAboutJobError = AskAboutJobErrors[keyof AskAboutJobErrors];
+
+export type AskAboutJobResponses = {
+    /**
+     * OK
+     */
+    200: QuestionView;
+};
+
+export type AskAboutJobResponse = AskAboutJobResponses[keyof AskAboutJobResponses];
+
+export type ListActsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * After
+         *
+         * The `next` of the page before.
+         */
+        after?: number;
+        /**
+         * Limit
+         */
+        limit?: number;
+    };
+    url: '/operations/acts';
+};
+
+export type ListActsErrors = {
+    /**
+     * Problem: invalid_request
+     */
+    400: Problem;
+    /**
+     * Problem: unauthenticated
+     */
+    401: Problem;
+    /**
+     * Problem: forbidden
+     */
+    403: Problem;
+    /**
+     * Problem: invalid_query
+     */
+    422: Problem;
+    /**
+     * Problem: rate_limited
+     */
+    429: Problem;
+    /**
+     * Problem: internal
+     */
+    500: Problem;
+    /**
+     * Problem: unavailable
+     */
+    503: Problem;
+};
+
+export type ListActsError = ListActsErrors[keyof ListActsErrors];
+
+export type ListActsResponses = {
+    /**
+     * OK
+     */
+    200: Acts;
+};
+
+export type ListActsResponse = ListActsResponses[keyof ListActsResponses];
 
 export type ListEndpointsData = {
     body?: never;

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from makegood.ports import Store
+from makegood.testing.contract.acts import ActsContract
 from makegood.testing.contract.attempts import AttemptsContract
 from makegood.testing.contract.audit import AuditContract
 from makegood.testing.contract.blobs import BlobsContract
@@ -88,6 +89,7 @@ class StoreContract(
     TroublesContract,
     UploadsContract,
     KeysContract,
+    ActsContract,
     AuditContract,
 ):
     """Subclass it as `Test…` and give it two fixtures.
