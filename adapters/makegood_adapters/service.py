@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
+from prometheus_client import disable_created_metrics
+
 from makegood import Engine
 from makegood.ports import WorkerName
 from makegood_adapters.accounts import open_accounts
@@ -45,6 +47,7 @@ async def serve(
         log.warning("%s", warning)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(config))
+        disable_created_metrics()  # one more series for each, and nobody asks for them
         metrics = EngineMetrics()
         blobs = MeasuredBlobs(await open_blobs(config), metrics)
         plugins = load_plugins()
