@@ -47,7 +47,7 @@ async def serve(
         log.warning("%s", warning)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(config))
-        disable_created_metrics()  # one more series for each, and nobody asks for them
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series each, unasked for
         metrics = EngineMetrics()
         blobs = MeasuredBlobs(await open_blobs(config), metrics)
         plugins = load_plugins()
