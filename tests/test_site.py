@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import asyncpg
 import pytest
 from cyclopts import CycloptsError
 from docs import build
@@ -25,6 +26,7 @@ from makegood_adapters.cli.app import build as command_line
 from makegood_adapters.http.problems import CODES
 from tests.site import pages
 from tests.site.configuration import configuration_page
+from tests.site.schema import schema_page
 from tests.site.shipped_types import shipped_types_page
 from tests.test_docs import BLOCK, HOUSE, PAGES
 
@@ -60,6 +62,16 @@ def test_a_page_that_is_made_from_the_program_is_current(page: str) -> None:
     made = pages.put(page, MADE[page]())
     assert "UNTOLD" not in made, "tell it in config/makegood.toml, or in tests/site/words.toml"
     assert read(f"reference/{page}") == made, "renew it: .venv/bin/python -m tests.site.pages"
+
+
+async def test_the_schema_is_told_with_the_comments_of_the_database(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        made = pages.put("schema.md", await schema_page(connection))
+    finally:
+        await connection.close()
+    assert "UNTOLD" not in made, "a table, view, column or callable function lacks its `comment on`"
+    assert read("reference/schema.md") == made, "renew it: .venv/bin/python -m tests.site.pages"
 
 
 def navigated(entries: "list[object]") -> Iterator[str]:

@@ -18,3 +18,11 @@ create trigger append_only before update or delete on makegood.act
   for each row execute function makegood.forbid();
 create trigger no_truncate before truncate on makegood.act
   for each statement execute function makegood.forbid();
+
+comment on table makegood.act is 'What operators did over the API, also what was refused; append-only';
+comment on column makegood.act.act_id is 'Its number';
+comment on column makegood.act.key is 'Who called, as histories name it';
+comment on column makegood.act.signed_by is 'The person, as far as that was said; null: nobody';
+comment on column makegood.act.act is 'The name of the operation';
+comment on column makegood.act.subject is 'To what it was done';
+comment on column makegood.act.outcome is '`ok`, or the code of the problem';
