@@ -64,6 +64,15 @@ async def check_the_page(show: Show) -> None:
     assert types == {"upscaler", "pose_changer"}
 
 
+async def pause_everything(show: Show) -> None:
+    """Sign in with the key that the terminal shows, and stop the queue."""
+    [key] = re.findall(r"mgk_\S+", "\n".join(show.lines))
+    pause = {"scope": "pool", "name": "runninghub", "by": "ana", "reason": "to see what is held"}
+    headers = {"Authorization": f"Bearer {key}"}
+    async with show.session.post(f"{show.url}/v1/operations/pauses", json=pause, headers=headers) as reply:
+        assert reply.status == 200, await reply.text()
+
+
 async def demo_databases(dsn: str) -> list[str]:
     connection = await asyncpg.connect(dsn)
     try:

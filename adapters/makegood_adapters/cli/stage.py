@@ -148,7 +148,7 @@ class Child:
                 preexec_fn=_die_with_parent(os.getpid()),
             )
         async with aiohttp.ClientSession(trust_env=False) as session:
-            for _ in range(200):
+            for _ in range(600):
                 if self._process.poll() is not None:
                     raise NotStarted(
                         f"The engine did not start; the last lines of {self._log}:\n{self._tail()}"

@@ -1,5 +1,6 @@
 """Run the whole demo and say, by an independent look at the books, whether every credit is accounted for."""
 
+import asyncio
 import hashlib
 import os
 import re
@@ -28,6 +29,7 @@ from makegood_adapters.cli.demo.view import LiveView, PlainView, View
 from makegood_adapters.cli.stage import (
     API_KEY,
     EngineProcess,
+    StageError,
     account_at,
     crowded_tools,
     database_on,
@@ -45,6 +47,8 @@ from makegood_adapters.runninghub.simulator import Pace, Simulator, Task
 from makegood_adapters.toolfiles import load_tools
 
 FOLDER = Path("makegood-demo")
+#: How long what is under way may take when the end is asked for.
+_LEAVE_SECONDS = 10.0
 #: Webhooks are repeated for longer than an engine takes to start on a slow machine: of a create call whose
 #: reply was lost, to a killed engine as well, nothing else tells, and the job would wait for a person.
 _PACE = Pace(
@@ -73,12 +77,13 @@ async def play(
     """Play the demo in the folder `makegood-demo` and return the exit status: 0 when all agrees.
 
     *page*: whether the page is served, on *port*, and stays after the story until Ctrl-C; None: on a terminal
-    that is not *headless*. With *json* the figures are told as one object, and the story beside it.
+    that is not *headless*, without *json*. With *json* the figures are told as one object, and the story
+    beside it.
     """
     script = write(jobs, seed)
     console = Console(highlight=False, stderr=json)
     terminal = console.is_terminal and not headless
-    listener = listen(port) if (terminal if page is None else page) else None
+    listener = listen(port) if (terminal and not json if page is None else page) else None
     view: View = LiveView(console) if terminal else PlainView(console)
     _announce(console, jobs, seed, address_of(listener) if listener else None)
     with _folder() as work:
@@ -92,9 +97,15 @@ async def play(
                 else stack.enter_context(embedded_database(work))
             )
             demo = await _raise_curtain(stack, script, view, seed, address, work, listener)
-            good = await demo.story(console)
+            findings = await demo.story(console)
+            good = _good(findings) and all(ending.good for ending in demo.show.endings)
             if listener:
-                good = await demo.stay(console, address_of(listener)) and good
+                findings = await demo.stay(console, address_of(listener))
+                good = good and _good(findings)
+            if json:
+                ended = [asdict(ending) for ending in demo.show.endings]
+                figures = _figures(demo.show, findings)
+                tell({**figures, "mishaps": ended, "disagreements": findings.disagreements})
     return 0 if good else 1
 
 
@@ -166,7 +177,7 @@ class _Demo:
     simulator: Simulator
     dsn: str
 
-    async def story(self, console: Console) -> bool:
+    async def story(self, console: Console) -> Findings:
         """Play the story to its end, tell how its mishaps ended, and check the books."""
         self.view.show(self.show)
         try:
@@ -174,13 +185,14 @@ class _Demo:
         finally:
             self.view.close()
         async with self.board.alone():
+            await self.director.silence()
             findings = await self._findings()
             self.show.endings = judge(self.show, await _tasks_by_job(self.dsn, self.simulator.tasks))
             _tell_endings(console, self.show)
             self._tell_books(console, findings)
-        return _good(findings) and all(ending.good for ending in self.show.endings)
+        return findings
 
-    async def stay(self, console: Console, address: str) -> bool:
+    async def stay(self, console: Console, address: str) -> Findings:
         """Let the page and its buttons work until Ctrl-C, and check the books again."""
         key = await self.engine.make_key("demo", ("operations", "credits"), actor="demo")
         self.board.note("The story is over. The buttons go on working: each orders a job of its own.")
@@ -191,13 +203,23 @@ class _Demo:
         console.print()
         await until_interrupted()
         console.print(Text("\nThe books, once more", "bold"))
-        async with self.board.alone():
-            findings = await self._findings()
+        try:
+            async with asyncio.timeout(_LEAVE_SECONDS), self.board.alone():
+                pass
+        except TimeoutError:
+            await self.board.end()
+        try:
+            await self.director.silence(_LEAVE_SECONDS)
+        except StageError as error:  # a queue may be paused; what is held for it is in the books
+            _paragraph(console, str(error))
+        findings = await self._findings()
         self._tell_books(console, findings)
-        return _good(findings)
+        return findings
 
     async def _findings(self) -> Findings:
-        await self.director.silence()
+        for ticket in self.show.tickets.values():
+            if not ticket.over:
+                ticket.money = await self.engine.money(ticket.job_id)
         tasks = [task.to_json(self.simulator.url) for task in self.simulator.tasks]
         balances = {}
         for owner in USERS:
@@ -211,9 +233,6 @@ class _Demo:
         _tell_findings(console, findings)
         self.board.note(f"The books: {closing}", Tone.GOOD if good else Tone.BAD)
         console.print(Text(closing, "bold green" if good else "bold red"), soft_wrap=True)
-        if console.stderr:
-            ended = [asdict(ending) for ending in self.show.endings]
-            tell({**_figures(self.show, findings), "mishaps": ended, "disagreements": findings.disagreements})
 
 
 def _good(findings: Findings) -> bool:

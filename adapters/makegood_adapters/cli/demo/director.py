@@ -59,10 +59,10 @@ class Director:
             raise
 
     @asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[None]:
+    async def _bounded(self, seconds: float = _OVER_SECONDS) -> AsyncIterator[None]:
         """Say who is stuck where a wait would not end."""
         try:
-            async with asyncio.timeout(_OVER_SECONDS):
+            async with asyncio.timeout(seconds):
                 yield
         except TimeoutError:
             stuck = [f"{t.name} is {t.state}" for t in self._show.tickets.values() if not t.over]
@@ -268,9 +268,10 @@ class Director:
                     ticket.position = await self._engine.position(ticket.job_id)
             await asyncio.sleep(0.3)
 
-    async def silence(self) -> None:
-        """Wait until all are told how their jobs ended, the provider is done and every slot is free."""
-        async with self._bounded():
+    async def silence(self, seconds: float = _OVER_SECONDS) -> None:
+        """Wait until all are told how their jobs ended, the provider is done and every slot is free. Raises
+        StageError after so many *seconds*."""
+        async with self._bounded(seconds):
             await self._until(lambda: all(t.over for t in self._show.tickets.values()))
             await self._simulator.wait_for(lambda: all(t.over for t in self._simulator.tasks), 30)
             while any(use.open for use in await self._engine.occupancy()):  # noqa: ASYNC110 - another process frees them

@@ -87,7 +87,9 @@ def _compare_jobs(jobs: dict[str, Account], tickets: list[Ticket], findings: Fin
         account = jobs[str(ticket.job_id)]
         journal = (account.held, account.captured, account.released)
         told = (ticket.money.held, ticket.money.captured, ticket.money.released)
-        wanted = {"completed": (0, ticket.price, 0)}.get(ticket.state, (0, 0, ticket.price))
+        back, under_way = (0, 0, ticket.price), (ticket.price, 0, 0)
+        ends = {"completed": (0, ticket.price, 0), "failed": back, "cancelled": back}
+        wanted = ends.get(ticket.state, under_way)
         if journal != told or journal != wanted:
             findings.disagreements.append(
                 f"{ticket.name} ended {ticket.state}: held, captured, released should be {wanted}; "
