@@ -225,14 +225,21 @@ async def parts_fail(seen: Sight, monkeypatch: pytest.MonkeyPatch) -> None:
             return "makegood_processes 2.0" in text and "wakeups_received_total 0.0" not in text
 
         await stage.until(both_are_there)
+    allow = "update pg_database set datallowconn = $1 where datname = current_database()"
+    await stage.sql.execute(allow, False)  # so that it is seen to be lost
     await stage.sql.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and application_name = 'makegood wake-ups'"
     )
 
+    async def lost() -> bool:
+        return "makegood_wakeups_connected 0.0" in await seen.look()
+
     async def heard_again() -> bool:
         return "makegood_wakeups_reconnects_total 1.0" in await seen.look()
 
+    await stage.until(lost)
+    await stage.sql.execute(allow, True)
     await stage.until(heard_again)
 
 
