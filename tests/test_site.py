@@ -25,6 +25,7 @@ from makegood.statement import FAILURES
 from makegood_adapters.cli.app import build as command_line
 from makegood_adapters.http.problems import CODES
 from tests.site import pages
+from tests.site.commands import commands_page
 from tests.site.configuration import configuration_page
 from tests.site.schema import schema_page
 from tests.site.shipped_types import shipped_types_page
@@ -54,7 +55,11 @@ def read(name: str) -> str:
     return (DOCS / name).read_text("utf-8")
 
 
-MADE = {"configuration.md": configuration_page, "shipped-types.md": shipped_types_page}
+MADE = {
+    "cli.md": commands_page,
+    "configuration.md": configuration_page,
+    "shipped-types.md": shipped_types_page,
+}
 
 
 @pytest.mark.parametrize("page", MADE)

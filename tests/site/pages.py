@@ -8,6 +8,7 @@ import asyncpg
 
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
 from makegood_adapters.postgres.migrate import migrate
+from tests.site.commands import commands_page
 from tests.site.configuration import configuration_page
 from tests.site.schema import schema_page
 from tests.site.shipped_types import shipped_types_page
@@ -33,7 +34,11 @@ async def _schema(dsn: str) -> str:
 
 def main() -> None:
     """Write all of them anew."""
-    made = {"configuration.md": configuration_page(), "shipped-types.md": shipped_types_page()}
+    made = {
+        "cli.md": commands_page(),
+        "configuration.md": configuration_page(),
+        "shipped-types.md": shipped_types_page(),
+    }
     with tempfile.TemporaryDirectory(prefix="makegood-pages-") as folder:
         server = EmbeddedPostgres(Path(folder, "postgres"))
         try:

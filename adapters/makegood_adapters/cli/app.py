@@ -4,7 +4,7 @@ import sys
 from collections.abc import Collection
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import UnusedCliTokensError
 
 from makegood_adapters.cli.commands import COMMANDS, add_commands, names
@@ -15,7 +15,9 @@ _ABOUT = "Paid AI jobs that either deliver or give the money back."
 def build(words: Collection[str] | None = None) -> App:
     """Return the command line; of the commands that are not among *words* it knows no more than their line,
     so that nothing is loaded that is not called. Left out: all of it."""
-    app = App(name="makegood", version=_release, help=_ABOUT)
+    app = App(
+        name="makegood", version=_release, help=_ABOUT, default_parameter=Parameter(show_default=_default)
+    )
     app.help_epilogue = "`makegood COMMAND --help` tells more of each, and ends with an example."
     add_commands(app, names() if words is None else words)
     return app
@@ -67,6 +69,11 @@ def _be_quiet_of_retries() -> None:
     from stamina.instrumentation import set_on_retry_hooks
 
     set_on_retry_hooks([])
+
+
+def _default(value: object) -> object:
+    """Return what the help tells of a default: of a flag that is not given, nothing."""
+    return None if value is False or value in ("", ()) else value
 
 
 def _release() -> str:

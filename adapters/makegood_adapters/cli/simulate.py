@@ -68,8 +68,7 @@ async def simulate(
     port
         Where it listens on 127.0.0.1; 0 takes a free port.
     key
-        A valid API key with how many tasks it may have at once, and a kind if it is not NORMAL:
-        my-key:3 or my-key:50:SHARED. May be given several times.
+        A valid API key, how many tasks it may have at once, and its kind: my-key:3 or my-key:50:SHARED.
     coins
         What each key has to spend.
     odds
@@ -92,7 +91,7 @@ async def simulate(
     speed
         How many times as fast everything is.
     json
-        Tell it as lines of JSON: where it is, what happens to tasks, and what was counted.
+        Tell it as lines of JSON.
 
     Examples
     --------
@@ -105,8 +104,7 @@ async def simulate(
     if not 0 <= port <= 65_535:
         raise InvalidRequest(f"--port takes 0 to 65535, not {port}.")
     keys = dict(_account(given, coins) for given in key)
-    habits = _habits(habit, cancel_word)
-    chances = _odds(odds)
+    habits, chances = _habits(habit, cancel_word), _odds(odds)
     pace = Pace(
         queued_seconds=queued_seconds,
         running_seconds=running_seconds,

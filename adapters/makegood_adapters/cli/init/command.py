@@ -95,10 +95,14 @@ def init(
         raise InvalidRequest(f"{error.filename} cannot be written: {error.strerror}.") from None
     names = [*written, *(f"{_TOOLS}/{path.name}" for path in samples), ".gitignore"]
     steps = _next_steps(folder, module, dsn is not None, key is not None, simulator)
+    _tell([folder / name for name in names], steps, module, json=json)
+
+
+def _tell(written: list[Path], steps: list[str], module: str | None, *, json: bool) -> None:
     if json:
-        tell({"written": [folder / name for name in names], "next": [step.strip() for step in steps if step]})
-        return
-    sys.stdout.write("\n".join([_written(module), "", "next:", *steps, ""]))
+        tell({"written": written, "next": [step.strip() for step in steps if step]})
+    else:
+        sys.stdout.write("\n".join([_written(module), "", "next:", *steps, ""]))
 
 
 def _account(base_url: str, *, given: bool) -> str:

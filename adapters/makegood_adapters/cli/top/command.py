@@ -94,7 +94,7 @@ async def _page(store: PostgresStore, console: Console, every: float, audit: boo
                 head = Text(
                     f"makegood · {found.at:%Y-%m-%d %H:%M:%S %Z} · every {every:g} s, Ctrl-C ends", "dim"
                 )
-                last = Group(head, Text(), report(found, books))
+                last = Group(head, Text(), report(found, books, console.height - 3))
             except StoreError as error:
                 problem = [Text(str(error), "bold red")]
             finally:

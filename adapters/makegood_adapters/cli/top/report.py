@@ -1,8 +1,8 @@
 """One look at everything, as tables for people or as plain values for programs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,26 +11,44 @@ from rich.text import Text
 from makegood.audit import Audit
 from makegood.job import Occupancy
 from makegood.outcome import JSON
-from makegood.ports import Worker
+from makegood.ports import LoopHealth, Worker
+from makegood_adapters.cli.ages import ago as _ago
+from makegood_adapters.cli.ages import lasted
 from makegood_adapters.postgres.overview import Overview
 
+T = TypeVar("T")
+#: Lines of a page that are no rows, and how many rows a table has at least.
+_LINES_BESIDE, _ROWS_MIN = 9, 4
 #: Columns of names, which may be long.
 _NAMES = ("process", "works on", "account", "pool", "queue", "open jobs")
 
 
-def report(found: Overview, audit: Audit | None = None) -> RenderableType:
-    """Return the page; *audit* adds whether the books are in order."""
+def report(found: Overview, audit: Audit | None = None, lines_max: int | None = None) -> RenderableType:
+    """Return the page; *audit* adds whether the books are in order. Where it may have *lines_max* lines, rows
+    that are well are counted instead of shown."""
+    rows = None if lines_max is None else max(_ROWS_MIN, (lines_max - _LINES_BESIDE) // 3)
     return Group(
         _closing(found, audit),
         Text(),
-        _processes(found),
+        _processes(found, rows),
         Text(),
-        _accounts(found),
+        _accounts(found, rows),
         Text(),
-        _queue(found),
-        Text(),
-        _states(found),
+        _beside(_queue(found, rows), _states(found, rows)),
     )
+
+
+def _chosen(rows: Sequence[T], rows_max: int | None, is_well: Callable[[T], bool]) -> tuple[Sequence[T], int]:
+    """Return which rows are shown, those with trouble first if not all are, and how many are not."""
+    if rows_max is None or len(rows) <= rows_max:
+        return rows, 0
+    return sorted(rows, key=is_well)[: rows_max - 1], len(rows) - rows_max + 1
+
+
+def _more(table: Table, left: int) -> Table:
+    if left:
+        table.add_row(Text(f"and {left:,} more", "dim"))
+    return table
 
 
 def to_json(found: Overview, audit: Audit | None = None) -> JSON:
@@ -60,6 +78,13 @@ def to_json(found: Overview, audit: Audit | None = None) -> JSON:
     return told
 
 
+def _beside(left: RenderableType, right: RenderableType) -> RenderableType:
+    """Put two small tables side by side: a page has few lines."""
+    grid = Table.grid(padding=(0, 4, 0, 0))
+    grid.add_row(left, right)
+    return grid
+
+
 def unhealthy(worker: Worker) -> list[str]:
     """Return the loops of a process that fail, hang, or are over while it does not end."""
     return [loop.name for loop in worker.loops if not loop.healthy]
@@ -80,27 +105,44 @@ def _closing(found: Overview, audit: Audit | None) -> Text:
     return line.append(f"\na minute: {rates}", "not bold")
 
 
-def _processes(found: Overview) -> RenderableType:
+def _processes(found: Overview, rows: int | None) -> RenderableType:
     if not found.workers:
         return Text("no process works on this database", "bold yellow")
-    table = _table("process", "since", "seen", "state", "works on", "unhealthy")
-    for worker in found.workers:
+    table = _table("process", "since", "seen", "state", "works on", "loops")
+    shown, left = _chosen(
+        found.workers, rows, lambda worker: not (worker.is_lost(found.at) or unhealthy(worker))
+    )
+    for worker in shown:
         lost, ill = worker.is_lost(found.at), unhealthy(worker)
+        told = [_trouble(loop) for loop in worker.loops if not loop.healthy]
         number = f" [{worker.name.number}]" if worker.name.number else ""
         table.add_row(
             Text(f"{worker.name.host} {worker.name.pid}{number}"),
-            _ago(worker.started_at, found.at),
-            Text(_ago(worker.seen_at, found.at), "bold red" if lost else ""),
+            _ago(worker.started_at, found.at, units=1),
+            Text(_ago(worker.seen_at, found.at, units=1), "bold red" if lost else ""),
             Text("lost", "bold red")
             if lost
             else Text(worker.state, "yellow" if worker.state != "running" else ""),
             Text(", ".join(worker.accounts) or "-"),
-            Text(", ".join(ill) or "-", "bold red" if ill else "dim"),
+            Text("-", "dim")
+            if lost
+            else Text(", ".join(told) or f"{len(worker.loops)} well", "bold red" if ill else "dim"),
         )
-    return table
+    return _more(table, left)
 
 
-def _accounts(found: Overview) -> RenderableType:
+def _trouble(loop: LoopHealth) -> str:
+    """Say what is wrong with a loop."""
+    if loop.hanging:
+        since = f" for {lasted(loop.lag_seconds)}" if loop.lag_seconds else ""
+        return f"{loop.name} hangs{since}"
+    if loop.failures:
+        kind = f" ({loop.last_error})" if loop.last_error else ""
+        return f"{loop.name} failed {_count(loop.failures, 'time', 'times')}{kind}"
+    return f"{loop.name} is over"
+
+
+def _accounts(found: Overview, rows: int | None) -> RenderableType:
     if not found.accounts:
         return Text("no provider account is known", "yellow")
     table = _table(
@@ -114,7 +156,8 @@ def _accounts(found: Overview) -> RenderableType:
         "problem",
         right="open of draining waiting",
     )
-    for use in found.accounts:
+    shown, left = _chosen(found.accounts, rows, lambda use: not (use.problem or use.rests_until))
+    for use in shown:
         full = "yellow" if use.open >= use.capacity else ""
         table.add_row(
             Text(use.account),
@@ -126,14 +169,15 @@ def _accounts(found: Overview) -> RenderableType:
             _ago(found.at, use.rests_until) if use.rests_until else "-",
             Text(use.problem or "-", "bold red" if use.problem else "dim"),
         )
-    return table
+    return _more(table, left)
 
 
-def _queue(found: Overview) -> RenderableType:
+def _queue(found: Overview, rows: int | None) -> RenderableType:
     if not found.lanes:
         return Text("nothing waits", "dim")
     table = _table("queue", "priority", "waiting", "parked", "oldest", right="priority waiting parked")
-    for lane in found.lanes:
+    shown, left = _chosen(found.lanes, rows, lambda lane: not lane.parked)
+    for lane in shown:
         table.add_row(
             Text(lane.pool),
             str(lane.priority),
@@ -141,16 +185,17 @@ def _queue(found: Overview) -> RenderableType:
             Text(f"{lane.parked:,}", "yellow" if lane.parked else ""),
             _ago(lane.oldest, found.at),
         )
-    return table
+    return _more(table, left)
 
 
-def _states(found: Overview) -> RenderableType:
+def _states(found: Overview, rows: int | None) -> RenderableType:
     if not found.states:
         return Text("no job is open", "dim")
     table = _table("open jobs", "jobs", "oldest", right="jobs")
-    for state, (jobs, oldest) in found.states.items():
+    shown, left = _chosen(list(found.states.items()), rows, lambda _: True)
+    for state, (jobs, oldest) in shown:
         table.add_row(Text(state), f"{jobs:,}", _ago(oldest, found.at))
-    return table
+    return _more(table, left)
 
 
 def _table(*columns: str, right: str = "") -> Table:
@@ -159,19 +204,6 @@ def _table(*columns: str, right: str = "") -> Table:
         wraps = name == columns[-1] or name in _NAMES  # else a long name would push others off a narrow page
         table.add_column(name, justify="right" if name in right.split() else "left", no_wrap=not wraps)
     return table
-
-
-def _ago(moment: datetime | None, now: datetime | None) -> str:
-    """Return how long ago *moment* was, in its two largest units."""
-    if moment is None or now is None:
-        return "-"
-    left = max(0, round((now - moment).total_seconds()))
-    parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        if left >= size or (unit == "s" and not parts):
-            parts.append(f"{left // size} {unit}")
-            left %= size
-    return " ".join(parts[:2])
 
 
 def _since(moment: datetime | None, now: datetime) -> float | None:
