@@ -87,7 +87,7 @@ class StatementsContract:
         owners = ("ada", "bo", "cy")
         await lively(drive)
         for owner in owners:
-            for priority in range(7):
+            for priority in range(9):
                 await drive.grant(PRICE // 10, owner=owner, priority=priority)
             await drive.grant(5 * PRICE, owner=owner)
         jobs = await asyncio.gather(*(drive.to("running", owner=owner) for owner in 2 * owners))
@@ -100,7 +100,7 @@ class StatementsContract:
         for owner in owners:
             own = await books.statement(owner, limit=500, to_owner=False)
             assert [told for whose, told in fed if whose == owner] == list(own.entries)
-        for limit in (1, 2, 3, 5, 8):
+        for limit in (1, 2, 3, 4, 5, 6, 7, 9):
             assert await books.fed(limit) == fed
         places = [line.place or 0 for line in await drive.store.ledger.feed(500)]
         assert places == sorted(set(places), reverse=True)
