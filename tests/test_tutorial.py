@@ -23,6 +23,8 @@ def script(service: int, simulator: int) -> str:
             told.append(f"cat > tools/postcard.toml <<'END'\n{text}END\n")
         elif kind == "sh":
             told.append(text.replace(":8000", f":{service}").replace(":8188", f":{simulator}"))
+            if "/readyz" in text:  # the page that the text tells to open
+                told.append(f"curl --silent --fail --output page.html http://127.0.0.1:{service}/page/")
     text = "\n".join(told).replace(
         "makegood simulate", f"makegood simulate --port {simulator} --queued-seconds 0 --running-seconds 0.2"
     )
@@ -62,6 +64,7 @@ async def test_the_service_of_the_tutorial_is_served_and_gives_a_refund(
     assert "one job" in told
     assert "30 returned: provider failed" in told
     assert (tmp_path / "postcard.png").read_bytes().startswith(b"\x89PNG")
+    assert "makegood" in (tmp_path / "page.html").read_text()
     [shown] = [text for kind, text in BLOCK.findall(PAGE.read_text("utf-8")) if kind == "text"]
     end = told[told.index("\nIt costs 30 credits") - 400 :]
     assert re.search(".*".join(map(re.escape, shown.splitlines())), end, re.DOTALL), end
