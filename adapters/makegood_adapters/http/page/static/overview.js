@@ -1,61 +1,47 @@
-// Live counts: what /overview told, and every step after it; asked anew every ten seconds and after a gap.
+// Live counts: what /overview told and every step after it; asked again every ten seconds.
 import { get } from './api.js';
 import { setNow } from './format.js';
 import { signal, turns } from './signal.js';
-import { follow, gaps, onSteps } from './stream.js';
+import { follow, onSteps } from './stream.js';
 
-const EVERY_MS = 10_000;
-// {data, at, error}; `data` as the operation tells it, with `types` counted on. Null before the first answer.
+// {data, at (ms), error}: `data` as the operation tells it, with its types counted on.
 export const overview = signal({});
-let recent = []; // steps that the next answer may not know yet
-let timer;
-let turn = 0;
+let recent = []; // steps that an answer under way may not know
+let timer, turn = 0;
 
-const add = (counts, state, n) => {
-  if (state in counts || n > 0) counts[state] = Math.max(0, (counts[state] ?? 0) + n);
-};
-
-function count(type, step, over, capped) {
-  const from = type.states[step.from_state];
-  if (from < capped) add(type.states, step.from_state, -1);
-  const to = over(step) ? type.ended : type.states;
-  if (!(to[step.to_state] >= capped)) add(to, step.to_state, 1);
+function count({ states, ended, capped }, { from_state: from, to_state: to, money }) {
+  const into = money ? ended : states; // the last step alone tells the money
+  if (states[from] > 0 && states[from] < capped) states[from] -= 1;
+  if (!(into[to] >= capped)) into[to] = (into[to] ?? 0) + 1;
 }
 
 function counted(data, steps) {
-  const types = new Map(data.types.map((type) => [type.name, {
-    ...type, states: { ...type.states }, ended: { ...type.ended },
-  }]));
-  for (const step of steps) {
-    const type = types.get(step.type);
-    if (type) count(type, step, (s) => s.money != null, data.capped ?? type.capped ?? Infinity);
-  }
-  return { ...data, types: [...types.values()] };
+  const types = data.types.map((type) => ({ ...type, states: { ...type.states }, ended: { ...type.ended } }));
+  const named = new Map(types.map((type) => [type.name, type]));
+  for (const step of steps) if (named.has(step.type)) count(named.get(step.type), step);
+  return { ...data, types };
 }
 
 onSteps((steps) => {
   recent.push(...steps);
   const { data } = overview.value;
-  const after = steps.filter((step) => !data || step.seq > data.last_seq);
-  if (data && after.length) overview.set({ ...overview.value, data: counted(data, after) });
+  const later = data && steps.filter((step) => step.seq > data.last_seq);
+  if (later?.length) overview.set({ ...overview.value, data: counted(data, later) });
 });
 
-// Ask now. The first answer says where the stream begins.
+// Ask now; the first answer says where the stream begins.
 export async function look() {
   clearTimeout(timer);
   const mine = turn += 1;
-  try {
-    const data = await get('/operations/overview');
-    if (mine !== turn) return;
-    setNow(data.at);
-    recent = recent.filter((step) => step.seq > data.last_seq);
-    const first = !overview.value.at;
-    overview.set({ data: counted(data, recent), at: Date.now() });
-    if (first) follow(data.last_seq);
-  } catch (error) {
-    if (mine === turn) overview.set({ ...overview.value, error });
-  }
-  if (mine === turn) timer = setTimeout(look, overview.value.at ? EVERY_MS : 2_000);
+  const begun = overview.value.at;
+  const told = await get('/operations/overview').then((data) => ({ data }), (error) => ({ error }));
+  if (mine !== turn) return;
+  timer = setTimeout(look, begun ? 10_000 : 2_000);
+  const { data } = told;
+  if (!data) return void overview.set({ ...overview.value, ...told });
+  setNow(data.at);
+  recent = recent.filter((step) => step.seq > data.last_seq);
+  overview.set({ data: counted(data, recent), at: Date.now() });
+  if (!begun) follow(data.last_seq);
 }
 turns.on(look);
-gaps.on(look);

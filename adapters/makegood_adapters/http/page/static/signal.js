@@ -1,70 +1,54 @@
-// Values that change, and the parts of the page that show them.
+// Values that change, and the parts of the page that follow them.
 import { useEffect, useLayoutEffect, useReducer, useRef } from './vendor/preact.js';
 
 export function signal(value) {
-  const listeners = new Set();
+  const heard = new Set();
   return {
     get value() { return value; },
     set(next) {
-      if (next === value) return;
       value = next;
-      for (const tell of [...listeners]) tell(next);
+      for (const tell of [...heard]) tell(next);
     },
     on(tell) {
-      listeners.add(tell);
-      return () => listeners.delete(tell);
+      heard.add(tell);
+      return () => heard.delete(tell);
     },
   };
 }
 
 const useAgain = () => useReducer((n) => n + 1, 0)[1];
-
 // The value of a signal; the part is drawn again when it changes.
 export function use(what) {
   const again = useAgain();
-  const seen = what.value;
-  useLayoutEffect(() => {
-    if (what.value !== seen) again();
-    return what.on(again);
-  }, [what]);
-  return seen;
+  useLayoutEffect(() => what.on(again), [what]);
+  return what.value;
 }
 
-// Counts up when answers may have changed at once: signed in, an act was done, the connection is back.
+// Whoever shows answers asks again at once: signed in, an act was done, the connection is back.
 export const turns = signal(0);
 export const renew = () => turns.set(turns.value + 1);
 
-// What `ask()` answers, asked again every so many seconds, less often while nobody looks:
-// {data, at (when, in ms), error (the last try failed), again()}. Another `key` begins anew.
-export function usePolled(key, ask, seconds = 10) {
+// What ask() answers, every so many seconds: {data, at (ms), error (of the last try), again()}; another key
+// begins anew.
+export function usePolled(key, ask, every = 10) {
   const again = useAgain();
-  const state = useRef({});
-  if (state.current.key !== key) state.current = { key };
+  const kept = useRef({});
+  if (kept.current.key !== key) kept.current = { key };
   useEffect(() => {
-    const mine = state.current;
-    let over = false;
-    let timer;
-    const look = async () => {
+    const mine = kept.current;
+    let timer, turn = 0;
+    mine.again = async () => {
+      const now = turn += 1;
+      const told = await ask()
+        .then((data) => ({ data, at: Date.now(), error: null }), (error) => ({ error }));
+      if (now !== turn) return; // asked anew meanwhile, or shown no more
+      again(Object.assign(mine, told));
       clearTimeout(timer);
-      const turn = mine.turn = (mine.turn ?? 0) + 1;
-      try {
-        const data = await ask();
-        if (turn === mine.turn) Object.assign(mine, { data, at: Date.now(), error: undefined });
-      } catch (error) {
-        if (turn === mine.turn) mine.error = error;
-      }
-      if (over || turn !== mine.turn) return;
-      again();
-      timer = setTimeout(look, seconds * 1000 * (document.hidden ? 6 : 1));
+      timer = setTimeout(mine.again, every * (document.hidden ? 6000 : 1000));
     };
-    mine.again = look;
-    look();
-    const off = turns.on(look);
-    return () => {
-      over = true;
-      clearTimeout(timer);
-      off();
-    };
-  }, [key, seconds]);
-  return state.current;
+    mine.again();
+    const off = turns.on(mine.again);
+    return () => { turn = -1; off(); clearTimeout(timer); };
+  }, [key]);
+  return kept.current;
 }

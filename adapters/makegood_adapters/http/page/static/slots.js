@@ -1,5 +1,35 @@
-// Slots.
+// The provider accounts: their slots as boxes, and in words what keeps one from being used.
+import { ActButton, Paused } from './acts.js';
+import { now, plural, seconds, time } from './format.js';
+import { overview } from './overview.js';
+import { Card } from './parts.js';
+import { use } from './signal.js';
 import { html } from './vendor/preact.js';
 
-export const Slots = () => html`<section class="card"><h2>Slots</h2></section>`;
-export const Workers = () => null;
+const BOXES_MAX = 60;
+const words = (...told) => told.filter(Boolean).join(' · ');
+
+function Account({ account, pool, capacity, open, draining, foreign, ...a }) {
+  const all = Math.max(capacity, open + foreign);
+  const kinds = { open: open - draining, draining, foreign, free: all - open - foreign };
+  const boxes = Object.entries(kinds).flatMap(([kind, n]) => Array(n).fill(kind));
+  const rest = a.rests_until && (new Date(a.rests_until) - now()) / 1000;
+  return html`<li class=${a.problem && 'unfit'}><div class="row"><h3>${account}</h3>
+    <span class="dim">${pool !== account && `pool ${pool}`}</span><${Paused} scope="pool" name=${pool}/></div>
+    <div class="boxes" aria-hidden="true">${boxes.slice(0, BOXES_MAX).map((kind) => html`<i class=${kind}/>`)}
+      ${all > BOXES_MAX && `+${all - BOXES_MAX}`}</div>
+    <p class="dim">${words(`${open} of ${plural(capacity, 'slot')} taken`, draining && `${draining} draining`,
+      foreign && `${foreign} not ours`, a.learned != null && a.learned !== a.configured
+      && `learned: ${a.learned} of ${a.configured}`)}</p>
+    ${a.problem && html`<p class="bad">✖ ${a.problem}</p>`}
+    <p class="warn">${words(rest > 0 && `⚠ rests until ${time(a.rests_until)} (${seconds(rest)})`, a.failures
+      && `⚠ unanswered: the last ${plural(a.failures, 'look')}. ${a.last_error ?? ''}`)}</p></li>`;
+}
+
+export function Slots() {
+  const told = use(overview);
+  const accounts = told.data?.accounts;
+  return html`<${Card} id="slots" title="Slots" told=${told}>
+    ${accounts?.length === 0 && html`<p class="empty">No provider account is known: no job can start.</p>`}
+    <ul>${accounts?.map((a) => html`<${Account} key=${a.account} ...${a}/>`)}</ul><//>`;
+}
