@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from makegood import Engine, MakegoodError
 from makegood.errors import StoreError
@@ -113,7 +114,8 @@ class Front:
         config, engine = self.config, self.engine
         app = application(guard.middleware(), request_ids(), measures.middleware())
         app.on_response_prepare.append(tell_id)
-        app.add_routes([web.get("/", _index), *page_routes(api="../v1")])
+        app.add_routes(page_routes(api="../v1") if config.page.serve else [])
+        app.add_routes([web.get("/", _index(page=config.page.serve))])
         app.add_routes(probe_routes(engine, self.not_ready, lambda: self.leaving))
         app.add_routes([health_route(engine, self.wakeups, self.worker, self.left_out)])
         public = config.metrics_public
@@ -198,12 +200,17 @@ def _bounds(config: ServiceConfig) -> Bounds:
     )
 
 
-async def _index(request: web.Request) -> web.Response:
-    """Tell what this is to whoever opens the address: a browser is shown the page."""
-    if page := to_page(request):
-        return page
+def _index(*, page: bool) -> Handler:
+    """Return what tells whoever opens the address what this is; a browser is shown the page."""
     links = {"api": "/v1/openapi.json", "job_types": "/v1/job-types", "health": "/health", "ready": "/readyz"}
-    return web.json_response({"service": "makegood", "version": release(), "links": links})
+    links |= {"page": "/page/"} if page else {}
+
+    async def index(request: web.Request) -> web.StreamResponse:
+        if page and (way := to_page(request)):
+            return way
+        return web.json_response({"service": "makegood", "version": release(), "links": links})
+
+    return index
 
 
 async def look_at_hooks(base_url: str) -> None:

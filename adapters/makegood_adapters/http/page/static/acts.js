@@ -73,7 +73,8 @@ export function Paused({ scope, name }) {
 export function Key() {
   const [open, show] = useState(false);
   const may = use(me);
-  return html`<span class="row key"><span class="warn" role="alert">${use(dropped)}</span>
+  const why = use(dropped);
+  return html`<span class="row key">${why && html`<span class="warn" role="alert">${why}</span>`}
     <span class="dim">${signed.key && signed.by} ${may && !may.refused && !may.acts && 'Read-only'}</span>
     ${signed.key ? html`<button onClick=${signOut}>Forget the key</button>`
     : html`<button onClick=${() => show(true)}>Enter a key</button>`}

@@ -19,18 +19,18 @@ function flash(edge) {
   edge.querySelector('circle').animate({ offsetDistance: way, opacity: [1, 1, 0] }, 700);
 }
 
-function Node({ state, status, x, y, width, height, meaning, terminal, type, chosen, choose }) {
+function Node({ state, status, x, y, width, height, meaning, note, terminal, type, chosen, choose }) {
   const n = (terminal ? type.ended : type.states)[state] ?? 0;
   const many = `${credits(n)}${n >= type.capped ? '+' : ''}`;
-  const note = terminal ? `last ${type.ended_hours} h` : meaning;
+  const when = terminal ? `last ${type.ended_hours} h` : note;
   const wide = 14 + 7.5 * many.length;
   const press = (event) => (event.key === 'Enter' || event.key === ' ') && choose(event.preventDefault());
   return html`<g class="node ${status} ${n && 'lit'}" role="button" tabindex="0" aria-pressed=${chosen}
-    aria-label="${state}: ${many} ${note}" transform="translate(${x} ${y})" onClick=${choose}
+    aria-label="${state}: ${many}, ${when}" transform="translate(${x} ${y})" onClick=${choose}
     onKeyDown=${press}>
     <rect width=${width} height=${height} rx="9"/>
     ${terminal && html`<rect class="inner" x="3.5" y="3.5" width=${width - 7} height=${height - 7} rx="6"/>`}
-    <text x=${width / 2} y="21">${state}</text><text class="note" x=${width / 2} y="37">${note}</text>
+    <text x=${width / 2} y="21">${state}</text><text class="note" x=${width / 2} y="37">${when}</text><title>${meaning}</title>
     <g class="count" transform="translate(${width + wide / 2 - 8} ${height / 2})"><rect x=${-wide / 2} y="-10"
       width=${wide} height="20" rx="10"/><text y="4.5">${many}</text></g></g>`;
 }
@@ -74,5 +74,5 @@ export function Diagram() {
     ${told.data && !type && html`<p class="empty">No job type is served yet.</p>`}
     ${type && shape.data && html`<${Machine} machine=${shape.data} type=${type} state=${state}/>
       <p class="dim">Per minute:
-        ${Object.entries(rates).map(([what, n]) => ` ${n} ${what}`).join()}.</p>`}<//>`;
+        ${Object.entries(rates).map(([what, n]) => ` ${+n.toFixed(1)} ${what}`).join()}.</p>`}<//>`;
 }

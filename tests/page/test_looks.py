@@ -1,0 +1,139 @@
+"""How the page looks and reads: wide and narrow, light and dark, busy, empty and broken; how fast it is."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from tests.adapters.postgres.proxy import proxy_before
+from tests.page.crowd import Crowd, crowded
+from tests.page.scene import Portrait, Service, Watched, serving
+
+VIEWS = ("live", "jobs", "money", "concerns")
+SERIOUS = {"serious", "critical"}
+
+
+async def settled(page: Page) -> None:
+    """Wait until the page has what it asks for."""
+    await expect(page.locator(".connection")).to_have_text("Live")
+    await page.wait_for_load_state("load")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_everybody_can_use_it(service: Service, look: Watched, dark: bool) -> None:
+    """No serious finding of axe in any view, also in one job and in a dialog."""
+    job = await service.order()
+    async for _ in service.engine.watch(job.id):
+        pass  # until it is over
+    for view in (*VIEWS, f"jobs&job={job.id}", "dialog"):
+        page = await look(f"{service.url}?view={view}", dark=dark)
+        await settled(page)
+        if view == "dialog":
+            await page.get_by_role("button", name="Enter a key").click()
+        found = await Axe().run(page)
+        told = [v for v in found.response["violations"] if v["impact"] in SERIOUS]
+        assert not told, (view, json.dumps(told, indent=1)[:3000])
+        await page.close()
+
+
+async def test_a_phone_shows_it_in_one_column(service: Service, look: Watched) -> None:
+    job = await service.order(held=True)
+    page = await look(service.url, width=360)
+    for view in (*VIEWS, f"jobs&job={job.id}"):
+        await page.goto(f"{service.url}?view={view}")
+        await settled(page)
+        width = await page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360, view
+
+
+async def test_keys_reach_everything_and_the_focus_is_seen(service: Service, look: Watched) -> None:
+    page = await look(service.url)
+    await settled(page)
+    await expect(page.get_by_role("button", name="pending: ")).to_be_visible()
+    reached = set()
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        told = await page.evaluate("""() => {
+            const { outlineStyle } = getComputedStyle(document.activeElement);
+            const name = document.activeElement.ariaLabel ?? document.activeElement.textContent;
+            return [name.trim().split(':')[0], outlineStyle];
+        }""")
+        if told[0] in reached:
+            break
+        assert told[1] != "none", told
+        reached.add(told[0])
+    states = {state.name for state in Portrait.spec.states}
+    assert {"Skip to the content", "Jobs", "Money", "Enter a key"} | states <= reached
+
+
+async def test_without_types_and_accounts_it_says_so(database: str, tmp_path: Path, look: Watched) -> None:
+    async with serving(database, tmp_path, types=(), accounts=False) as empty:
+        page = await look(empty.url)
+        await settled(page)
+        await expect(page.get_by_text("No job type is served yet.")).to_be_visible()
+        await expect(page.get_by_text("No provider account is known: no job can start.")).to_be_visible()
+        await expect(page.get_by_text("Nobody waits.")).to_be_visible()
+
+
+async def test_without_a_database_it_says_so_and_of_when_its_figures_are(
+    database: str, tmp_path: Path, look: Watched
+) -> None:
+    async with proxy_before(database) as proxy, serving(proxy.dsn, tmp_path) as service:
+        await service.order(held=True)
+        page = await look(service.url, broken=True)
+        await settled(page)
+        await expect(page.get_by_role("button", name="running: 1,")).to_be_visible()
+        await proxy.refuse()
+        banner = page.locator(".banner")
+        await expect(banner).to_contain_text(
+            "The service answers, but cannot reach its data.", timeout=20_000
+        )
+        await expect(banner).to_contain_text("You see what was known at")
+        await expect(page.locator(".connection")).not_to_have_text("Live")
+        await expect(page.get_by_role("button", name="running: 1,")).to_be_visible()
+        await proxy.listen()
+        await expect(banner).to_have_count(0, timeout=20_000)
+
+
+async def test_a_crowd_does_not_freeze_it(
+    look: Watched, record_property: Callable[[str, object], None]
+) -> None:
+    """10,000 jobs, 500 steps a second: it keeps up, and every step is counted once."""
+    crowd = Crowd(10_000, seed=7)
+    async with crowded(crowd, steps_per_second=500, seconds=4) as url:
+        page = await look("about:blank")
+        await page.add_init_script("""() => {
+            window.frames_ms = [];
+            let last;
+            const frame = (now) => {
+                if (last) window.frames_ms.push(now - last);
+                last = now;
+                requestAnimationFrame(frame);
+            };
+            requestAnimationFrame(frame);
+        }""".strip().removeprefix("() => ").strip("{}"))  # fmt: skip
+        await page.goto(url)
+        await settled(page)
+        for state in ("completed", "failed", "cancelled"):
+            await expect(page.get_by_role("button", name=f"{state}: ")).to_be_visible()
+        async with asyncio.timeout(30):
+            await crowd.done.wait()
+        for state, n in crowd.counts.items():
+            told = f"{state}: {n:,},"
+            await expect(page.get_by_role("button", name=told)).to_be_visible()
+        frames: list[float] = await page.evaluate("window.frames_ms")
+        paint = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    frames.sort()
+    figures = {
+        "first paint ms": round(paint),
+        "frames": len(frames),
+        "median ms": round(frames[len(frames) // 2]),
+        "longest ms": round(frames[-1]),
+    }
+    record_property("page", figures)
+    print(figures)
+    assert len(frames) > 20, "it went on drawing while it was told"
