@@ -22,6 +22,7 @@ from tests.adapters.queue_manager.scene import served
 from tests.page.scene import Portrait
 
 _SPEC = Portrait.spec
+_BOOKS = dict.fromkeys(("issued", "remaining", "held", "captured", "expired", "difference", "broken"), 0)
 
 
 class Crowd:
@@ -96,9 +97,9 @@ async def crowded(crowd: Crowd, steps_per_second: int, seconds: float) -> AsyncI
             "queue": {"jobs": [], "pools": []},
             "concerns": {"concerns": []},
             "rules": {"rules": []},
+            "job-types": {"types": []},
             "jobs": {"jobs": [], "next": None},
-            "books": {"age_seconds": 0, "took_seconds": 0, "issued": 0, "remaining": 0, "held": 0, "at": _now(),
-                      "captured": 0, "expired": 0, "difference": 0, "broken": 0, "violations": []},
+            "books": {"at": _now(), "age_seconds": 0, "took_seconds": 0, "violations": [], **_BOOKS},
             _SPEC.name: _machine(),
         }  # fmt: skip
         return web.json_response(answers[request.path.rsplit("/", 1)[1]])

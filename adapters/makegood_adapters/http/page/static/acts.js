@@ -6,19 +6,16 @@ import { html, useEffect, useRef, useState } from './vendor/preact.js';
 
 export const said = signal(''); // how it went: shown for a while, and read aloud
 export const REASON = { name: 'reason', label: 'Reason, kept for good', required: true };
-const by = () => ({ name: 'by', label: 'Your name', required: true, value: signed.by });
+const BY = { name: 'by', label: 'Your name', required: true };
+const KEY = { name: 'key', label: 'Key', type: 'password', required: true };
 
-const Field = ({ label, options, ...rest }) => html`<label>${label}${options
-  ? html`<select ...${rest}>${options.map((o) => html`<option>${o}</option>`)}</select>`
-  : html`<input autocomplete="off" ...${rest}/>`}</label>`;
-
-// Empty fields are left out.
+// Fields that are empty are left out; a list is written with commas.
 const valuesOf = (form, fields) => Object.fromEntries(fields.map(({ name, type }) => {
   const text = form.elements[name].value.trim();
-  return [name, text && type === 'number' ? Number(text) : text];
+  return [name, text && (type === 'number' ? +text : type === 'list' ? text.split(/[\s,]+/) : text)];
 }).filter(([, value]) => value !== ''));
 
-// A modal form: what `send(values)` throws is told in it, and it stays open.
+// A modal form: what send(values) throws is told in it, and it stays open.
 export function Dialog({ title, told, fields, label, danger, send, close }) {
   const dialog = useRef();
   const [{ problem, busy }, tell] = useState({});
@@ -30,14 +27,16 @@ export function Dialog({ title, told, fields, label, danger, send, close }) {
     send(valuesOf(event.target, fields)).then(end, ({ message }) => tell({ problem: message }));
   };
   return html`<dialog ref=${dialog} onClose=${close} aria-label=${title}><form onSubmit=${submit}>
-    <h2>${title}</h2>${told && html`<p>${told}</p>`}${fields.map((field) => html`<${Field} ...${field}/>`)}
-    <p class="bad" role="alert">${problem}</p>
-    <div class="row"><button type="button" onClick=${end}>Back</button><button class=${danger ? 'danger' : 'main'} disabled=${busy}>${label}</button></div></form></dialog>`;
+    <h2>${title}</h2>${told && html`<p>${told}</p>`}${fields.map(({ label: text, ...field }) => html`<label>
+      ${text}<input autocomplete="off" ...${field} defaultValue=${field.name === 'by' ? signed.by : field.value}/>
+    </label>`)}<p class="bad" role="alert">${problem}</p>
+    <div class="row"><button type="button" onClick=${end}>Back</button>
+      <button class=${danger ? 'danger' : 'main'} disabled=${busy}>${label}</button></div></form></dialog>`;
 }
 
-// A button for whoever may act: its dialog asks for a name and `fields` (a reason, unless others are given),
-// then `path` is called with them and `body`. `done(answer)` may tell in a sentence what came of it.
-export function ActButton({ path, body, fields = [REASON], credits, done, ...rest }) {
+// A button for whoever may act: its dialog asks for a name and `fields`, a reason unless others are given;
+// `path` is called with them and `body`. `why` it cannot be done; `done(answer)` may tell what came of it.
+export function ActButton({ path, body, fields = [REASON], credits, done, why, ...rest }) {
   const { label, title = label, danger } = rest;
   const [open, show] = useState(false);
   const may = use(me);
@@ -48,8 +47,9 @@ export function ActButton({ path, body, fields = [REASON], credits, done, ...res
     said.set(done?.(answer) ?? `Done: ${title}.`);
     renew();
   };
-  return html`<button class=${danger && 'danger'} onClick=${() => show(true)}>${label}</button>
-    ${open && html`<${Dialog} ...${rest} title=${title} send=${send} fields=${[by(), ...fields]}
+  return html`<button class=${danger && 'danger'} disabled=${!!why} title=${why || null}
+    onClick=${() => show(true)}>${label}</button>
+    ${open && html`<${Dialog} ...${rest} ...${{ title, send }} fields=${[BY, ...fields]}
       close=${() => show(false)}/>`}`;
 }
 
@@ -65,22 +65,21 @@ export function Paused({ scope, name }) {
   const given = { body: { scope, name }, path: '/operations/pauses' };
   return rule ? html`<span class="warn">Paused ${rule.paused_until && `until ${time(rule.paused_until)} `}
     by ${rule.actor}: ${rule.reason}</span><${ActButton} label="Resume" title="Resume ${scope} ${name}"
-      ...${given} path="/operations/pauses/end" fields=${[]}/>`
+      ...${given} path="${given.path}/end" fields=${[]}/>`
     : html`<${ActButton} label="Pause" title="Start no more jobs of ${scope} ${name}" ...${given}/>`;
 }
 
 // Who the page is to the service, and the way to be somebody who may act.
 export function Key() {
   const [open, show] = useState(false);
-  const may = use(me);
+  const { refused, acts } = use(me) ?? { acts: true };
   const why = use(dropped);
   return html`<span class="row key">${why && html`<span class="warn" role="alert">${why}</span>`}
-    <span class="dim">${signed.key && signed.by} ${may && !may.refused && !may.acts && 'Read-only'}</span>
+    <span class="dim">${signed.key && signed.by} ${!refused && !acts && 'Read-only'}</span>
     ${signed.key ? html`<button onClick=${signOut}>Forget the key</button>`
     : html`<button onClick=${() => show(true)}>Enter a key</button>`}
-    ${open && html`<${Dialog} title="Enter a service key" label="Use it" send=${signIn}
+    ${open && html`<${Dialog} title="Enter a service key" label="Use it" send=${signIn} fields=${[KEY, BY]}
       told="With the scope “operations” it may act, with “observe” look. It is forgotten with this tab."
-      fields=${[{ name: 'key', label: 'Key', type: 'password', required: true }, by()]}
       close=${() => show(false)}/>`}</span>`;
 }
 

@@ -1,13 +1,7 @@
 // The declared machine of a job type with the number of jobs in each state; an edge flashes as a job passes.
-import { Paused } from './acts.js';
-import { useGet } from './api.js';
-import { credits, plural } from './format.js';
+import { Card, Choice, credits, html, navigate, onSteps, Paused, plural, use, useEffect, useGet, useParams,
+  useRef } from './tables.js';
 import { overview } from './overview.js';
-import { Card, Choice } from './parts.js';
-import { navigate, useParams } from './route.js';
-import { use } from './signal.js';
-import { onSteps } from './stream.js';
-import { html, useEffect, useRef } from './vendor/preact.js';
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const total = (counts) => Object.values(counts).reduce((sum, n) => sum + n, 0);
@@ -30,7 +24,8 @@ function Node({ state, status, x, y, width, height, meaning, note, terminal, typ
     onKeyDown=${press}>
     <rect width=${width} height=${height} rx="9"/>
     ${terminal && html`<rect class="inner" x="3.5" y="3.5" width=${width - 7} height=${height - 7} rx="6"/>`}
-    <text x=${width / 2} y="21">${state}</text><text class="note" x=${width / 2} y="37">${when}</text><title>${meaning}</title>
+    <text x=${width / 2} y="21">${state}</text><title>${meaning}</title>
+    <text class="note" x=${width / 2} y="37">${when}</text>
     <g class="count" transform="translate(${width + wide / 2 - 8} ${height / 2})"><rect x=${-wide / 2} y="-10"
       width=${wide} height="20" rx="10"/><text y="4.5">${many}</text></g></g>`;
 }
@@ -45,7 +40,8 @@ function Machine({ machine, type, state }) {
   const at = Object.fromEntries(machine.nodes.map((node) => [node.state, node.y]));
   const choose = (to) => () => navigate({ type: type.name, state: to !== state && to });
   return html`<div class="scroll"><svg class="machine" role="group"
-    viewBox="-4 -8 ${machine.width + 30} ${machine.height + 12}" aria-label="States of ${type.label}; choose one to list its jobs">
+    viewBox="-4 -8 ${machine.width + 30} ${machine.height + 12}"
+    aria-label="States of ${type.label}; choose one to list its jobs">
     ${machine.edges.map(({ event, from, to, money, d, head, label }) => html`<g class="edge ${money}"
       data-up=${at[to] < at[from] || null} ref=${(g) => { edges.current[`${event} ${from}`] = g; }}>
       <path d=${d}/><path class="head" d=${head}/><circle r="5" style=${{ offsetPath: `path("${d}")` }}/>

@@ -1,22 +1,16 @@
 // The shell: the head, and the view that the address asks for.
-import { Key, Said } from './acts.js';
-import { findMe, me } from './api.js';
+import { clock, connection, findMe, html, Key, Link, me, navigate, onSteps, params, plural, render, Said,
+  time, use, useEffect, useParams, useState } from './tables.js';
 import { Concerns, ConcernsMark } from './concerns.js';
 import { Diagram } from './diagram.js';
-import { plural, time } from './format.js';
 import { Jobs } from './jobs.js';
 import { BooksLine, Money } from './money.js';
 import { look, overview } from './overview.js';
 import { Queue } from './queue.js';
-import { Link, navigate, params, useParams } from './route.js';
-import { use } from './signal.js';
 import { Slots } from './slots.js';
 import { Stage } from './stage.js';
-import { connection, onSteps } from './stream.js';
-import { clock } from './tables.js';
-import { html, render, useEffect, useState } from './vendor/preact.js';
 
-export { Link, navigate, params, useParams };
+export { navigate, params };
 
 const Live = () => html`<${Stage}/>
   <div class="live"><${Diagram}/><div class="side"><${Slots}/><${Queue}/></div></div><${Jobs}/>`;
@@ -60,7 +54,8 @@ function Page() {
   const [title, Part] = VIEWS[shown];
   useEffect(() => { document.title = `${title} · makegood`; }, [title]);
   const links = Object.entries(VIEWS).map(([name, [label]]) => html`<${Link} to=${{ view: name }}
-    aria-current=${name === shown ? 'page' : null}>${label}${name === 'concerns' && html`<${ConcernsMark}/>`}<//>`);
+    aria-current=${name === shown ? 'page' : null}>${label}
+    ${name === 'concerns' && html`<${ConcernsMark}/>`}<//>`);
   return html`<a class="skip" href="#main">Skip to the content</a>
     <header><h1>makegood</h1><${Connection}/>${!refused && html`<${BooksLine}/>`}<${Key}/>
       <nav aria-label="Views">${links}</nav></header>

@@ -1,8 +1,5 @@
 // The story of a demonstration, and the buttons that make things go wrong.
-import { said } from './acts.js';
-import { address } from './api.js';
-import { time } from './format.js';
-import { html, useEffect, useState } from './vendor/preact.js';
+import { address, html, said, time, useEffect, useState } from './tables.js';
 
 const ask = (path, more) => fetch(address('stage') + path, { headers: { 'Makegood-Stage': '1' }, ...more })
   .then((reply) => reply.json());
@@ -10,20 +7,20 @@ const press = (name) => ask(`/${name}`, { method: 'POST' })
   .then(({ text }) => said.set(text), () => said.set('The demonstration does not answer.'));
 
 async function follow(tell, signal) {
-  for (let version; !signal.aborted;) {
+  for (let after = ''; !signal.aborted;) {
     try {
-      const stage = await ask(version == null ? '' : `?after=${version}`, { signal });
-      version = stage.version;
+      const stage = await ask(after, { signal });
+      after = `?after=${stage.version}`;
       tell(stage);
     } catch { // that nobody answers is told by the connection
-      version = null;
-      await new Promise((resolve) => { setTimeout(resolve, 2_000); });
+      after = '';
+      await new Promise((go) => { setTimeout(go, 2_000); });
     }
   }
 }
 
 export function Stage() {
-  const [stage, tell] = useState(null);
+  const [stage, tell] = useState();
   useEffect(() => {
     const end = new AbortController();
     if (address('stage')) follow(tell, end.signal);
