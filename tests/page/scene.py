@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
@@ -148,11 +149,18 @@ class Service:
 
 @asynccontextmanager
 async def serving(
-    dsn: str, folder: Path, *, types: Sequence[type[BaseJob]] = (Portrait,), accounts: bool = True
+    dsn: str,
+    folder: Path,
+    *,
+    types: Sequence[type[BaseJob]] = (Portrait,),
+    accounts: bool = True,
+    **given: Any,
 ) -> AsyncIterator[Service]:
     """Run engine and front, with one account of three slots."""
     provider = ScriptedProvider()
-    config = ServiceConfig.model_validate({"database_url": dsn, "port": 0, "http": {"leave_seconds": 0}})
+    config = ServiceConfig.model_validate(
+        {"database_url": dsn, "port": 0, "http": {"leave_seconds": 0}, **given}
+    )
     studio = {ProviderAccount(name="studio", pool=POOL, capacity=3): provider} if accounts else {}
     settings = Settings(loop_interval_seconds=0.1, poll_interval_seconds=0.2)
     async with (

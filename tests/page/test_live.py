@@ -1,11 +1,12 @@
 """What operators see while jobs run: counts, the job that passes, a lost connection, and what they may do."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Page, expect
 
-from tests.page.scene import Service, Watched
+from tests.page.scene import Service, Watched, serving
 
 RECORD_FLASHES = """() => {
     window.flashed = new Set();
@@ -125,3 +126,15 @@ async def test_a_key_that_is_taken_back_leaves_the_page_read_only(service: Servi
     await expect(page.get_by_text("The key is not taken any more.")).to_be_visible(timeout=20_000)
     await expect(page.get_by_text("Read-only")).to_be_visible()
     await live(page)
+
+
+async def test_where_nobody_may_look_without_a_key_it_asks_for_one(
+    database: str, tmp_path: Path, look: Watched
+) -> None:
+    async with serving(database, tmp_path, page={"open": False}) as closed:
+        page = await look(closed.url, broken=True)
+        await expect(page.locator(".connection")).to_have_text("Needs a key")
+        await expect(page.get_by_text("Who looks at this service needs a key")).to_be_visible()
+        await sign_in(page, closed.key)
+        await live(page)
+        await expect(page.get_by_role("button", name="queued: ")).to_be_visible()

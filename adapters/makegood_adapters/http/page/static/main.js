@@ -21,11 +21,11 @@ const WORDS = { connecting: 'Connecting …', live: 'Live', lost: 'Connection lo
 
 // Whether what is seen is what is; if not, why, and of when it is.
 function Connection() {
-  const { state, why, again } = use(connection);
-  const { at, error } = use(overview);
+  const [{ state, why, again }, { at, error }, who] = [use(connection), use(overview), use(me)];
   use(clock);
   const wait = Math.round((again - Date.now()) / 1000);
   const told = why ? `${why} ${wait > 0 ? `Trying again in ${wait} s.` : 'Trying again …'}` : error?.message;
+  if (who?.refused) return html`<span class="connection" role="status">Needs a key</span>`;
   return html`<span class="connection" role="status" data-state=${told ? 'lost' : state}>
     ${error && !why ? 'No fresh data' : WORDS[state]}</span>
     ${told && html`<p class="banner">${told} ${at && `You see what was known at ${time(at)}.`}</p>`}`;
@@ -59,8 +59,9 @@ function Page() {
   return html`<a class="skip" href="#main">Skip to the content</a>
     <header><h1>makegood</h1><${Connection}/>${!refused && html`<${BooksLine}/>`}<${Key}/>
       <nav aria-label="Views">${links}</nav></header>
-    <main id="main" tabindex="-1">${refused ? html`<p class="empty">${refused} Enter a key with the scope
-      “observe” or “operations”.</p>` : html`<${Part}/>`}</main><${Endings}/><${Said}/>`;
+    <main id="main" tabindex="-1">${refused ? html`<p class="empty">Who looks at this
+      service needs a key with the scope “observe” or “operations”.</p>` : html`<${Part}/>`}</main>
+    <${Endings}/><${Said}/>`;
 }
 
 const root = document.getElementById('root');

@@ -1,5 +1,5 @@
 // Live counts: what /overview told and every step after it; asked again every ten seconds.
-import { get } from './api.js';
+import { findMe, get, me } from './api.js';
 import { setNow } from './format.js';
 import { signal, turns } from './signal.js';
 import { follow, onSteps } from './stream.js';
@@ -36,9 +36,10 @@ export async function look() {
   const begun = overview.value.at;
   const told = await get('/operations/overview').then((data) => ({ data }), (error) => ({ error }));
   if (mine !== turn) return;
-  timer = setTimeout(look, begun ? 10_000 : 2_000);
+  timer = setTimeout(look, begun && !told.error ? 10_000 : 2_000);
   const { data } = told;
   if (!data) return void overview.set({ ...overview.value, ...told });
+  if (!me.value) findMe();
   setNow(data.at);
   recent = recent.filter((step) => step.seq > data.last_seq);
   overview.set({ data: counted(data, recent), at: Date.now() });

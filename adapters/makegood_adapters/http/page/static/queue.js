@@ -11,11 +11,11 @@ const COLUMNS = [['#', ({ position }) => position], 'id', 'owner',
 export function Queue() {
   const { pool } = useParams();
   const told = useGet('/operations/queue', { pool, limit: 8 }, 4);
-  const lanes = (use(overview).data?.lanes ?? []).filter((lane) => !pool || lane.pool === pool);
+  const lanes = use(overview).data?.lanes.filter((lane) => !pool || lane.pool === pool);
   const sum = (what) => lanes.reduce((n, lane) => n + lane[what], 0);
   const { jobs, pools = [] } = told.data ?? {};
-  return html`<${Card} id="queue" title="Queue" told=${told} side=${html`<span class="dim">
-      ${sum('waiting')} waiting${sum('parked') > 0 && `, ${sum('parked')} not yet due`}</span>
+  return html`<${Card} id="queue" title="Queue" told=${told} side=${html`<span class="dim">${lanes
+      && `${sum('waiting')} waiting${sum('parked') ? `, ${sum('parked')} not yet due` : ''}`}</span>
     <${Choice} label="Pool" value=${pool ?? ''} choose=${(name) => navigate({ pool: name })}
       options=${pools[1] ? [['', 'all pools'], ...pools.map((p) => [p, p])] : []}/>`}>
     ${jobs?.length > 0 ? html`<${Table} title="The next ${plural(jobs.length, 'job')}, in order"
