@@ -1,5 +1,53 @@
-// The ledger, wallets, and the line that says whether the books are right.
-import { html } from './vendor/preact.js';
+// Credits: whether the books are right, what has moved, and what one owner has.
+import { ActButton, ago, back, Card, clock, credits, Filter, html, Pages, REASON, Stale, Table, use, useGet,
+  useLive, useParams } from './tables.js';
 
-export const BooksLine = () => html`<span class="money"></span>`;
-export const Money = () => html`<section class="card"><h2>Money</h2></section>`;
+const BROKEN = ['code', 'invariant', 'subject', 'owner', 'job_id'];
+
+// Whether all credits are somewhere, as of when; what is wrong is told in words, and listed on a click.
+export function BooksLine() {
+  const { data: books, error } = useGet('/operations/books', {}, 10);
+  use(clock);
+  if (!books) return html`<${Stale} error=${error}/>`;
+  const { difference: off, broken, violations } = books;
+  const parts = ['remaining', 'held', 'captured', 'expired'].map((part) => `${part} ${credits(books[part])}`);
+  const sum = html`issued ${credits(books.issued)} = ${parts.join(' + ')}
+    <small> as of ${ago(books.at)}</small>`;
+  return off || broken ? html`<details class="money bad"><summary>✗ The books are wrong${off !== 0
+    && `: ${credits(Math.abs(off))} ${off < 0 ? 'missing' : 'too many'}`}, ${broken} broken. ${sum}</summary>
+    <${Table} title="What is broken" cols=${BROKEN} rows=${violations}/></details>`
+    : html`<p class="money good">✓ ${sum}</p>`;
+}
+
+const BUCKETS = ['kind', 'remaining', 'held', 'expires_at', 'source_ref'];
+const GRANT = [{ name: 'amount', label: 'Credits', type: 'number', required: true },
+  { name: 'source_ref', label: 'Order or ticket; each adds its credits once', required: true }, REASON];
+
+function Wallet({ owner }) {
+  const at = `/owners/${encodeURIComponent(owner)}`;
+  const got = useLive(`/operations${at}/wallet`, {}, (step) => step.owner === owner);
+  const { unlimited, available, held, debt, buckets } = got.data ?? {};
+  const title = html`Wallet of <bdi>${owner}</bdi>`;
+  return html`<${Card} title=${title} id="wallet" told=${got}>
+    ${got.data && html`<p><b>${unlimited ? 'unlimited' : credits(available)}</b> to spend, <b>${
+      credits(held)}</b> held for jobs${debt > 0 && html`, <b class="bad">${credits(debt)} owed</b>`}</p>`}
+    <${Table} title="Buckets, those first that are spent first" cols=${BUCKETS} rows=${buckets}/>
+    <${ActButton} label="Grant credits" title="Grant credits to ${owner}" path="${at}/grants"
+      fields=${GRANT} credits/><//>`;
+}
+
+const LEDGER = ['at', 'owner', 'text', 'change', 'balance', 'job_id'];
+
+// The wallet of the owner whom the address names, and the ledger.
+export function Money() {
+  const { owner = '', after } = useParams();
+  const touches = (step) => !after && owner === (owner && step.owner);
+  const got = useLive('/operations/ledger', { owner, after }, touches);
+  const { entries, next } = got.data ?? {};
+  const row = ({ cursor, kind }) => ({ key: cursor, class: back(kind) });
+  return html`${owner && html`<${Wallet} key=${owner} owner=${owner}/>`}
+    <${Card} title="Ledger" id="ledger" told=${got}><div class="filters" role="search">
+    <${Filter} name="owner"/></div>
+    <${Table} title="Movements, newest first" cols=${LEDGER} rows=${entries} row=${row}
+      none="No credits have moved."/><${Pages} next=${next}/><//>`;
+}
