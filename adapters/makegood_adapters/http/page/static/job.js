@@ -37,7 +37,8 @@ const ACTS = [['ask', 'ask', 'Ask the provider now', []], ['cancel', 'cancel', '
 const Acts = ({ job, at }) => html`<div class="row" role="group" aria-label="Acts">${ACTS.map((
   [event, path, label, fields]) => html`<${ActButton} label=${label} title="${label}: job ${short(job.id)}"
   why=${job.refusals[event]} fields=${fields} path="${at}/${path}" body=${path === 'end' && { event }}
-  danger=${path !== 'ask'}/>`)}</div>`;
+  danger=${path !== 'ask'}/>`)}
+  <small>${[...new Set(Object.values(job.refusals))].join(' ')}</small></div>`;
 
 const Whole = ({ job, at }) => html`<p><${Pill} ...${job}/> <code>${job.id}</code></p>
   ${job.error && html`<p class="bad">✗ <bdi>${job.error.message}</bdi> (${job.error.category})</p>`}
