@@ -28,7 +28,8 @@ export function Dialog({ title, told, fields, label, danger, send, close }) {
   };
   return html`<dialog ref=${dialog} onClose=${close} aria-label=${title}><form onSubmit=${submit}>
     <h2>${title}</h2>${told && html`<p>${told}</p>`}${fields.map(({ label: text, ...field }) => html`<label>
-      ${text}<input autocomplete="off" ...${field} defaultValue=${field.name === 'by' ? signed.by : field.value}/>
+      ${text}<input autocomplete="off" ...${field}
+        defaultValue=${field.name === 'by' ? signed.by : field.value}/>
     </label>`)}<p class="bad" role="alert">${problem}</p>
     <div class="row"><button type="button" onClick=${end}>Back</button>
       <button class=${danger ? 'danger' : 'main'} disabled=${busy}>${label}</button></div></form></dialog>`;
