@@ -1,4 +1,4 @@
-"""What operators read of jobs and money: a failure and its refund, filters, pages, one job, what is hostile."""
+"""What operators read of jobs and money: a failure and its refund, filters, pages, one job, hostile words."""
 
 import re
 import struct
@@ -10,7 +10,7 @@ from typing import Annotated
 from playwright.async_api import Page, expect
 
 from makegood import BaseJob, File, JobInput
-from makegood.outcome import Failed, Succeeded, Unfinished
+from makegood.outcome import Failed
 from tests.page.scene import CREDITS, OWNER, POOL, Portrait, Service, Watched, serving
 from tests.page.test_live import live, sign_in
 
@@ -38,13 +38,15 @@ def picture(width: int, height: int) -> bytes:
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        chunk(kind, data)
-        for kind, data in ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+        chunk(kind, data) for kind, data in ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     )
 
 
 async def test_a_failure_is_seen_and_its_credits_come_back(service: Service, look: Watched) -> None:
-    jobs, money = await look(f"{service.url}?view=jobs"), await look(f"{service.url}?view=money&owner={OWNER}")
+    jobs, money = (
+        await look(f"{service.url}?view=jobs"),
+        await look(f"{service.url}?view=money&owner={OWNER}"),
+    )
     await live(jobs)
     await live(money)
     await expect(jobs.get_by_text("No jobs yet.")).to_be_visible()
@@ -63,7 +65,9 @@ async def test_a_failure_is_seen_and_its_credits_come_back(service: Service, loo
     await expect(refunds).to_contain_text(f"{CREDITS:,}")
     await expect(money.get_by_text(f"{CREDITS:,} to spend, 0 held for jobs")).to_be_visible()
     await refunds.get_by_role("link", name=str(job.id)[:8]).click()
-    await expect(money.get_by_text(re.compile("✓ 60 credits were given back on .*, to bucket"))).to_be_visible()
+    await expect(
+        money.get_by_text(re.compile("✓ 60 credits were given back on .*, to bucket"))
+    ).to_be_visible()
     await expect(money.locator(".bars li")).to_have_count(5)
 
 
@@ -150,6 +154,9 @@ async def test_a_person_ends_a_job_with_a_reason(service: Service, look: Watched
     await live(page)
     await sign_in(page, service.key)
     acts = page.get_by_role("group", name="Acts")
+    await acts.get_by_role("button", name="Ask the provider now").click()
+    await page.locator("dialog").get_by_role("button", name="Ask the provider now").click()
+    await expect(page.locator(".said")).to_contain_text("Done: Ask the provider now")
     await acts.get_by_role("button", name="End as failed").click()
     await page.get_by_label("Reason").fill("the provider has lost it")
     await page.locator("dialog").get_by_role("button", name="End as failed").click()
@@ -160,6 +167,11 @@ async def test_a_person_ends_a_job_with_a_reason(service: Service, look: Watched
     over = acts.get_by_role("button", name="Cancel")
     await expect(over).to_have_attribute("title", "The job is over.")
     await expect(over).to_be_disabled()
+    told = await (await page.request.get(f"http://127.0.0.1:{service.port}/v1/operations/acts")).json()
+    assert [(act["by"], act["reason"], act["outcome"]) for act in told["acts"]] == [
+        ("Grace", "the provider has lost it", "ok"),
+        ("Grace", None, "ok"),
+    ]
 
 
 async def test_what_is_not_there_is_told_in_words(service: Service, look: Watched) -> None:

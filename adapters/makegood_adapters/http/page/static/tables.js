@@ -76,10 +76,10 @@ const WORDS = { search: 'job, task, key or owner', '': 'any', true: 'not over', 
 export function Filter({ name, options }) {
   const value = params()[name] ?? '';
   const onChange = ({ target }) => navigate({ [name]: target.value.trim(), after: '' });
-  return useMemo(() => html`<label>${WORDS[name] ?? name}${options ? html`<select value=${value}
-    onChange=${onChange}>${[...new Set(['', value, ...options])].map((each) => html`<option value=${each}>
-    ${WORDS[each] ?? each}</option>`)}</select>` : html`<input value=${value} onChange=${onChange}/>`}</label>`,
-  [value, options?.length]);
+  const all = options && [...new Set(['', value, ...options])];
+  return useMemo(() => html`<label>${WORDS[name] ?? name}${all ? html`<select ...${{ value, onChange }}>
+    ${all.map((each) => html`<option value=${each}>${WORDS[each] ?? each}</option>`)}</select>`
+    : html`<input ...${{ value, onChange }}/>`}</label>`, [value, all?.length]);
 }
 
 export const Pages = ({ next }) => html`<div class="row">
