@@ -83,6 +83,7 @@ async def test_without_types_and_accounts_it_says_so(database: str, tmp_path: Pa
         await expect(page.get_by_text("No job type is served yet.")).to_be_visible()
         await expect(page.get_by_text("No provider account is known: no job can start.")).to_be_visible()
         await expect(page.get_by_text("Nobody waits.")).to_be_visible()
+        await page.close()
 
 
 async def test_without_a_database_it_says_so_and_of_when_its_figures_are(

@@ -1,4 +1,4 @@
-// One job, all that is known of it: its way, attempts, files and money, and what can be done.
+// One job: its way, attempts, files and money, and what can be done.
 import { Files } from './files.js';
 import { ActButton, back, clock, credits, Facts, Fold, html, navigate, now, Pill, REASON, seconds, short,
   Stale, Table, time, use, useEffect, useLive, useRef } from './tables.js';
@@ -14,7 +14,7 @@ function Bars({ bars, over }) {
     <b>${long[i] > 0 && seconds(long[i])}</b>
     <small>${time(bar.from)} ${bar.event} by <bdi>${bar.actor}</bdi>${
     bar.reason && html`: <bdi>${bar.reason}</bdi>`}</small></li>`)}</ol>
-    <small>In proportion to time; the shortest are drawn wider, so that they can be seen.</small>`;
+    <small>In proportion to time; the shortest are widened.</small>`;
 }
 
 const JOURNAL = ['kind', 'amount', 'bucket', 'balance', 'at'];
@@ -51,7 +51,7 @@ const Whole = ({ job, at }) => html`<p><${Pill} ...${job}/> <code>${job.id}</cod
     each.task_id ?? ''} ${each.redacted ? '(secrets masked)' : ''} ${each.read ? '' : '(not read yet)'}"/>`)}
   ${['input', 'request', 'metadata'].map((name) => html`<${Fold} title=${name} value=${job[name]}/>`)}`;
 
-// The job with this id as it stands: it is read again whenever the stream tells of it.
+// The job with this id, as it stands.
 export function Job({ id }) {
   const at = `/operations/jobs/${encodeURIComponent(id)}`;
   const got = useLive(at, {}, (step) => step.job_id === id);

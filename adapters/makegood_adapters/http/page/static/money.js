@@ -4,7 +4,7 @@ import { ActButton, ago, back, Card, clock, credits, Filter, html, Pages, REASON
 
 const BROKEN = ['code', 'invariant', 'subject', 'owner', 'job_id'];
 
-// Whether all credits are somewhere, as of when; what is wrong is told in words, and listed on a click.
+// Whether all credits are somewhere, as of when; a click lists what is wrong.
 export function BooksLine() {
   const { data: books, error } = useGet('/operations/books', {}, 10);
   use(clock);
@@ -13,8 +13,8 @@ export function BooksLine() {
   const parts = ['remaining', 'held', 'captured', 'expired'].map((part) => `${part} ${credits(books[part])}`);
   const sum = html`issued ${credits(books.issued)} = ${parts.join(' + ')}
     <small> as of ${ago(books.at)}</small>`;
-  return off || broken ? html`<details class="money bad"><summary>✗ The books are wrong${off !== 0
-    && `: ${credits(Math.abs(off))} ${off < 0 ? 'missing' : 'too many'}`}, ${broken} broken. ${sum}</summary>
+  return off || broken ? html`<details class="money bad"><summary>✗ The books are wrong: ${
+    credits(off)} off, ${broken} broken. ${sum}</summary>
     <${Table} title="What is broken" cols=${BROKEN} rows=${violations}/></details>`
     : html`<p class="money good">✓ ${sum}</p>`;
 }
@@ -38,7 +38,7 @@ function Wallet({ owner }) {
 
 const LEDGER = ['at', 'owner', 'text', 'change', 'balance', 'job_id'];
 
-// The wallet of the owner whom the address names, and the ledger.
+// The wallet of the owner in the address, and the ledger.
 export function Money() {
   const { owner = '', after } = useParams();
   const touches = (step) => !after && owner === (owner && step.owner);
@@ -46,7 +46,7 @@ export function Money() {
   const { entries, next } = got.data ?? {};
   const row = ({ cursor, kind }) => ({ key: cursor, class: back(kind) });
   return html`${owner && html`<${Wallet} key=${owner} owner=${owner}/>`}
-    <${Card} title="Ledger" id="ledger" told=${got}><div class="filters" role="search">
+    <${Card} title="Ledger" id="ledger" told=${got}><div class="row filters">
     <${Filter} name="owner"/></div>
     <${Table} title="Movements, newest first" cols=${LEDGER} rows=${entries} row=${row}
       none="No credits have moved."/><${Pages} next=${next}/><//>`;

@@ -1,4 +1,4 @@
-// What the views of jobs and money share: the parts of the page, tables, facts, answers that keep up.
+// What the views of jobs and money share: all parts of the page, and tables, facts, filters.
 import { useGet } from './api.js';
 import { credits, short, time } from './format.js';
 import { Link, navigate, params } from './route.js';
@@ -15,7 +15,7 @@ export * from './signal.js';
 export * from './stream.js';
 export * from './vendor/preact.js';
 
-// Goes on every second, for what tells how long something lasts.
+// Goes on every second.
 export const clock = signal(0);
 setInterval(() => clock.set(clock.value + 1), 1000);
 
@@ -33,7 +33,7 @@ export function useLive(path, given, touches) {
 
 export const Pill = ({ state, status }) => html`<span class="state ${status}">${state}</span>`;
 
-// A value as its name and kind say; a text keeps its direction to itself.
+// A value as its name and kind say.
 function shown(name, value) {
   if (value == null || value === '') return '–';
   if (/(^|_)(at|until|before)$/.test(name)) return html`<time title=${value}>${time(value)}</time>`;
@@ -45,18 +45,17 @@ function shown(name, value) {
   return to ? html`<${Link} to=${to}>${text}<//>` : text;
 }
 
-// What is known of something, by name; what is not simple is left out.
+// All simple values of something.
 export const Facts = ({ of }) => html`<dl>${Object.entries(of).map(([name, value]) => value !== false
   && typeof value !== 'object' && html`<div><dt>${name.replaceAll('_', ' ')}</dt>
   <dd>${shown(name, value)}</dd></div>`)}</dl>`;
 
-// Raw data as text, folded.
+// Raw data, folded.
 export const Fold = ({ title, value }) => JSON.stringify(value ?? {}) !== '{}' && html`<details>
   <summary>${title}</summary>
   <pre tabindex="0">${value.trim ? value : JSON.stringify(value, null, 2)}</pre></details>`;
 
-// A table, cards where it is narrow; a column is the name of a field, or a title and what it makes of a row.
-// `none` is told where there are no rows.
+// Cards where it is narrow; a column is the name of a field, or a title and what it makes of a row.
 export function Table({ title, cols, rows, row, none }) {
   use(clock);
   if (!rows?.length) return rows && none && html`<p class="empty">${none}</p>`;
@@ -67,12 +66,12 @@ export function Table({ title, cols, rows, row, none }) {
     <tbody>${rows.map((each) => html`<tr ...${row?.(each)}>${cells(each).map(([name, value, kind]) =>
     html`<td data-name=${name} class=${kind}>${value}</td>`)}</tr>`)}</tbody></table></div>`;
 }
-// Rows in which credits came back are green.
+// Credits that came back are green.
 export const back = (kind) => /^re(lease|turned)$/.test(kind) && 'money good';
 
 const WORDS = { search: 'job, task, key or owner', '': 'any', true: 'not over', false: 'over', '1h': '1 hour',
   '24h': '1 day', '168h': '1 week' };
-// One part of the address: one of the options, or a text, which stays while it is typed whatever comes.
+// A part of the address: one of the options, or a text, which stays while it is typed.
 export function Filter({ name, options }) {
   const value = params()[name] ?? '';
   const onChange = ({ target }) => navigate({ [name]: target.value.trim(), after: '' });
