@@ -265,7 +265,12 @@ async def connections_run_out(seen: Sight, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.tampers
 async def test_broken_books_are_seen(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with sight(database, tmp_path, monkeypatch) as seen:
-        await seen.look()
+
+        async def whole() -> bool:
+            text = await seen.look()
+            return "makegood_violations 0.0" in text and "makegood_unaccounted_credits 0.0" in text
+
+        await seen.stage.until(whole)  # the check of the books is told by the look after it
         await seen.stage.sql.execute("set session_replication_role = replica")
         await seen.stage.sql.execute("alter table makegood.bucket drop constraint conserved")
         await seen.stage.sql.execute("update makegood.bucket set issued = issued + 7")

@@ -27,7 +27,7 @@ from makegood.job import (
     Occupancy,
     Transition,
 )
-from makegood.ports import Delivery, Endpoint, Parcel, ServiceKey, StoredHint, Try, Worker
+from makegood.ports import Delivery, Endpoint, KeptMessage, Parcel, ServiceKey, StoredHint, Try, Worker
 from makegood_adapters.postgres import endpoint_rows, rows
 from makegood_adapters.postgres.statements import statement
 
@@ -51,6 +51,7 @@ READERS: dict[str, tuple[Callable[..., Any], type, set[str]]] = {
     "audit/violations": (rows.to_violation, Violation, {"found"}),
     "audit/totals": (rows.to_totals, Totals, {"owners"}),
     "hints/unread": (rows.to_hint, StoredHint, set()),
+    "hints/of": (rows.to_message, KeptMessage, set()),
     "ledger/buckets": (rows.to_bucket, Bucket, {"spendable", "debt"}),
     "ledger/lines": (rows.to_line, JournalLine, set()),
     "rules/all": (rows.to_rule, Rule, set()),
