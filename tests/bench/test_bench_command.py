@@ -46,15 +46,57 @@ def sentence_of(told: "subprocess.CompletedProcess[str]", status: int = 2) -> st
     return told.stderr.strip().removeprefix("makegood: ")
 
 
-@pytest.mark.parametrize("name", ONE_SIDED)
-def test_a_benchmark_tells_one_object_and_leaves_no_database(
-    name: str, postgres_dsn: str, administrator: Administrator
+#: All of them, measured once and told in both ways.
+ALL_TOLD_TWICE = """
+from makegood_adapters.cli.bench import command
+measured, kept = command._measured, []
+def once(plans, dsn):
+    kept.extend(kept or measured(plans, dsn))
+    return iter(kept)
+command._measured = once
+sizes = dict(
+    seconds=0.1, concurrency=3, owners=2, jobs=1000, baseline_clients="2", readers=6, dsn={dsn!r}
+)
+command.bench("all", json=True, **sizes)
+print("and as a table")
+command.bench("all", **sizes)
+"""
+
+
+def test_all_are_told_as_objects_and_as_a_table_and_leave_no_database(
+    postgres_dsn: str, administrator: Administrator, tmp_path: Path
 ) -> None:
-    told = run(name, *TINY, "--json", "--dsn", postgres_dsn)
+    assert "makegood bench all" in commands_of_the_page()
+    code = ALL_TOLD_TWICE.format(dsn=postgres_dsn)
+    told = command.run_python(code, tmp_path, {**os.environ, "COLUMNS": "80"})
     assert (told.returncode, told.stderr) == (0, "")
-    figures: dict[str, Any] = json.loads(told.stdout)
+    objects, table = told.stdout.split("and as a table\n")
+    found = json.loads(objects)["benches"]
+    assert [figures["bench"] for figures in found] == [*ONE_SIDED, "transitions", *PAIRED]
+    for figures in found[: len(ONE_SIDED)]:
+        check_one_sided(figures, jobs=1000)
+    for figures in found[len(ONE_SIDED) + 1 :]:
+        check_paired(figures)
+    check_table(table)
+    assert administrator.run(databases(postgres_dsn)) == []
+
+
+def test_one_of_them_tells_one_object(postgres_dsn: str) -> None:
+    told = run("refund", *TINY, "--json", "--dsn", postgres_dsn)
+    assert (told.returncode, told.stderr) == (0, "")
+    check_one_sided(json.loads(told.stdout), jobs=12)
+
+
+def test_one_of_two_ways_tells_one_object(postgres_dsn: str) -> None:
+    told = run("claim", *LONG, "--json", "--dsn", postgres_dsn)
+    assert (told.returncode, told.stderr) == (0, "")
+    check_paired(json.loads(told.stdout))
+
+
+def check_one_sided(figures: dict[str, Any], jobs: int) -> None:
+    name = figures["bench"]
     assert set(figures) >= OWED
-    assert (figures["bench"], figures["concurrency"], figures["owners"]) == (name, 3, 2)
+    assert (figures["concurrency"], figures["owners"]) == (3, 2)
     assert figures["jobs"] > 0
     assert figures["transitions"] == figures["jobs"] * {"transitions": 2, "lifecycle": 5}.get(name, 1)
     assert figures["wal_bytes_per_job"] > 0
@@ -65,25 +107,18 @@ def test_a_benchmark_tells_one_object_and_leaves_no_database(
         figures["rate_per_second"] / baseline["rate_per_second"], abs=0.01
     )
     if name == "refund":
-        assert figures["jobs"] == 12
+        assert figures["jobs"] == jobs
         assert figures["ratio_to_transitions"] > 0
     else:
         assert figures["ratio_to_transitions"] is None
-    assert administrator.run(databases(postgres_dsn)) == []
 
 
-@pytest.mark.parametrize("name", PAIRED)
-def test_two_ways_are_told_side_by_side(name: str, postgres_dsn: str, administrator: Administrator) -> None:
-    told = run(name, *LONG, "--json", "--dsn", postgres_dsn)
-    assert (told.returncode, told.stderr) == (0, "")
-    figures: dict[str, Any] = json.loads(told.stdout)
-    assert figures["bench"] == name
+def check_paired(figures: dict[str, Any]) -> None:
     for pair in figures["pairs"]:
         ours, other = pair["ours"], pair["other"]
         assert 0 < ours["p50"] <= ours["p99"]
         assert pair["ratio"] == pytest.approx(ours["p50"] / other["p50"], rel=0.05)
         assert pair["rounds"] >= (6 if pair["unit"] in ("ms", "per second") else 1)
-    assert administrator.run(databases(postgres_dsn)) == []
 
 
 def test_a_queue_too_short_to_be_long_is_one_sentence(postgres_dsn: str) -> None:
@@ -111,11 +146,8 @@ def test_without_a_dsn_it_brings_a_durable_postgres_and_fits_the_terminal() -> N
     assert max(map(len, told.stdout.splitlines())) <= 80
 
 
-def test_all_is_a_table(postgres_dsn: str) -> None:
-    assert "makegood bench all" in commands_of_the_page()
-    told = run("all", *LONG, "--dsn", postgres_dsn)
-    assert (told.returncode, told.stderr) == (0, "")
-    table, pairs = told.stdout.split("\n\n")
+def check_table(text: str) -> None:
+    table, pairs = text.split("\n\n")
     head, *lines = table.splitlines()
     assert head.split()[:4] == ["benchmark", "callers", "rate/s", "pgbench/s"]
     assert [line.split()[:2] for line in lines] == [
@@ -141,7 +173,7 @@ def test_all_is_a_table(postgres_dsn: str) -> None:
         "webhooks, beside no database",
         "webhook until it is kept, 3 senders",
     ]
-    assert max(map(len, told.stdout.splitlines())) <= 80
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
