@@ -43,6 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the long form of the tests that have one")
 
 
+@pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
+def pytest_xdist_auto_num_workers() -> int:
+    """Say how many processes `-n logical` is: more than processors, because tests also wait."""
+    processors = os.cpu_count() or 1
+    return processors + (processors + 1) // 2
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test that asks for `part` as many of them as its marker says, so that they run side by side."""
     if "part" in metafunc.fixturenames and (mark := metafunc.definition.get_closest_marker("soak")):
