@@ -55,6 +55,9 @@ async def test_an_audit_is_made_one_at_a_time_and_who_asks_meanwhile_gets_the_la
     await begun.get()
     assert begun.empty()
     assert old.age >= 6
+    go.set()
+    books.last = replace(first, ended_at=first.ended_at - 300)
+    assert (await books.latest()).age < 5, "after a quiet time nobody is shown the past"
     books.end()
     books.last = old = replace(first, ended_at=first.ended_at - 30, took=2)
     assert await books.latest() is old  # 20 times what it took have not passed

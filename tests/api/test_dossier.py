@@ -102,7 +102,7 @@ async def test_a_dossier_says_which_acts_would_be_refused_and_why(scene: Scene) 
     async def told() -> dict[str, Any]:
         return dict((await operator(scene).get(f"/operations/jobs/{job_id}")).body)
 
-    nothing = "The provider has nothing of it."
+    nothing = "No task of it is open at the provider."
     waiting = "Not while it is queued."
     assert (await told())["refusals"] == {"cancel": None, "fail": None, "complete": waiting, "ask": nothing}
     started = await scene.drive.submit(await scene.drive.dispatch(await scene.engine.get(job_id)))

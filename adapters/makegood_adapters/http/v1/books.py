@@ -114,7 +114,7 @@ class LedgerView(View):
 async def get_books(api: Api, call: Call) -> BooksView:
     """Whether every credit is accounted for, by the audit that `GET /operations/audit` makes. It reads the
     whole store, so all callers of a process share one. Another is made once it is older than 5 seconds and
-    than 20 times what it took; who asks meanwhile gets the last one."""
+    than 20 times what it took; who asks gets it, or the last one where it is not there within a moment."""
     return BooksView.of(await api.books.latest())
 
 

@@ -152,7 +152,7 @@ class RefusalsView(View):
             cancel=told["cancel"] or stopping,
             fail=told["fail"],
             complete=told["complete"],
-            ask=None if asked else "The provider has nothing of it.",
+            ask=None if asked else "No task of it is open at the provider.",
         )
 
 

@@ -11,6 +11,8 @@ from makegood import MakegoodError
 log = logging.getLogger("makegood.http")
 
 T = TypeVar("T")
+#: Who asks for the latest reading waits so long for a new one, in seconds: most are made sooner.
+_PATIENCE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,13 @@ class Shared(Generic[T]):
         return (await asyncio.shield(self._begin())).result
 
     async def latest(self) -> Reading[T]:
-        """Return the last reading at once, also one that is too old, while a new one is made; wait for the
-        first one alone. Raises what *read* raises where there is none."""
+        """Return the last reading; of one that is too old a new one, unless that takes longer than a moment:
+        then the old one, while the new one is made. Only for the first is waited until it is there. Raises
+        what *read* raises where there is none."""
         if self.last is None:
             return await asyncio.shield(self._begin())
         if not self._is_fresh(self.last):
-            self._begin()
+            await asyncio.wait({self._begin()}, timeout=_PATIENCE_SECONDS)
         return self.last
 
     def end(self) -> None:

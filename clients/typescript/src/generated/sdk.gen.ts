@@ -598,7 +598,7 @@ export const getAnyInput = <ThrowOnError extends boolean = false>(options: Optio
 /**
  * Whether every credit is accounted for
  *
- * Whether every credit is accounted for, by the audit that `GET /operations/audit` makes. It reads the whole store, so all callers of a process share one. Another is made once it is older than 5 seconds and than 20 times what it took; who asks meanwhile gets the last one.
+ * Whether every credit is accounted for, by the audit that `GET /operations/audit` makes. It reads the whole store, so all callers of a process share one. Another is made once it is older than 5 seconds and than 20 times what it took; who asks gets it, or the last one where it is not there within a moment.
  */
 export const getBooks = <ThrowOnError extends boolean = false>(options?: Options<GetBooksData, ThrowOnError>): RequestResult<GetBooksResponses, GetBooksErrors, ThrowOnError> => (options?.client ?? client).get<GetBooksResponses, GetBooksErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
