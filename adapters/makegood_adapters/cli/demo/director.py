@@ -216,10 +216,9 @@ class Director:
         async with self.restarts:
             self._show.engine = "killed"
             pid = self._process.kill()
-            at_provider = sum(not t.over for t in self._simulator.tasks)
-            self._show.say(
-                f"kill -9   ends the engine (pid {pid}); {at_provider} tasks are at the provider", "bold red"
-            )
+            there = sum(not t.over for t in self._simulator.tasks)
+            tasks = "1 task is" if there == 1 else f"{there} tasks are"
+            self._show.say(f"kill -9   ends the engine (pid {pid}); {tasks} at the provider", "bold red")
             await asyncio.sleep(0.7)  # the provider goes on meanwhile, and nobody listens
             await self._process.start()
         self._show.restarts += 1

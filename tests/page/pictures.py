@@ -1,0 +1,68 @@
+"""Pictures of the page, of a real demo while it plays; `python -m tests.page.pictures` writes them anew."""
+
+import asyncio
+import os
+import re
+import sys
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+from playwright.async_api import Browser, Page, expect
+
+from tests.page.scene import PATIENCE_MS, launched
+from tests.shows.show import Show, shown
+
+ASSETS = Path(__file__).resolve().parents[2] / "docs" / "assets"
+NAMES = ("page-light.png", "page-dark.png", "page-job.png")
+WIDTH, HEIGHT, COLOURS = 1280, 1080, 128
+
+
+async def take(browser: Browser, into: Path, *, jobs: int, seed: int = 1, dsn: str | None = None) -> None:
+    """Play a demo of so many *jobs*, and write the pictures: in the middle of the story, light and dark, and
+    one job with what was given and what has come of it."""
+    words = ["demo", "--jobs", f"{jobs}", "--seed", f"{seed}", "--headless", "--page", "--port", "0"]
+    words += ["--dsn", dsn] if dsn else []
+    with TemporaryDirectory() as folder:
+        async with shown(*words, folder=Path(folder), environment=os.environ) as show:
+            await _look(browser, show, into, lines=2 + jobs // 10)
+            await show.told("The page stays open")
+            await show.interrupt()
+
+
+async def _look(browser: Browser, show: Show, into: Path, lines: int) -> None:
+    page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.set_default_timeout(PATIENCE_MS)
+    await page.goto(f"{show.url}/page/")
+    stage = await show.stage()
+    while len(stage["story"]) < lines:
+        stage = await show.stage(stage["version"])
+    await expect(page.get_by_role("button", name=re.compile("^completed: [1-9]"))).to_be_visible()
+    await _save(page, into / NAMES[0])
+    await page.emulate_media(color_scheme="dark")
+    await _save(page, into / NAMES[1])
+    [job] = (await show.get("/v1/operations/jobs?state=completed&type=upscaler&limit=1"))["jobs"]
+    await page.emulate_media(color_scheme="light")
+    await page.goto(f"{show.url}/page/?view=jobs&state=completed&job={job['id']}")
+    for alt in ("image", "result 1"):
+        picture = page.get_by_role("img", name=alt)
+        await expect(picture).to_have_js_property("complete", True)
+        await expect(picture).not_to_have_js_property("naturalWidth", 0)
+    await _save(page, into / NAMES[2])
+    await page.close()
+
+
+async def _save(page: Page, path: Path) -> None:
+    """Write what is in sight, with few colours: who reads the README should not wait for it."""
+    shot = Image.open(BytesIO(await page.screenshot(animations="disabled"))).convert("RGB")
+    shot.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+async def _main() -> None:
+    async with launched() as browser:
+        await take(browser, ASSETS, jobs=60)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_main()))
