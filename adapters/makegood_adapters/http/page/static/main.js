@@ -1,21 +1,13 @@
 // The shell: the head, and the view that the address asks for.
-import { clock, connection, findMe, html, Key, Link, me, navigate, onSteps, params, plural, render, Said,
-  time, use, useEffect, useParams, useState } from './tables.js';
-import { Concerns, ConcernsMark } from './concerns.js';
-import { Diagram } from './diagram.js';
-import { Jobs } from './jobs.js';
-import { BooksLine, Money } from './money.js';
-import { look, overview } from './overview.js';
-import { Queue } from './queue.js';
-import { Slots } from './slots.js';
-import { Stage } from './stage.js';
+import { begin, clock, connection, html, Link, me, onSteps, overview, plural, render, time, use, useEffect,
+  useParams, useState } from './base.js';
+import { Key, rules, Said, useShared } from './parts.js';
+import { Concerns, concerns, ConcernsMark, Live } from './live.js';
+import { BooksLine, Jobs, Money } from './views.js';
 
-export { navigate, params };
-
-const Live = () => html`<${Stage}/>
-  <div class="live"><${Diagram}/><div class="side"><${Slots}/><${Queue}/></div></div><${Jobs}/>`;
 const VIEWS = {
-  live: ['Live', Live], jobs: ['Jobs', Jobs], money: ['Money', Money], concerns: ['Needs a person', Concerns],
+  live: ['Live', () => html`<${Live}/><${Jobs}/>`], jobs: ['Jobs', Jobs], money: ['Money', Money],
+  concerns: ['Needs a person', Concerns],
 };
 const WORDS = { connecting: 'Connecting …', live: 'Live', lost: 'Connection lost', refused: 'Not let in' };
 
@@ -50,6 +42,8 @@ function Endings() {
 function Page() {
   const { view = 'live', job } = useParams();
   const refused = use(me)?.refused;
+  useShared(rules, '/operations/rules');
+  useShared(concerns, '/operations/concerns');
   const shown = job && view === 'live' ? 'jobs' : view in VIEWS ? view : 'live';
   const [title, Part] = VIEWS[shown];
   useEffect(() => { document.title = `${title} · makegood`; }, [title]);
@@ -59,13 +53,11 @@ function Page() {
   return html`<a class="skip" href="#main">Skip to the content</a>
     <header><h1>makegood</h1><${Connection}/>${!refused && html`<${BooksLine}/>`}<${Key}/>
       <nav aria-label="Views">${links}</nav></header>
-    <main id="main" tabindex="-1">${refused ? html`<p class="empty">Who looks at this
-      service needs a key with the scope “observe” or “operations”.</p>` : html`<${Part}/>`}</main>
-    <${Endings}/><${Said}/>`;
+    <main id="main" tabindex="-1">${refused ? html`<p>Who looks at this service needs a key with the scope
+      “observe” or “operations”.</p>` : html`<${Part}/>`}</main><${Endings}/><${Said}/>`;
 }
 
 const root = document.getElementById('root');
 root.replaceChildren();
 render(html`<${Page}/>`, root);
-findMe();
-look();
+begin();
