@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import pytest_asyncio
@@ -87,6 +88,10 @@ async def test_jobs_are_listed_page_by_page_to_who_may_only_read(
         assert (page["jobs"][0]["state"], page["jobs"][0]["status"]) == ("queued", "queued")
         for words, found in {
             ("--owner", "bob", "--active"): made[2:],
+            ("--search", made[1]): made[1:2],
+            ("--search", made[0][:8]): made[::-1],
+            ("--search", "bob", "--active"): made[2:],
+            ("--search", "nobody"): [],
             ("--state", "running", "--state", "queued", "--type", "upscaler"): made[::-1],
             ("--over",): [],
             ("--until", "1d"): [],
@@ -94,6 +99,10 @@ async def test_jobs_are_listed_page_by_page_to_who_may_only_read(
             told = await jobs(dsn, "list", "--json", *words, folder=tmp_path)
             assert [job["id"] for job in json.loads(told.stdout)["jobs"]] == found
         assert (await jobs(dsn, "list", "--over", folder=tmp_path)).stdout == "No such jobs.\n"
+    nowhere = urlunsplit(urlsplit(database)._replace(path="/nothing"))
+    told = await jobs(nowhere, "list", folder=tmp_path)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert 'database "nothing" does not exist. Make it, for instance with `createdb`' in told.stderr
 
 
 async def test_a_job_is_shown_with_bars_attempts_and_every_line_of_its_money(

@@ -42,6 +42,11 @@ class Portrait(BaseJob):
     class Input(JobInput):
         prompt: str = Field(examples=["a lighthouse"])
 """
+ASKS_WRONGLY = """
+    @classmethod
+    def request(cls, value):
+        return {"app": value.promt}
+"""
 GIVE_UP = "    give_up = Event(BaseJob.queued >> BaseJob.failed, Failure, money=Money.RELEASE)\n"
 
 
@@ -96,6 +101,10 @@ WRONG = {
     "names no example": (
         HEAD + PORTRAIT.replace('examples=["a lighthouse"]', 'pattern="^[0-9]+$"'),
         r"portrait cannot be tried: .*prompt.* Give each of these fields an example: .*",
+    ),
+    "has a mistake where it is asked": (
+        HEAD + PORTRAIT + ASKS_WRONGLY,
+        r"shop\.py:17: AttributeError: 'Input' object has no attribute 'promt'\. Nothing was charged\.",
     ),
     "has no file to give": (
         HEAD + POSTER.replace('"jpeg"', '"mp4"'),

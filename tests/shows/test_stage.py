@@ -130,3 +130,32 @@ async def test_who_leaves_ends_nothing_and_books_are_looked_at_alone(bench: Benc
     assert (await pressing)[0] == 200
     assert order == ["ended", "looked", "pressed"]
     assert bench.heard == ["good it has waited"]
+
+
+async def test_who_serves_need_not_wait_for_presses_and_the_next_buttons_take_those_that_come_meanwhile(
+    bench: Bench, at: str
+) -> None:
+    taken: list[str] = []
+    pressing = asyncio.create_task(asked("POST", f"{at}/wait"))
+    await bench.begun.wait()
+    bench.board.hold()
+    bench.board.offer([Button("late", "be late", "It is of the state before.", bench.wait)])
+    held = asyncio.create_task(bench.board.press("late"))
+    while not bench.board.shown()["buttons"][0]["busy"]:
+        await bench.board.news(bench.board.version, 60)
+    bench.board.answer()
+    assert await pressing == (200, '{"text": "It goes on; the story tells how it ends."}')
+
+    async def next_one() -> str:
+        taken.append("by the next")
+        return taken[-1]
+
+    bench.board.offer([Button("late", "be late", "It is of the next state.", next_one)])
+    assert await held == "It goes on; the story tells how it ends."
+    late = asyncio.create_task(bench.board.press("late"))
+    bench.board.resume()
+    assert await late == "by the next"
+    bench.ending.set()
+    while not bench.heard:
+        await bench.board.news(bench.board.version, 60)
+    assert (bench.heard, taken) == (["good it has waited"], ["by the next"] * 2)

@@ -121,8 +121,8 @@ async def _stream(
     response = web.StreamResponse(
         status=reply.status, headers={"Content-Type": reply.media_type, **reply.headers}
     )
-    await response.prepare(request)
     try:
+        await response.prepare(request)
         async for piece in pieces:
             async with asyncio.timeout(seconds):
                 await response.write(piece)

@@ -222,6 +222,11 @@ def _unreachable(dsn: str, error: BaseException) -> StoreUnavailable:
             "postgresql://user:password@host:port/database, with special characters percent-encoded."
         )
     why = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return StoreUnavailable(
+            f"Cannot connect to Postgres at {place}: {why}. Make it, for instance with `createdb`, or "
+            "correct the address."
+        )
     return StoreUnavailable(
         f"Cannot connect to Postgres at {place}: {why}. Check the address, "
         "that the server runs, and the user's password."

@@ -91,13 +91,14 @@ class LiveView:
 
     def _page(self, show: Show) -> RenderableType:
         height = max(self._console.size.height, 20)
-        story_lines = max(5, min(10, height // 3))
+        # All fits with a line to spare: a page as high as the terminal moves up, and its first line stays.
+        story_lines = max(4, min(10, height // 3, height - 17))
         top = Table.grid(expand=True, padding=(0, 1))
         top.add_column(width=30)  # a wallet's line needs no more, the states' line needs the rest
         top.add_column(ratio=1)
         top.add_row(_wallets(show), _site(show))
         story = Group(*list(self._lines)[-story_lines:])
-        rows = max(4, height - story_lines - 14)
+        rows = max(3, height - story_lines - 14)
         return Group(
             top,
             Panel(_jobs(show, rows), title="jobs", border_style="dim"),

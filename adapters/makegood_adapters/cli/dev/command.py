@@ -217,4 +217,8 @@ async def _version(
         stack.push_async_callback(house.end)
         await child.start()
         DevButtons(house, types).show()
-        yield house
+        site.board.resume()
+        try:
+            yield house
+        finally:
+            site.board.hold()  # an order from now on is one for the next state of the file

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from makegood import Engine
+from makegood import Engine, Job, MakegoodError
 from makegood.lifecycle import BaseJob
 from makegood_adapters.cli.dev.example import example_of
+from makegood_adapters.cli.dev.source import told_of
 from makegood_adapters.cli.stage import Child, StageError
 from makegood_adapters.cli.staging.acts import Ordered
 from makegood_adapters.cli.staging.board import Board
@@ -43,7 +45,7 @@ class DevHouse:
             wanted, data = example_of(job_type, self.folder, number)
             keys = {field: await self.engine.blobs.put(d, f"{field}.bin") for field, d in data.items()}
             wanted |= {f: [key] if isinstance(wanted[f], list) else key for f, key in keys.items()}
-            job = await self.engine.submit(job_type, OWNER, wanted, not_before=not_before)
+            job = await self._submitted(job_type, wanted, not_before)
             if (await self.engine.wallet(OWNER)).available < job.price:
                 amount = max(CREDITS, job.price)
                 await self.engine.grant(OWNER, amount, source_ref=f"top-up-{job.id}")
@@ -65,6 +67,19 @@ class DevHouse:
         """End the engine that works, in order and for good."""
         async with self.restarts:
             await asyncio.to_thread(self.process.retire)
+
+    async def _submitted(
+        self, job_type: type[BaseJob], wanted: dict[str, Any], not_before: datetime | None
+    ) -> Job:
+        """Submit the job; StageError for a mistake in the file, such as a wrong name in `request`."""
+        try:
+            return await self.engine.submit(job_type, OWNER, wanted, not_before=not_before)
+        except MakegoodError:
+            raise
+        except Exception as error:
+            if (told := told_of(error, self.folder)) is None:
+                raise
+            raise StageError(f"{told.rstrip('.')}. Nothing was charged.") from error
 
     async def _arrived(self, job_id: UUID, name: str, rule: Rule) -> None:
         """Wait until the provider has met the job with the faults of *rule*, or never will: a file may be

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import traceback
 from pathlib import Path
 
 from makegood import Catalog
@@ -84,6 +85,15 @@ class Source:
 def rules_of(types: list[type[BaseJob]]) -> dict[tuple[str, int], str]:
     """Return the digest of each machine by name and version: a database keeps the first that it is told."""
     return {(each.name, each.version): each.spec.digest for each in types}
+
+
+def told_of(error: Exception, folder: Path) -> str | None:
+    """Return where in a file of *folder* the error arose, and what it says; None if it arose elsewhere."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).resolve().parent == folder]
+    if not own:
+        return None
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}: {type(error).__name__}: {error}"
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from makegood_adapters.cli.audit.dossier import collect
 from makegood_adapters.cli.audit.explain import explain, job_id_of
 from makegood_adapters.cli.audit.lines import print_lines
 from makegood_adapters.cli.database import an_engine_over, an_informed_engine
-from makegood_adapters.cli.jobs.listing import Wanted, find, moment, print_page
+from makegood_adapters.cli.jobs.listing import Wanted, find, moment, only, print_page
 from makegood_adapters.cli.jobs.showing import print_job
 from makegood_adapters.cli.jobs.stopping import needs_a_name, outlook
 from makegood_adapters.cli.steps import follow, listening
@@ -28,6 +28,7 @@ jobs = App(name="jobs", help="List jobs, show one with its money, cancel it, fol
 @jobs.command(name="list")
 async def list_jobs(
     *,
+    search: str | None = None,
     owner: str | None = None,
     state: Annotated[list[str] | None, Parameter(name="--state", negative="")] = None,
     type: str | None = None,
@@ -45,6 +46,8 @@ async def list_jobs(
 
     Parameters
     ----------
+    search
+        The id of a job or its beginning, of a task at the provider, an idempotency key, or an owner.
     owner
         Whose jobs; left out: everybody's.
     state
@@ -75,25 +78,22 @@ async def list_jobs(
     makegood jobs list --state running --since 1h
     makegood jobs list --owner ana --active --json
     """
-    if active and over:
-        raise InvalidRequest("--active and --over leave nothing; leave one out.")
+    unfinished = only(active=active, over=over)
     async with an_engine_over(dsn, config) as (engine, store):
         now = await engine.now()
         wanted = Wanted(
+            search=search,
             owner=owner,
             states=tuple(state or ()),
             type=type,
-            active=True if active else False if over else None,
+            active=unfinished,
             since=moment("--since", since, now),
             until=moment("--until", until, now),
             after=after,
             limit=limit,
         )
         page = await find(engine, store, wanted)
-    if json:
-        tell(page.model_dump(mode="json"))
-    else:
-        print_page(page, now)
+    tell(page.model_dump(mode="json")) if json else print_page(page, now)
 
 
 @jobs.command

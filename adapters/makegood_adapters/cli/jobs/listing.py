@@ -26,6 +26,7 @@ _BESIDE, _BESIDE_ROOMY, _NAME_MIN = 61, 84, 9
 class Wanted:
     """Which jobs, as `Engine.list_jobs` takes it."""
 
+    search: str | None
     owner: str | None
     states: Sequence[str]
     type: str | None
@@ -49,6 +50,13 @@ async def find(engine: Engine, store: PostgresStore, wanted: Wanted) -> JobPageV
 
     shown = [JobSummary(**JobSummary.fields_of(job, status(job))) for job in found.jobs]
     return JobPageView(jobs=shown, next=found.next)
+
+
+def only(*, active: bool, over: bool) -> bool | None:
+    """Return what `Engine.list_jobs` takes as *active*. Raises InvalidRequest where both are asked for."""
+    if active and over:
+        raise InvalidRequest("--active and --over leave nothing; leave one out.")
+    return True if active else False if over else None
 
 
 def moment(option: str, text: str | None, now: datetime) -> datetime | None:

@@ -18,6 +18,7 @@ log = logging.getLogger("makegood.stage")
 _LINES = 100
 #: How long a press is followed; what it began goes on behind that.
 PRESS_SECONDS = 60.0
+_GOES_ON = "It goes on; the story tells how it ends."
 
 
 class Tone(StrEnum):
@@ -70,6 +71,7 @@ class Board:
         self._story: deque[Line] = deque(maxlen=_LINES)
         self._buttons: dict[str, Button] = {}
         self._presses: set[asyncio.Task[str]] = set()
+        self._askers: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Event()
         self._open, self._quiet, self._running = asyncio.Event(), asyncio.Event(), 0
         self._open.set()
@@ -116,7 +118,8 @@ class Board:
         return self.shown()
 
     async def press(self, name: str) -> str:
-        """Do what the button says and return how it ended. Raises UnknownButton and Busy."""
+        """Do what the button says and return how it ended, or that it goes on, if who serves the asker leaves
+        before. Raises UnknownButton and Busy."""
         button = self._buttons.get(name)
         if button is None:
             there = ", ".join(self._buttons) or "none yet"
@@ -126,7 +129,22 @@ class Board:
         task = asyncio.create_task(self._run(button), name=f"stage: {name}")
         self._presses.add(task)
         task.add_done_callback(self._presses.discard)
-        return await asyncio.shield(task)
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        task.add_done_callback(lambda _: _answer(answered))
+        self._askers.add(answered)
+        try:
+            await answered
+        finally:
+            self._askers.discard(answered)
+        return task.result() if task.done() else _GOES_ON
+
+    def hold(self) -> None:
+        """Let presses wait until `resume`: what they would act on is about to be another."""
+        self._open.clear()
+
+    def resume(self) -> None:
+        """Let presses that wait begin, each with the button that has its name now."""
+        self._open.set()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -139,8 +157,11 @@ class Board:
             self._open.set()
 
     def answer(self) -> None:
-        """Let pages that wait have their answer: who serves them is about to leave."""
+        """Let pages that wait have their answer, also for what they pressed: who serves them is about to
+        leave, and would wait for them."""
         self._note_change()
+        for asker in self._askers:
+            _answer(asker)
 
     async def end(self) -> None:
         """End all presses where they are."""
@@ -154,7 +175,7 @@ class Board:
         try:
             await self._open.wait()
             async with self._counted(), asyncio.timeout(PRESS_SECONDS):
-                return await button.run()
+                return await self._buttons.get(button.name, button).run()
         except TimeoutError:
             told = (
                 f"{button.label}: not over after {PRESS_SECONDS:.0f} s, and it goes on. The page shows where "
@@ -187,3 +208,8 @@ class Board:
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _answer(asker: asyncio.Future[None]) -> None:
+    if not asker.done():
+        asker.set_result(None)
