@@ -229,7 +229,7 @@ me.on(({ caller }) => {
 
 // What /overview told, with every step after it counted.
 export const overview = signal({});
-let told = {}, steps = [], turn = 0, next;
+let told = {}, steps = [], turn = 0, next, soon;
 
 function count() {
   const data = structuredClone(told.data);
@@ -245,10 +245,12 @@ function count() {
 onSteps((more) => {
   steps.push(...more);
   count();
+  soon ||= setTimeout(look, 1_000); // slots and accounts stand in no step
 });
 
 async function look() {
   clearTimeout(next);
+  soon = clearTimeout(soon);
   const mine = turn += 1, begun = told.at;
   const found = await answer(get('/operations/overview'));
   if (mine !== turn) return;
