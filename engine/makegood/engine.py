@@ -58,7 +58,7 @@ from makegood.keyring import Keyring
 from makegood.lifecycle import BaseJob, Failure
 from makegood.listing import Listing
 from makegood.machine import Empty, Event
-from makegood.mover import POLL, STREAM, Mover
+from makegood.mover import STREAM, Mover
 from makegood.notifying import Notifying
 from makegood.observing import Observers, observed
 from makegood.offering import Offering
@@ -302,7 +302,7 @@ class Engine(
 
     async def cancel(self, job_id: UUID, *, actor: str = "engine", reason: str | None = None) -> Job:
         """End a job that is not at the provider at once, all credits back; of a submitted job note the
-        wish and ask the provider to stop: what it answers decides, by the type's policy.
+        wish, whose and why, and ask the provider to stop: what it answers decides, by the type's policy.
 
         Raises IllegalTransition or GuardFailed when the job is over or its type does not allow it.
         """
@@ -326,7 +326,7 @@ class Engine(
             raise UnknownJob(job_id)
         if asked.finished_at is not None:
             raise IllegalTransition(BaseJob.cancel.name, asked.state, [])
-        self._wakeups.wake(POLL)
+        await self.hint(job_id, f"{actor} asks to cancel it: {reason or 'no reason given'}", source="cancel")
         return asked
 
     async def report(

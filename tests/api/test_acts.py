@@ -55,6 +55,11 @@ async def test_a_submitted_job_is_asked_to_stop_and_the_provider_decides(scene: 
     told = await operator(scene).post(f"/operations/jobs/{job.id}/cancel", json=SIGNED)
     assert (told.status, told.body["state"]) == (200, job.state)
     assert told.body["cancel_requested_at"] is not None
+    [wish] = told.body["messages"]
+    assert wish["source"] == "cancel"
+    assert wish["body"] == f"Grace via key:test asks to cancel it: {SIGNED['reason']}"
+    [again] = (await operator(scene).post(f"/operations/jobs/{job.id}/cancel", json=SIGNED)).body["messages"]
+    assert again["at"] == wish["at"]
 
 
 async def test_a_person_has_the_provider_asked_at_once(scene: Scene) -> None:
