@@ -134,3 +134,59 @@ def test_what_is_long_or_deep_is_cut_and_says_so() -> None:
 def test_a_secret_that_lies_across_the_cut_leaves_no_beginning() -> None:
     text = "x" * (TEXT_MAX - 20) + " Bearer " + "s3cret" * 40
     assert "s3cret" not in Redaction().shown(text)
+
+
+S = "zqSesameOpen0123456789abcdefgh"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"Client(api_key='{S}')",
+        f'password = "{S}"',
+        f'{{apiKey: "{S}"}}',
+        f':api_key=>"{S}"',
+        f"<Error><apiKey>{S}</apiKey></Error>",
+        f"API key: {S}",
+        f"map[X-Api-Key:[{S}]]",
+        f"password: p@ss!{S}",
+        "X-Auth-Token: zqsesameopensesameopen",
+        f"auth Bearer%20{S}",
+        f"https://{S}@git.example/x",
+        f"https://h.example/x;jsessionid={S}",
+        f"https://h.example/x?hdnts={S}",
+        f"https://h.example/?url=https%3A%2F%2Fc%2Fx%3Fa%3D1%26sig%3D{S}%26b%3D1",
+        f"https://h.example/?url=https%253A%252F%252Fc%252Fx%253FX-Amz-Signature%253D{S}",
+        f"https%3A%2F%2Fapp%2Fhooks%2F{S}",
+        f"POST https:\\/\\/app\\/hooks\\/{S} failed",
+        f"https://hooks.slack.com/services/T0/B0/{S}",
+        f"-----BEGIN PRIVATE KEY-----\n{S}\n-----END PRIVATE KEY-----",
+        f"eyJhbGciOiJkaXIiLCJlbmMi.{S}.{S}.{S}.{S}",
+        *(f"{prefix}{S}" for prefix in ("ghp_", "hf_", "sk_live_", "xoxb-", "AIzaSy")),
+        ["Host", "h", "X-Api-Key", S],
+        {"tokenValue": S, "api_key_2": S, "pwd": S, "auth": S, "sessionId": S, "API Key": S},
+        {"k": "token", "v": S},
+    ],
+    ids=str,
+)
+def test_no_secret_survives_however_it_is_written(value: Any) -> None:
+    shown = json.dumps(Redaction().shown(value))
+    assert REDACTED in shown
+    assert "zqs" not in shown.lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("kn0wn%252FSecret%252Bof%253Dours%2526x", "kn0wn\\/Secret+of=ours&x", "kn0wn/Secret+of=ours&amp;x"),
+        *("kn0wn/Secret\\u002bof\\u003dours\\u0026x", "6B6E30776E2F5365637265742B6F663D6F7572732678"),
+    ],
+)
+def test_a_known_secret_is_found_inside_of_addresses_json_and_html(text: str) -> None:
+    assert Redaction(["kn0wn/Secret+of=ours&x"]).clean(f"see {text}.") == f"see {REDACTED}."
+
+
+def test_a_secret_is_not_shown_in_part_because_what_stood_before_it_became_short() -> None:
+    text = ("token=" + "a" * 6_000 + " ") * 3
+    text += "x" * (2 * TEXT_MAX - len(text) - 12) + " open sesame of ours"
+    assert "open" not in Redaction(["open sesame of ours"]).shown(text)

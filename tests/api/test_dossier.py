@@ -96,6 +96,36 @@ async def test_what_was_said_from_outside_is_shown_without_secrets_and_in_bounds
     assert known["detail"]["headers"] == {"Cookie": "[redacted]"}
 
 
+async def test_no_list_and_no_stream_of_operators_tells_what_a_dossier_masks(scene: Scene) -> None:
+    """Owners keep what they like beside a job, providers are quoted, and a reason may have any text in it."""
+    order = {**await scene.order(), "metadata": {"apiKey": SECRET, "shop": "7"}}
+    job_id = UUID((await scene.client.post("/jobs", json=order)).body["id"])
+    [account] = await scene.engine.occupancy()
+    await scene.store.attempts.unanswered(account.account, f"401: api_key='{SECRET}'")
+    job = await scene.drive.submit(await scene.drive.dispatch(await scene.engine.get(job_id)))
+    error = {"category": "provider", "message": f"the key sk-{SECRET} is not valid"}
+    await scene.drive.event(job, "fail", Verdict.FAILED, error=error)
+    signed = {"by": "Grace", "reason": f"Bearer {SECRET}"}
+    second = (await scene.client.post("/jobs", json=await scene.order())).body["id"]
+    await operator(scene).post(f"/operations/jobs/{second}/cancel", json=signed)
+    told = b""
+    for path in ("jobs", "accounts", "overview", "concerns", f"jobs/{job_id}", f"jobs/{second}", "acts"):
+        reply = await operator(scene).get(f"/operations/{path}")
+        assert reply.status == 200, path
+        told += reply.raw
+    assert b'"shop":"7"' in told
+    while await scene.store.stream.place(100):
+        pass
+    events = scene.client.session.get(
+        f"{scene.client.base}/operations/events?last_event_id=0", headers=operator(scene).headers
+    )
+    async with events as stream:
+        while b'"to_state":"cancelled"' not in told:
+            told += await stream.content.readuntil(b"\n\n")
+    assert told.count(b"[redacted]") >= 9
+    assert SECRET.encode() not in told
+
+
 async def test_a_dossier_says_which_acts_would_be_refused_and_why(scene: Scene) -> None:
     job_id = await ordered(scene)
 

@@ -8,6 +8,7 @@ from makegood_adapters.http.operation import Call
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.overview import look
 from makegood_adapters.http.v1.views import View
+from makegood_adapters.redaction import Redaction
 
 
 class ConcernView(View):
@@ -25,9 +26,10 @@ class ConcernView(View):
     since: datetime | None
 
     @classmethod
-    def of(cls, concern: Concern) -> "ConcernView":
-        """Return the view."""
-        return cls.model_validate(concern, from_attributes=True)
+    def of(cls, concern: Concern, redaction: Redaction) -> "ConcernView":
+        """Return the view, without secrets: providers are quoted."""
+        view = cls.model_validate(concern, from_attributes=True)
+        return view.model_copy(update={"what": redaction.clean(view.what)})
 
 
 class ConcernsView(View):
@@ -42,7 +44,7 @@ async def get_concerns(api: Api, call: Call) -> ConcernsView:
     processes in trouble, job types that are closed, jobs that overstay, and violations that the last look at
     the books has found. It may be a moment old: all who look share one reading."""
     found, concerns = await api.concerns.get()
-    return ConcernsView(at=found.at, concerns=[ConcernView.of(each) for each in concerns])
+    return ConcernsView(at=found.at, concerns=[ConcernView.of(each, api.redaction) for each in concerns])
 
 
 OPERATIONS = (look("/concerns", get_concerns, "What needs a person", ConcernsView),)

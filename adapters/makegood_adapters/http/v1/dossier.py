@@ -1,5 +1,6 @@
 """All that is known of one job, for operators: its way, its money, its messages and its files, no secrets."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.delivery import deliver
 from makegood_adapters.http.v1.files import result_file
 from makegood_adapters.http.v1.jobs import at_one_moment
-from makegood_adapters.http.v1.oversight import AttemptView, StepView
+from makegood_adapters.http.v1.oversight import AttemptView, StepView, without_secrets
 from makegood_adapters.http.v1.views import JobSummary, MoneyView, StateName, StatusName, View
 from makegood_adapters.redaction import REDACTED, Redaction, cut
 
@@ -110,7 +111,8 @@ class MessageView(View):
         whole = message.length == len(message.body)
         body = redaction.shown(_read(message.body) if whole else message.body, _MESSAGE_CHARS_MAX)
         if not whole:  # the word that says so counts what came, not what was read of it
-            body = cut(redaction.clean(message.body)[:_MESSAGE_CHARS_MAX], message.length)
+            clean = redaction.beginning(message.body, 2 * _MESSAGE_CHARS_MAX)
+            body = cut(clean[:_MESSAGE_CHARS_MAX], message.length)
         return cls(
             source=message.source,
             task_id=message.task_id,
@@ -189,7 +191,7 @@ async def dossier_of(api: Api, job_id: UUID) -> JobDossier:
     return JobDossier(
         type_gone=job.type not in engine.catalog.names,
         refusals=await RefusalsView.of(api, job, attempts),
-        **{**fields, "metadata": redaction.shown(fields["metadata"])},
+        **without_secrets(fields, redaction),
         input=redaction.shown(job.input),
         request=redaction.shown(job.request),
         money=MoneyView.of(money),
@@ -197,12 +199,17 @@ async def dossier_of(api: Api, job_id: UUID) -> JobDossier:
         bars=BarView.all_of(api, job, steps, await engine.now()),
         journal=[MoneyLineView.of(line, text) for line, text in await engine.money_lines(job_id)],
         attempts=[AttemptView.of(attempt, redaction) for attempt in attempts],
-        messages=[MessageView.of(message, redaction) for message in await engine.messages(job_id)],
+        # Thirty long ones take a while, in which others are served.
+        messages=await asyncio.to_thread(_messages, await engine.messages(job_id), redaction),
         inputs=[
             InputFileView(name=name, kind=_kind(key), size=size)
             for name, (key, size) in (await engine.given(job)).items()
         ],
     )
+
+
+def _messages(kept: Sequence[KeptMessage], redaction: Redaction) -> list[MessageView]:
+    return [MessageView.of(message, redaction) for message in kept]
 
 
 async def get_any_result(api: Api, call: Call, job_id: UUID, number: int) -> Reply:

@@ -1,6 +1,7 @@
 """Transitions as they happen, as server-sent events: of one job, or of all jobs of an owner."""
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Literal
 from uuid import UUID
 
@@ -17,7 +18,9 @@ from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.sse import HEADERS, MEDIA_TYPE, EventStream, Feed, event
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.asked import Asked
+from makegood_adapters.http.v1.oversight import told_of
 from makegood_adapters.http.v1.views import FailureView, MoneyView, PlaceView, TransitionView
+from makegood_adapters.redaction import Redaction
 
 #: What a `seq` can be at most.
 _NUMBER_MAX = 2**63 - 1
@@ -84,7 +87,7 @@ async def watch_jobs(api: Api, call: Call, query: Since) -> Reply:
 
 async def watch_all_jobs(api: Api, call: Call, query: Since) -> Reply:
     """Tell the steps of all jobs of all owners from now on, or from the last known one."""
-    return await _watch(api, call, query, None, _operator_frame)
+    return await _watch(api, call, query, None, _operator_frames(api.redaction))
 
 
 async def _watch(
@@ -177,11 +180,19 @@ def _owner_frame(message: Message) -> bytes:
     return event("transition", message.once(_data), message.step.seq)
 
 
-def _operator_frame(message: Message) -> bytes:
+@lru_cache(maxsize=8)
+def _operator_frames(redaction: Redaction) -> Callable[[Message], bytes]:
+    """Return what makes a frame for operators: the same for all of a service, so that it is made once."""
+    return partial(_operator_frame, redaction)
+
+
+def _operator_frame(redaction: Redaction, message: Message) -> bytes:
     assert isinstance(message, Told)
-    step = message.step
-    more = {"owner": step.owner, "actor": step.actor, "reason": step.reason}
-    view = OperatedStepEvent.model_validate({**_fields(message), **more})
+    step, fields = message.step, _fields(message)
+    reason = step.reason and redaction.clean(step.reason)
+    more = {"owner": step.owner, "actor": step.actor, "reason": reason}
+    error = told_of(FailureView.of(message.ending.error), redaction) if message.ending else None
+    view = OperatedStepEvent.model_validate({**fields, **more, "error": error})
     return event("transition", view.model_dump_json().encode(), step.seq)
 
 

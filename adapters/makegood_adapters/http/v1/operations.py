@@ -35,8 +35,10 @@ from makegood_adapters.http.v1.oversight import (
     Resumed,
     Rules,
     RuleView,
+    without_secrets,
 )
-from makegood_adapters.http.v1.views import JobPageView
+from makegood_adapters.http.v1.views import JobPageView, JobSummary
+from makegood_adapters.redaction import Redaction
 
 _ENDS: Mapping[str, Event[Any]] = {
     "fail": BaseJob.fail,
@@ -127,7 +129,13 @@ class Depth(Asked):
 
 async def list_all_jobs(api: Api, call: Call, query: WantedOfAll) -> JobPageView:
     """Jobs of all owners, or of one, newest first."""
-    return await page(api, query.owner, query, query.search)
+    found = await page(api, query.owner, query, query.search)
+    return JobPageView(jobs=[_shown(job, api.redaction) for job in found.jobs], next=found.next)
+
+
+def _shown(job: JobSummary, redaction: Redaction) -> JobSummary:
+    told = without_secrets({"metadata": job.metadata, "error": job.error}, redaction)
+    return job.model_copy(update=told)
 
 
 async def end_job(api: Api, call: Call, job_id: UUID, body: End) -> JobDossier:
@@ -154,7 +162,7 @@ async def resolve_attempt(api: Api, call: Call, job_id: UUID, number: int, body:
 async def list_accounts(api: Api, call: Call) -> Accounts:
     """The slots of every provider account, and how it is doing."""
     seen = await api.engine.occupancy()
-    return Accounts(accounts=[AccountView.model_validate(each, from_attributes=True) for each in seen])
+    return Accounts(accounts=[AccountView.of(each, api.redaction) for each in seen])
 
 
 async def list_rules(api: Api, call: Call) -> Rules:

@@ -7,9 +7,24 @@ from uuid import UUID
 from makegood.administration import needs_person
 from makegood.audit import Audit
 from makegood.fairness import Rule, Scope
-from makegood.job import Attempt, Evidence, Phase, Transition, Verdict
-from makegood_adapters.http.v1.views import StateName, View
+from makegood.job import Attempt, Evidence, Occupancy, Phase, Transition, Verdict
+from makegood_adapters.http.v1.views import FailureView, StateName, View
 from makegood_adapters.redaction import Redaction
+
+
+def without_secrets(fields: dict[str, Any], redaction: Redaction) -> dict[str, Any]:
+    """Return the *fields* of a job as operators see them: what its owner keeps beside it, and what others
+    told of its failure, may have secrets of theirs in it."""
+    return {
+        **fields,
+        "metadata": redaction.shown(fields["metadata"]),
+        "error": told_of(fields["error"], redaction),
+    }
+
+
+def told_of(error: FailureView | None, redaction: Redaction) -> FailureView | None:
+    """Return the failure without secrets."""
+    return error and error.model_copy(update={"message": redaction.clean(error.message)})
 
 
 class StepView(View):
@@ -138,6 +153,16 @@ class AccountView(View):
     last_error: str | None
     abandoned: int
     late: int
+
+    @classmethod
+    def of(cls, seen: Occupancy, redaction: Redaction) -> "AccountView":
+        """Return the view, without secrets: providers are quoted."""
+        view = cls.model_validate(seen, from_attributes=True)
+        told = {
+            name: text and redaction.clean(text)
+            for name, text in (("problem", view.problem), ("last_error", view.last_error))
+        }
+        return view.model_copy(update=told)
 
 
 class Accounts(View):

@@ -214,7 +214,7 @@ async def get_overview(api: Api, call: Call) -> OverviewView:
         at=found.at,
         types=list(_types(api, found)),
         workers=[WorkerView.of(worker, found.at) for worker in found.workers],
-        accounts=[AccountView.model_validate(each, from_attributes=True) for each in found.accounts],
+        accounts=[AccountView.of(each, api.redaction) for each in found.accounts],
         lanes=[LaneView.of(lane) for lane in found.lanes],
         rates=Rates(**found.rates),
         last_seq=found.last_seq,
