@@ -54,6 +54,7 @@ ELSEWHERE: dict[str, tuple[str, dict[str, str]]] = {
         f"a proxy that says {name}": ("127.0.0.1", {**HOST, name: "127.0.0.1"})
         for name in ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via")
     },
+    "a proxy that is as nginx comes": ("127.0.0.1", {**HOST, "connection": "close"}),
     "a proxy that tells the address": ("127.0.0.1", {**HOST, "x-real-ip": "127.0.0.1"}),
 }
 

@@ -63,6 +63,8 @@ STRANGERS = {
     "another name that leads here": {**HEADER, "Host": "evil.example"},
     "a name that only looks like ours": {**HEADER, "Host": "127.0.0.1.evil.example:80"},
     "somebody behind a proxy": {**HEADER, "X-Forwarded-For": "203.0.113.7"},
+    "somebody behind a proxy that tells the address": {**HEADER, "X-Real-IP": "203.0.113.7"},
+    "a page on another port": {**HEADER, "Origin": "http://127.0.0.1:5173"},
 }
 
 

@@ -39,6 +39,9 @@ def is_local(request: Request) -> bool:
         return False
     if any(name in _PASSED_ON or name.startswith("x-forwarded") for name in headers):
         return False
+    # nginx calls us by the name that we listen on, and says nothing of itself but this.
+    if "close" in headers.get("connection", "").lower():
+        return False
     host = headers.get("host", "").lower()
     return _names_us(host) and _is_ours(headers, host)
 

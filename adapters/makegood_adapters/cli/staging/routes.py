@@ -1,17 +1,15 @@
 """The stage over HTTP: what it shows, and its buttons, for pages of this machine alone."""
 
-import ipaddress
-
 from aiohttp import web
 
 from makegood_adapters.cli.staging.board import Board, Busy, UnknownButton
+from makegood_adapters.http.aiohttp_app import request_of
+from makegood_adapters.http.local import is_local
 
 #: A header that no form of another site can send, and no script of one without being allowed to.
 HEADER = "Makegood-Stage"
 #: How long a page may wait for what is new.
 WAIT_SECONDS = 20.0
-_HOSTS = frozenset({"127.0.0.1", "[::1]", "localhost"})
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 
 
 def stage_routes(board: Board) -> list[web.RouteDef]:
@@ -44,19 +42,9 @@ def _refusal(request: web.Request) -> web.Response | None:
     """Return the answer to whoever is not a page of this machine, None for one that is."""
     if request.headers.get(HEADER) != "1":
         return _told(403, f"The stage answers its own page alone: send the header {HEADER}: 1.")
-    host, _, port = request.host.rpartition(":")
-    name = host if port.isdigit() else request.host
-    local = name in _HOSTS and _is_loopback(request.remote)
-    if not local or any(name in request.headers for name in _FORWARDED):
+    if not is_local(request_of(request)):
         return _told(403, "The stage is for this machine alone: open it as http://127.0.0.1.")
     return None
-
-
-def _is_loopback(address: str | None) -> bool:
-    try:
-        return ipaddress.ip_address(address or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _told(status: int, text: str) -> web.Response:
