@@ -181,3 +181,14 @@ async def test_what_is_not_there_is_told_in_words(service: Service, look: Watche
     await expect(page.locator(".jobs .stale")).to_contain_text(re.compile("since|after"))
     await page.get_by_role("link", name="Show all").click()
     await expect(page.get_by_text("No jobs yet.")).to_be_visible()
+
+
+async def test_a_message_and_an_address_with_names_of_the_language_hide_nothing(
+    service: Service, look: Watched
+) -> None:
+    """A provider may call what it tells like functions of texts, a link ask for a view like those of objects."""
+    job = await service.order(held=True)
+    await service.engine.hint(job.id, '{"trim": 1, "said": "all of it"}', source="client")
+    page = await look(f"{service.url}?view=constructor&job={job.id}")
+    await page.locator("summary", has_text="client").click()
+    await expect(page.get_by_text('"said": "all of it"')).to_be_visible()

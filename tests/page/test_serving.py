@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from yarl import URL
 
 from makegood_adapters.http.page import asgi_page, page_routes
 from makegood_adapters.http.page.serving import POLICY
@@ -38,6 +39,9 @@ async def test_files_come_with_their_policy_and_are_asked_for_again(kind: str) -
             assert (reply.status, reply.url.path) == (200, "/ops/page/"), "relative addresses need the slash"
             assert reply.url.query == {"view": "jobs"}
             index = await reply.text()
+        asked = URL(f"{base}?owner=a%26b%0D%0AX-Made-Up:%201", encoded=True)
+        async with session.get(asked) as reply:
+            assert (reply.status, reply.url.raw_query_string) == (200, asked.raw_query_string)
         assert '<meta name="makegood-api" content="../../v1">' in index
         assert '<meta name="makegood-stage" content="/stage">' in index
         async with session.get(f"{base}/main.js") as reply:

@@ -61,7 +61,9 @@ def page_routes(api: str = "/v1", *, stage: str | None = None, prefix: str = "/p
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
     async def slash(request: web.Request) -> web.Response:
-        return web.Response(status=308, headers={"Location": _with_query(f"{leaf}/", request.query_string)})
+        return web.Response(
+            status=308, headers={"Location": _with_query(f"{leaf}/", request.rel_url.raw_query_string)}
+        )
 
     return [web.get(prefix, slash), web.get(prefix + "/{path:.*}", file)]
 

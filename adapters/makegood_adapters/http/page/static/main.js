@@ -44,7 +44,7 @@ function Page() {
   const refused = use(me)?.refused;
   useShared(rules, '/operations/rules');
   useShared(concerns, '/operations/concerns');
-  const shown = job && view === 'live' ? 'jobs' : view in VIEWS ? view : 'live';
+  const shown = job && view === 'live' ? 'jobs' : Object.hasOwn(VIEWS, view) ? view : 'live';
   const [title, Part] = VIEWS[shown];
   useEffect(() => { document.title = `${title} · makegood`; }, [title]);
   const links = Object.entries(VIEWS).map(([name, [label]]) => html`<${Link} to=${{ view: name }}

@@ -17,7 +17,7 @@ function shown(name, value) {
   if (/(^|_)(at|until|before)$/.test(name)) return html`<time title=${value}>${time(value)}</time>`;
   const job = /^(id|job_id|retry_of)$/.test(name);
   const sign = name === 'change' && value > 0 ? '+' : '';
-  const text = html`<bdi title=${value}>${job ? short(value) : value.toFixed ? sign + credits(value)
+  const text = html`<bdi title=${value}>${job ? short(value) : Number.isFinite(value) ? sign + credits(value)
     : `${value}`}</bdi>`;
   const url = params().view === 'money' ? { view: 'jobs' } : params();
   const to = job ? { ...url, job: value } : name === 'owner' && { view: 'money', owner: value };
@@ -29,7 +29,8 @@ export const Facts = ({ of }) => html`<dl>${Object.entries(of).map(([name, value
   <dd>${shown(name, value)}</dd></div>`)}</dl>`;
 
 export const Fold = ({ title, value }) => JSON.stringify(value ?? {}) !== '{}' && html`<details>
-  <summary>${title}</summary><pre tabindex="0">${value.trim ? value : JSON.stringify(value, null, 2)}</pre>
+  <summary>${title}</summary><pre tabindex="0">${
+    typeof value === 'string' ? value : JSON.stringify(value, null, 2)}</pre>
   </details>`;
 
 // Cards where it is narrow; a column is the name of a field, or a title and what it makes of a row.
