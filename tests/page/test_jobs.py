@@ -186,7 +186,7 @@ async def test_what_is_not_there_is_told_in_words(service: Service, look: Watche
 async def test_a_message_and_an_address_with_names_of_the_language_hide_nothing(
     service: Service, look: Watched
 ) -> None:
-    """A provider may call what it tells like functions of texts, a link ask for a view like those of objects."""
+    """A provider may use names of functions in what it tells, and a link in what it asks for."""
     job = await service.order(held=True)
     await service.engine.hint(job.id, '{"trim": 1, "said": "all of it"}', source="client")
     page = await look(f"{service.url}?view=constructor&job={job.id}")
