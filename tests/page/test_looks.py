@@ -56,6 +56,24 @@ async def test_a_phone_shows_it_in_one_column(service: Service, look: Watched) -
         assert width <= 360, view
 
 
+async def test_spans_and_queues_read_as_people_write_them(service: Service, look: Watched) -> None:
+    """A wait that the estimate calls short is no 0.0 s, and what took a moment is told in its own unit."""
+    for _ in range(5):
+        await service.order(held=True)
+    page = await look(service.url)
+    await settled(page)
+    told = await page.evaluate("""async () => {
+        const { seconds, ago } = await import('./base.js');
+        return [...[0, .04, .4, 12, 200, 7500].map(seconds), ago(new Date().toISOString())];
+    }""")
+    assert told == ["0 ms", "40 ms", "0.4 s", "12 s", "3 min 20 s", "2 h 5 min", "1 s ago"]
+    await expect(page.get_by_role("region", name="Queue").locator("tbody tr")).to_have_count(2)
+    await expect(page.get_by_role("region", name="Queue")).not_to_contain_text("0.0 s")
+    await page.goto(f"{service.url}?view=jobs&job={(await service.order()).id}")
+    await expect(page.locator(".job .state").first).to_be_visible()
+    await expect(page.get_by_text("No task of it is open at the provider.")).to_have_count(0)
+
+
 async def test_keys_reach_everything_and_the_focus_is_seen(service: Service, look: Watched) -> None:
     page = await look(service.url)
     await settled(page)

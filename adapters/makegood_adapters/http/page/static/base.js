@@ -39,12 +39,13 @@ export function time(at) {
   return told.slice(told.slice(0, 10) === today.slice(0, 10) ? 11 : 0);
 }
 export function seconds(n) {
-  if (n < 1) return `${Math.max(0, n).toFixed(1)} s`;
+  if (n < 0.1) return `${Math.max(0, n * 1e3) | 0} ms`;
+  if (n < 1) return `${n.toFixed(1)} s`;
   const parts = [[n / 86400, 'd'], [(n / 3600) % 24, 'h'], [(n / 60) % 60, 'min'], [n % 60, 's']];
   const told = parts.filter(([many]) => many >= 1).slice(0, 2);
   return told.map(([many, unit]) => `${many | 0} ${unit}`).join(' ');
 }
-export const ago = (at) => `${seconds(since(at))} ago`;
+export const ago = (at) => `${seconds(Math.max(1, since(at)))} ago`;
 export const credits = (n) => n?.toLocaleString('en');
 export const plural = (n, one) => `${credits(n)} ${one}${n === 1 ? '' : 's'}`;
 // The beginning tells when a job was made, the end which one it is.

@@ -72,7 +72,8 @@ function Diagram() {
     ${told.data && !type && html`<p class="dim">No job type is served yet.</p>`}
     ${type && shape.data && html`<${Machine} machine=${shape.data} type=${type} state=${state}/>
       <p class="dim">Per minute:
-        ${Object.entries(rates).map(([what, n]) => ` ${+n.toFixed(1)} ${what}`).join()}.</p>`}<//>`;
+        ${Object.entries(rates).map(([what, n]) => ` ${credits(+n.toFixed(n < 10))} ${what}`)
+    .join()}.</p>`}<//>`;
 }
 
 const words = (...told) => told.filter(Boolean).join(' · ');
@@ -105,7 +106,7 @@ function Slots() {
 
 const starts = ({ held_back: held, not_before: at, wait_seconds: wait }) => (held
   ? html`<span class="warn">${held}</span>` : at ? `not before ${time(at)}` : wait == null ? 'not known'
-    : seconds(wait));
+    : wait < 1 ? 'any moment' : seconds(wait));
 const QUEUE = [['#', ({ position }) => position], 'id', 'owner',
   ['waited', (job) => seconds(job.waited_seconds)], ['starts in about', starts]];
 
@@ -116,7 +117,7 @@ function Queue() {
   const sum = (what) => lanes.reduce((n, lane) => n + lane[what], 0);
   const { jobs, pools = [] } = told.data ?? {};
   return html`<${Card} id="queue" title="Queue" told=${told} side=${html`<span class="dim">${lanes
-      && `${sum('waiting')} waiting${sum('parked') ? `, ${sum('parked')} not yet due` : ''}`}</span>
+      && `${credits(sum('waiting'))} waiting${sum('parked') ? `, ${sum('parked')} not yet due` : ''}`}</span>
     ${pools[1] && html`<${Filter} name="pool" options=${pools}/>`}`}>
     <${Table} title="The next jobs, in order" cols=${QUEUE} rows=${jobs} none="Nobody waits."/><//>`;
 }

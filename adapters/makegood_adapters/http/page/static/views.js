@@ -1,6 +1,6 @@
 // The jobs and the credits: lists with search and pages, one job, the books, one owner's wallet.
-import { ago, clock, credits, file, html, Link, navigate, onSteps, overview, seconds, short, since, time, use,
-  useEffect, useGet, useMemo, useParams, useRef, useState } from './base.js';
+import { ago, clock, credits, file, html, Link, me, navigate, onSteps, overview, plural, seconds, short,
+  since, time, use, useEffect, useGet, useMemo, useParams, useRef, useState } from './base.js';
 import { ActButton, back, Card, Facts, Filter, Fold, Pages, Pill, REASON, Stale, Table } from './parts.js';
 
 const TAGS = { img: /png|jpe?g|webp|gif|avif/, video: /mp4|webm|mov/, audio: /mp3|wav|ogg|m4a|flac/ };
@@ -67,7 +67,7 @@ const Acts = ({ job, at }) => html`<div class="row" role="group" aria-label="Act
   [event, path, label, fields]) => html`<${ActButton} label=${label} title="${label}: job ${short(job.id)}"
   why=${job.refusals[event]} fields=${fields} path="${at}/${path}" body=${path === 'end' && { event }}
   danger=${path !== 'ask'}/>`)}
-  <small>${[...new Set(Object.values(job.refusals))].join(' ')}</small></div>`;
+  <small>${use(me)?.acts && [...new Set(Object.values(job.refusals))].join(' ')}</small></div>`;
 
 const Whole = ({ job, at }) => html`<p><${Pill} ...${job}/> <code>${job.id}</code></p>
   ${job.error && html`<p class="bad">✗ <bdi>${job.error.message}</bdi> (${job.error.category})</p>`}
@@ -80,7 +80,6 @@ const Whole = ({ job, at }) => html`<p><${Pill} ...${job}/> <code>${job.id}</cod
     each.task_id ?? ''} ${each.redacted ? '(secrets masked)' : ''} ${each.read ? '' : '(not read yet)'}"/>`)}
   ${['input', 'request', 'metadata'].map((name) => html`<${Fold} title=${name} value=${job[name]}/>`)}`;
 
-// The job with this id, as it stands.
 function Job({ id }) {
   const at = `/operations/jobs/${encodeURIComponent(id)}`;
   const got = useGet(at, {}, 60, (step) => step.job_id === id);
@@ -93,7 +92,6 @@ function Job({ id }) {
 }
 
 const NAMES = ['search', 'state', 'type', 'owner', 'active', 'since', 'after'];
-const NEVER = 3e5;
 
 function asked(url) {
   const given = Object.fromEntries(NAMES.map((name) => [name, url[name]]));
@@ -101,7 +99,6 @@ function asked(url) {
   return hours ? { ...given, since: new Date(Date.now() - hours * 36e5).toISOString() } : given;
 }
 
-// Whether a step may bring a job on the list.
 const brings = (step, { after, search, active, state, type = step.type, owner = step.owner }) => !after
   && !search && type === step.type && owner === step.owner
   && (state ? state === step.to_state : active === 'false' ? step.money : !step.from_state);
@@ -134,13 +131,13 @@ export function Jobs() {
   const url = useParams();
   const list = NAMES.map((name) => url[name]);
   const some = list.some(Boolean);
-  const got = useGet('/operations/jobs', useMemo(() => asked(url), list), NEVER);
+  const got = useGet('/operations/jobs', useMemo(() => asked(url), list), 3e5);
   const types = use(overview).data?.types ?? [];
   const fresh = useFresh(url, got);
   const choices = { active: ['true', 'false'], since: ['1h', '24h', '168h'], type: types.map((t) => t.name),
     state: types.flatMap(({ states, ended }) => Object.keys({ ...states, ...ended })) };
   const side = html`<span role="status">
-    ${fresh > 0 && html`<button onClick=${got.again}>${fresh} new</button>`}</span>
+    ${fresh > 0 && html`<button onClick=${got.again}>${credits(fresh)} new</button>`}</span>
     ${some && html`<${Link} to=${{ view: url.view, job: url.job }}>Show all<//>`}`;
   const row = ({ id }) => ({ key: id, 'aria-current': id === url.job || null,
     onClick: (event) => event.target.closest('a') || `${getSelection()}` || navigate({ job: id }) });
@@ -165,7 +162,7 @@ export function BooksLine() {
   const sum = html`issued ${credits(books.issued)} = ${parts.join(' + ')}
     <small> as of ${ago(books.at)}</small>`;
   return off || broken ? html`<details class="money bad"><summary>✗ The books are wrong: ${
-    credits(off)} off, ${broken} broken. ${sum}</summary>
+    plural(off, 'credit')} off, ${plural(broken, 'violation')}. ${sum}</summary>
     <${Table} title="What is broken" cols=${BROKEN} rows=${violations}/></details>`
     : html`<p class="money good">✓ ${sum}</p>`;
 }
@@ -189,7 +186,6 @@ function Wallet({ owner }) {
 
 const LEDGER = ['at', 'owner', 'text', 'change', 'balance', 'job_id'];
 
-// The wallet of the owner in the address, and the ledger.
 export function Money() {
   const { owner = '', after } = useParams();
   const touches = (step) => !after && owner === (owner && step.owner);
