@@ -5,9 +5,8 @@ from pathlib import Path
 from PIL import Image, ImageStat
 from playwright.async_api import Browser
 
-from tests.page.pictures import ASSETS, COLOURS, NAMES, WIDTH, take
+from tests.page.pictures import ASSETS, BYTES_MAX, NAMES, WIDTH, take
 
-BYTES_MAX = 200_000
 HOUSE = ASSETS.parents[1]
 
 
@@ -19,7 +18,7 @@ async def test_they_are_taken_of_a_demo_while_it_plays(
     for name in NAMES:
         with Image.open(tmp_path / name) as taken:
             assert taken.width == WIDTH
-            assert len(taken.getcolors() or ()) > COLOURS // 4, "a page that shows nothing has few colours"
+            assert len(set(taken.convert("RGB").resize((200, 200)).getdata())) > 60, "it shows something"
             means.append(ImageStat.Stat(taken.convert("L")).mean[0])
     assert means[1] < 64 < 192 < means[0], "the first is light, the second dark"
 

@@ -230,7 +230,7 @@ me.on(({ caller }) => {
 
 // What /overview told, with every step after it counted.
 export const overview = signal({});
-let told = {}, steps = [], turn = 0, next, soon;
+let told = {}, steps = [], turn = 0, next;
 
 function count() {
   const data = structuredClone(told.data);
@@ -246,17 +246,15 @@ function count() {
 onSteps((more) => {
   steps.push(...more);
   count();
-  soon ||= setTimeout(look, 1_000); // slots and accounts stand in no step
 });
 
 async function look() {
   clearTimeout(next);
-  soon = clearTimeout(soon);
   const mine = turn += 1, begun = told.at;
   const found = await answer(get('/operations/overview'));
   if (mine !== turn) return;
   told = { ...told, ...found };
-  next = setTimeout(look, told.error ? 2_000 : 10_000);
+  next = setTimeout(look, 2_000); // slots stand in no step
   if (!told.error) {
     if (!me.value) findMe();
     ahead = Date.parse(told.data.at) - Date.now();

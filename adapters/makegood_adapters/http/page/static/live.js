@@ -112,7 +112,7 @@ const QUEUE = [['#', ({ position }) => position], 'id', 'owner',
 
 function Queue() {
   const { pool } = useParams();
-  const told = useGet('/operations/queue', { pool, limit: 8 }, 4);
+  const told = useGet('/operations/queue', { pool, limit: 8 }, 2);
   const lanes = use(overview).data?.lanes.filter((lane) => !pool || lane.pool === pool);
   const sum = (what) => lanes.reduce((n, lane) => n + lane[what], 0);
   const { jobs, pools = [] } = told.data ?? {};

@@ -154,7 +154,7 @@ const BROKEN = ['code', 'invariant', 'subject', 'owner', 'job_id'];
 
 // Whether all credits are somewhere, as of when; a click lists what is wrong.
 export function BooksLine() {
-  const { data: books, error } = useGet('/operations/books', {}, 10);
+  const { data: books, error } = useGet('/operations/books', {}, 3);
   use(clock);
   if (!books) return html`<${Stale} error=${error}/>`;
   const { difference: off, broken, violations } = books;
