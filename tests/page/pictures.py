@@ -39,9 +39,9 @@ async def _look(browser: Browser, show: Show, into: Path, lines: int) -> None:
     while len(stage["story"]) < lines:
         stage = await show.stage(stage["version"])
     await expect(page.get_by_role("button", name=re.compile("^completed: [1-9]"))).to_be_visible()
-    await expect(page.get_by_text("3 slots taken")).to_be_visible()
-    await expect(page.get_by_text("well")).to_be_visible()
-    await expect(page.locator("header .money")).not_to_contain_text("captured 0 ")
+    await expect(page.get_by_text("3 slots taken")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(page.get_by_text("well")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(page.locator("header .money")).not_to_contain_text("captured 0 ", timeout=PATIENCE_MS)
     await _save(page, into / NAMES[0])
     await page.emulate_media(color_scheme="dark")
     await _save(page, into / NAMES[1])

@@ -254,7 +254,7 @@ async function look() {
   const found = await answer(get('/operations/overview'));
   if (mine !== turn) return;
   told = { ...told, ...found };
-  next = setTimeout(look, 2_000); // slots stand in no step
+  next = setTimeout(look, 2e3); // no step tells of slots
   if (!told.error) {
     if (!me.value) findMe();
     ahead = Date.parse(told.data.at) - Date.now();
