@@ -51,7 +51,8 @@ ALL_TOLD_TWICE = """
 from makegood_adapters.cli.bench import command
 measured, kept = command._measured, []
 def once(plans, dsn):
-    kept.extend(kept or measured(plans, dsn))
+    if not kept:
+        kept.extend(measured(plans, dsn))
     return iter(kept)
 command._measured = once
 sizes = dict(

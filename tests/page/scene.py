@@ -49,8 +49,8 @@ class Portrait(BaseJob):
 def chromium() -> str:
     """Return the browser of this machine; without one the test is skipped, or fails where one must be."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get("MAKEGOOD_BROWSER") == "required":
-        pytest.fail("MAKEGOOD_BROWSER=required, but there is no Chromium: install it, or set CHROMIUM")
+    if found is None and os.environ.get("BROWSER_TESTS") == "required":
+        pytest.fail("BROWSER_TESTS=required, but there is no Chromium: install it, or set CHROMIUM")
     if found is None:
         pytest.skip("no Chromium on PATH (Debian: apt install chromium), and CHROMIUM names none")
     return found

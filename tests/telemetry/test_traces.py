@@ -125,7 +125,9 @@ async def test_one_job_of_two_processes_is_one_tree_below_one_root(
 
 async def test_a_lost_webhook_a_second_run_and_a_refund_can_be_read(database: str, tmp_path: Path) -> None:
     exporter = InMemorySpanExporter()
-    async with traced(database, tmp_path, exporter, {"owners": True}) as (stage, here):
+    # Seldom enough that a webhook is heard before anybody asks.
+    seldom = {"poll_interval_seconds": 2.0}
+    async with traced(database, tmp_path, exporter, {"owners": True}, **seldom) as (stage, here):
         heard = await stage.order(webhooks=1)
         lost = await stage.order(webhooks=0)
         failed = await stage.order(fail="the machine burns", webhooks=0)

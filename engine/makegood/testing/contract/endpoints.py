@@ -205,7 +205,8 @@ class DeliveriesContract:
                 await asyncio.sleep(0)
             return made
 
-        assert sum(await asyncio.gather(*(fans() for _ in range(4)))) == 20 * 3
+        # Whoever finds the others at work leaves the rest to them, so that a last turn may be needed.
+        assert sum(await asyncio.gather(*(fans() for _ in range(4)))) + await fans() == 20 * 3
         for endpoint in ends:
             assert await seqs(store, endpoint.id) == list(range(20, 0, -1))
 
