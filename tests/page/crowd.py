@@ -87,7 +87,7 @@ async def crowded(crowd: Crowd, steps_per_second: int, seconds: float) -> AsyncI
             crowd.done.set()
             while True:
                 await response.write(b":\n\n")
-                await asyncio.sleep(1)
+                await asyncio.sleep(1)  # a stream goes on until its reader leaves, who is seen by writing
         return response
 
     async def other(request: web.Request) -> web.Response:
