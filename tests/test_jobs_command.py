@@ -21,6 +21,7 @@ from tests import command
 from tests.roles import login
 
 ID = "01a213bf-9421-7538-90e1-66c5d4082a84"
+STATES = ("pending", "queued", "starting", "running", "completed", "failed", "cancelled")
 WHO = ("--actor", "bo", "--reason", "ordered twice")
 
 
@@ -99,6 +100,14 @@ async def test_jobs_are_listed_page_by_page_to_who_may_only_read(
             told = await jobs(dsn, "list", "--json", *words, folder=tmp_path)
             assert [job["id"] for job in json.loads(told.stdout)["jobs"]] == found
         assert (await jobs(dsn, "list", "--over", folder=tmp_path)).stdout == "No such jobs.\n"
+        for words, said in {
+            ("--state", "queued", "--state", "nonsense"): f"state 'nonsense'; there are: {', '.join(STATES)}",
+            ("--type", "upscalr", "--json"): "job type 'upscalr'; there are: upscaler",
+            ("--type", "upscaler", "--state", ""): f"state '' of upscaler; there are: {', '.join(STATES)}",
+        }.items():
+            told = await jobs(dsn, "list", *words, folder=tmp_path)
+            assert (told.returncode, told.stdout) == (2, "")
+            assert told.stderr == f"makegood: There is no {said}.\n"
     nowhere = urlunsplit(urlsplit(database)._replace(path="/nothing"))
     told = await jobs(nowhere, "list", folder=tmp_path)
     assert (told.returncode, told.stdout) == (2, "")

@@ -38,7 +38,11 @@ class Wanted:
 
 
 async def find(engine: Engine, store: PostgresStore, wanted: Wanted) -> JobPageView:
-    """Return the page, as the API tells it. Raises InvalidRequest."""
+    """Return the page, as the API tells it. Raises InvalidRequest, also of a state or type that none was ever
+    declared with: an empty page would look as if there were no such jobs now."""
+    if wanted.states or wanted.type is not None:
+        named = await store.read("machine/state_names")
+        _check_names([(row["type"], row["name"]) for row in named], wanted)
     found = await engine.list_jobs(**asdict(wanted))
     kinds = {(job.type, job.type_version) for job in found.jobs}
     rules = {kind: await store.spec(*kind) for kind in kinds}
@@ -75,6 +79,21 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
             f"2026-11-26T09:00Z, not {text!r}."
         )
     return found
+
+
+def _check_names(declared: Sequence[tuple[str, str]], wanted: Wanted) -> None:
+    types = sorted({type for type, _ in declared})
+    if wanted.type is not None and wanted.type not in types:
+        raise InvalidRequest(f"There is no job type {wanted.type!r}; {_there_are(types)}.")
+    states = list(dict.fromkeys(state for type, state in declared if wanted.type in (None, type)))
+    for state in wanted.states:
+        if state not in states:
+            of = "" if wanted.type is None else f" of {wanted.type}"
+            raise InvalidRequest(f"There is no state {state!r}{of}; {_there_are(states)}.")
+
+
+def _there_are(names: Sequence[str]) -> str:
+    return f"there are: {', '.join(names)}" if names else "no job type is known before a worker has started"
 
 
 def print_page(page: JobPageView, now: datetime) -> None:
