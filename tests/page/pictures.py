@@ -35,9 +35,7 @@ async def _look(browser: Browser, show: Show, into: Path, lines: int) -> None:
     page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.set_default_timeout(PATIENCE_MS)
     await page.goto(f"{show.url}/page/")
-    stage = await show.stage()
-    while len(stage["story"]) < lines:
-        stage = await show.stage(stage["version"])
+    await show.stage(lambda stage: len(stage["story"]) >= lines)
     await expect(page.get_by_role("button", name=re.compile("^completed: [1-9]"))).to_be_visible()
     await expect(page.get_by_text("3 slots taken")).to_be_visible(timeout=PATIENCE_MS)
     await expect(page.get_by_text("well")).to_be_visible(timeout=PATIENCE_MS)

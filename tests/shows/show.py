@@ -3,7 +3,7 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,8 @@ import aiohttp
 from tests import command
 
 PATIENCE_SECONDS = 60.0
-STAGE = {"Makegood-Stage": "1"}
+_ASKS_SECONDS = 0.1
+JSON = {"Content-Type": "application/json"}
 ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/page/")
 
 
@@ -45,30 +46,32 @@ class Show:
             await self.printed.wait_for(found)
         return found()[0]
 
-    async def stage(self, after: int | None = None) -> dict[str, Any]:
-        query = "" if after is None else f"?after={after}"
-        async with self.session.get(f"{self.url}/stage{query}", headers=STAGE) as reply:
-            assert reply.status == 200, await reply.text()
-            shown: dict[str, Any] = await reply.json()
+    async def stage(self, until: Callable[[dict[str, Any]], Any] = bool) -> dict[str, Any]:
+        """Ask for the stage, as its page does, until it is as wanted."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            shown: dict[str, Any] = await self.get("/stage")
+            while not until(shown):
+                await asyncio.sleep(_ASKS_SECONDS)
+                shown = await self.get("/stage")
         return shown
 
     async def buttons(self, *wanted: str) -> list[str]:
         """Wait until all buttons that are *wanted* are there, and return the names of all."""
-        shown = await self.stage()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not shown["buttons"] or set(wanted) - {button["name"] for button in shown["buttons"]}:
-                shown = await self.stage(shown["version"])
-        return [button["name"] for button in shown["buttons"]]
+
+        def names(stage: dict[str, Any]) -> list[str]:
+            return [button["name"] for button in stage["buttons"]]
+
+        return names(await self.stage(lambda stage: names(stage) and not set(wanted) - set(names(stage))))
 
     async def press(self, button: str) -> str:
-        async with self.session.post(f"{self.url}/stage/{button}", headers=STAGE) as reply:
+        async with self.session.post(f"{self.url}/stage/{button}", headers=JSON) as reply:
             assert reply.status == 200, await reply.text()
             return str((await reply.json())["text"])
 
     async def get(self, path: str) -> Any:
         async with self.session.get(self.url + path) as reply:
             assert reply.status == 200, await reply.text()
-            return await (reply.json() if path.startswith("/v1") else reply.text())
+            return await (reply.json() if path.startswith(("/v1", "/stage")) else reply.text())
 
     async def interrupt(self) -> int:
         """Press Ctrl-C and return the exit status."""

@@ -61,18 +61,16 @@ class Line:
 class Board:
     """The stage of one show. *hear* is told every line too, for the terminal.
 
-    `version` grows with every change, so that a page asks for what is new. Presses live in tasks of their
-    own: a page that leaves ends nothing.
+    Presses live in tasks of their own: a page that leaves ends nothing.
     """
 
     def __init__(self, title: str, hear: Callable[[str, Tone], None]) -> None:
-        self.title, self.version = title, 0
+        self.title = title
         self._hear = hear
         self._story: deque[Line] = deque(maxlen=_LINES)
         self._buttons: dict[str, Button] = {}
         self._presses: set[asyncio.Task[str]] = set()
         self._askers: set[asyncio.Future[None]] = set()
-        self._changed = asyncio.Event()
         self._open, self._quiet, self._running = asyncio.Event(), asyncio.Event(), 0
         self._open.set()
         self._quiet.set()
@@ -85,18 +83,15 @@ class Board:
     def note(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Add a line to the story that the terminal knows already."""
         self._story.append(Line(datetime.now(UTC), text, tone))
-        self._note_change()
 
     def offer(self, buttons: Iterable[Button]) -> None:
         """Show these buttons in place of those before."""
         self._buttons = {button.name: button for button in buttons}
-        self._note_change()
 
     def shown(self) -> dict[str, Any]:
         """Return what a page shows, as JSON has it; the story's newest line is its last."""
         return {
             "title": self.title,
-            "version": self.version,
             "story": [
                 {"at": line.at.isoformat(), "text": line.text, "tone": line.tone.value}
                 for line in self._story
@@ -106,16 +101,6 @@ class Board:
                 for b in self._buttons.values()
             ],
         }
-
-    async def news(self, after: int, seconds: float) -> dict[str, Any]:
-        """Return what is shown once that is another version than *after*, or when *seconds* are over."""
-        try:
-            async with asyncio.timeout(seconds):
-                while self.version == after:
-                    await self._changed.wait()
-        except TimeoutError:
-            pass  # nothing is new, which the same version tells
-        return self.shown()
 
     async def press(self, name: str) -> str:
         """Do what the button says and return how it ended, or that it goes on, if who serves the asker leaves
@@ -157,9 +142,8 @@ class Board:
             self._open.set()
 
     def answer(self) -> None:
-        """Let pages that wait have their answer, also for what they pressed: who serves them is about to
-        leave, and would wait for them."""
-        self._note_change()
+        """Let pages that wait for what they pressed have an answer: who serves them is about to leave, and
+        would wait for them."""
         for asker in self._askers:
             _answer(asker)
 
@@ -171,7 +155,6 @@ class Board:
 
     async def _run(self, button: Button) -> str:
         button.busy = True
-        self._note_change()
         try:
             await self._open.wait()
             async with self._counted(), asyncio.timeout(PRESS_SECONDS):
@@ -188,7 +171,6 @@ class Board:
             told = f"{button.label}: {type(error).__name__}: {error}"
         finally:
             button.busy = False
-            self._note_change()
         self.say(told, Tone.BAD)
         return told
 
@@ -203,11 +185,6 @@ class Board:
             self._running -= 1
             if not self._running:
                 self._quiet.set()
-
-    def _note_change(self) -> None:
-        self.version += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
 
 
 def _answer(asker: asyncio.Future[None]) -> None:

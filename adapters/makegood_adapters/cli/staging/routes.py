@@ -6,28 +6,21 @@ from makegood_adapters.cli.staging.board import Board, Busy, UnknownButton
 from makegood_adapters.http.aiohttp_app import request_of
 from makegood_adapters.http.local import is_local
 
-#: A header that no form of another site can send, and no script of one without being allowed to.
-HEADER = "Makegood-Stage"
-#: How long a page may wait for what is new.
-WAIT_SECONDS = 20.0
+_JSON = "application/json"
 
 
 def stage_routes(board: Board) -> list[web.RouteDef]:
-    """Return `GET /stage`, with `after=version` once there is something new, and `POST /stage/{button}`."""
+    """Return `GET /stage` and `POST /stage/{button}`, which takes JSON alone: no form of another site can
+    send that, and no script of one without being allowed to."""
 
     async def show(request: web.Request) -> web.Response:
-        if refused := _refusal(request):
-            return refused
-        after = request.query.get("after", "")
-        if not after:
-            return web.json_response(board.shown())
-        if not after.isascii() or not after.isdigit() or len(after) > 15:
-            return _told(400, f"after {after[:40]!r} is no version: give the one that was shown last.")
-        return web.json_response(await board.news(int(after), WAIT_SECONDS))
+        return _refusal(request) or web.json_response(board.shown())
 
     async def press(request: web.Request) -> web.Response:
         if refused := _refusal(request):
             return refused
+        if request.content_type != _JSON:
+            return _told(415, f"A button is pressed with Content-Type: {_JSON}.")
         try:
             return web.json_response({"text": await board.press(request.match_info["button"])})
         except UnknownButton as error:
@@ -40,8 +33,6 @@ def stage_routes(board: Board) -> list[web.RouteDef]:
 
 def _refusal(request: web.Request) -> web.Response | None:
     """Return the answer to whoever is not a page of this machine, None for one that is."""
-    if request.headers.get(HEADER) != "1":
-        return _told(403, f"The stage answers its own page alone: send the header {HEADER}: 1.")
     if not is_local(request_of(request)):
         return _told(403, "The stage is for this machine alone: open it as http://127.0.0.1.")
     return None
