@@ -222,20 +222,6 @@ async def test_every_process_sees_how_the_loops_of_all_are_doing(scene: Scene) -
     assert all(loop["healthy"] and loop["failures"] == 0 for loop in loops.values())
 
 
-async def test_a_machine_is_laid_out_as_the_graph_is_drawn(scene: Scene) -> None:
-    operator = scene.client.as_("service:observe")
-    found = (await operator.get("/operations/machines/upscaler")).body
-    spec = scene.engine.catalog.get("upscaler").spec
-    assert {node["state"] for node in found["nodes"]} == set(spec.state)
-    assert {(edge["event"], edge["from"], edge["to"]) for edge in found["edges"]} == {
-        (edge.event, edge.source, edge.dest) for edge in spec.edges
-    }
-    [queued] = [node for node in found["nodes"] if node["state"] == "queued"]
-    assert (queued["status"], queued["money"], queued["terminal"]) == ("queued", "held", False)
-    missing = await operator.get("/operations/machines/nothing")
-    assert (missing.status, missing.body["code"]) == (404, "not_found")
-
-
 async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -> None:
     operator = scene.client.as_("service:observe")
     made = [(await scene.client.post("/jobs", json=await scene.order())).body["id"] for _ in range(2)]

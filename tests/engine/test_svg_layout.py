@@ -1,4 +1,4 @@
-"""A page that draws a machine by its layout draws what `svg` does."""
+"""Who draws a machine by its layout draws what `svg` does."""
 
 import re
 
@@ -23,4 +23,4 @@ def test_a_layout_has_every_place_that_the_diagram_has() -> None:
             assert len(shown - set(paths)) == 1
         assert {(a.source, a.dest) for a in found.arrows} == {(e.source, e.dest) for e in spec.edges}
         assert all(n.x >= 0 and n.x + n.width <= found.width for n in found.nodes)
-        assert found.top < 0 < found.height
+        assert all(n.y >= 0 and n.y + n.height <= found.height for n in found.nodes)

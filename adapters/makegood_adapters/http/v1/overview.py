@@ -1,16 +1,10 @@
-"""How everything is at this moment, who looks, and the machines of the job types, for a page of operators."""
+"""How everything is at this moment, and who looks, for a page of operators."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
-
-from makegood.machine import Spec
-from makegood.machine.money import holdings
-from makegood.machine.projections import layout
 from makegood.ports import ENDED_MAX, ENDED_SECONDS, Lane, Overview, Worker
 from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Scope
@@ -18,7 +12,7 @@ from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.release import release
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.oversight import AccountView
-from makegood_adapters.http.v1.views import StateName, StatusName, View
+from makegood_adapters.http.v1.views import StateName, View
 
 
 class PageView(View):
@@ -138,61 +132,6 @@ class OverviewView(View):
     last_seq: int
 
 
-class NodeView(View):
-    """A state: `money` tells where the credits of a job are while it stays in it, `meaning` and `note` are
-    what people read. Places are in pixels."""
-
-    state: StateName
-    status: StatusName
-    meaning: str
-    note: str
-    terminal: bool
-    slot: bool
-    money: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-class LabelView(View):
-    """The name of an event, written around `x` on the baseline `y`."""
-
-    x: float
-    y: float
-    text: str
-
-
-class EdgeView(View):
-    """A legal move, and what it does to the credits; `d` and `head` are paths of SVG: of the line, which
-    events between the same two states share, and of its arrow head."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
-
-    event: str
-    source: StateName = Field(serialization_alias="from")
-    dest: StateName = Field(serialization_alias="to")
-    money: str
-    d: str
-    head: str
-    label: LabelView
-
-
-class MachineView(View):
-    """A job type as `makegood graph` draws it, from (0, `top`) to (`width`, `height`): above 0 an arrow leads
-    down to the `initial` state."""
-
-    name: str
-    version: int
-    label: str
-    top: float
-    width: float
-    height: float
-    initial: StateName
-    nodes: list[NodeView]
-    edges: list[EdgeView]
-
-
 async def get_me(api: Api, call: Call) -> Me:
     """What the caller may: whether a page offers it what changes something."""
     caller = call.caller
@@ -221,12 +160,6 @@ async def get_overview(api: Api, call: Call) -> OverviewView:
     )
 
 
-async def get_machine(api: Api, call: Call, name: str) -> MachineView:
-    """The newest version of a job type's machine, laid out: its states, and the moves between them."""
-    spec = await api.engine.machine(name)
-    return await asyncio.to_thread(_machine, spec, api.engine.catalog.label(name))
-
-
 def _types(api: Api, found: Overview) -> Iterable[TypeCounts]:
     """Yield the types that are on offer here, and those of which there are jobs."""
     here = {spec.name: spec.version for spec in sorted(api.engine.catalog.specs, key=lambda s: s.version)}
@@ -238,47 +171,6 @@ def _types(api: Api, found: Overview) -> Iterable[TypeCounts]:
             states=dict(found.live.get(name, {})),
             ended=dict(found.ended.get(name, {})),
         )
-
-
-def _machine(spec: Spec, label: str) -> MachineView:
-    drawn, held = layout(spec), holdings(spec)
-    return MachineView(
-        name=spec.name,
-        version=spec.version,
-        label=label,
-        top=drawn.top,
-        width=drawn.width,
-        height=drawn.height,
-        initial=drawn.initial,
-        nodes=[
-            NodeView(
-                state=node.state,
-                status=node.status,
-                meaning=node.label,
-                note=node.note,
-                terminal=node.terminal,
-                slot=node.slot,
-                money=held[node.state],
-                x=node.x,
-                y=node.y,
-                width=node.width,
-                height=node.height,
-            )
-            for node in drawn.nodes
-        ],
-        edges=[
-            EdgeView(
-                event=arrow.event,
-                source=arrow.source,
-                dest=arrow.dest,
-                money=arrow.money,
-                d=arrow.curve,
-                head=arrow.head,
-                label=LabelView(x=arrow.x, y=arrow.y, text=arrow.event),
-            )
-            for arrow in drawn.arrows
-        ],
-    )
 
 
 def look(path: str, run: Callable[..., Any], summary: str, out: type[View], **given: Any) -> Op:
@@ -300,5 +192,4 @@ def look(path: str, run: Callable[..., Any], summary: str, out: type[View], **gi
 OPERATIONS = (
     look("/me", get_me, "Who looks, and what it may", Me),
     look("/overview", get_overview, "How everything is now", OverviewView),
-    look("/machines/{name}", get_machine, "A job type's machine, laid out", MachineView),
 )

@@ -411,9 +411,9 @@ export const getOverview = <ThrowOnError extends boolean = false>(options?: Opti
 });
 
 /**
- * A job type's machine, laid out
+ * A job type's machine as a picture
  *
- * The newest version of a job type's machine, laid out: its states, and the moves between them.
+ * The newest version of a job type's machine, drawn: its states, and the moves between them.
  */
 export const getMachine = <ThrowOnError extends boolean = false>(options: Options<GetMachineData, ThrowOnError>): RequestResult<GetMachineResponses, GetMachineErrors, ThrowOnError> => (options.client ?? client).get<GetMachineResponses, GetMachineErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -619,34 +619,6 @@ export type Document = {
 };
 
 /**
- * EdgeView
- *
- * A legal move, and what it does to the credits; `d` and `head` are paths of SVG: of the line, which
- * events between the same two states share, and of its arrow head.
- */
-export type EdgeView = {
-    /**
-     * Event
-     */
-    event: string;
-    from: JobState;
-    to: JobState;
-    /**
-     * Money
-     */
-    money: string;
-    /**
-     * D
-     */
-    d: string;
-    /**
-     * Head
-     */
-    head: string;
-    label: LabelView;
-};
-
-/**
  * End
  *
  * How a job ends, who says so, and why: kept with the job for good.
@@ -1383,26 +1355,6 @@ export type KeyViews = {
 };
 
 /**
- * LabelView
- *
- * The name of an event, written around `x` on the baseline `y`.
- */
-export type LabelView = {
-    /**
-     * X
-     */
-    x: number;
-    /**
-     * Y
-     */
-    y: number;
-    /**
-     * Text
-     */
-    text: string;
-};
-
-/**
  * LaneView
  *
  * The waiting jobs of one pool and priority; `parked` of them may not start yet.
@@ -1575,8 +1527,7 @@ export type LoopView = {
 /**
  * MachineView
  *
- * A job type as `makegood graph` draws it, from (0, `top`) to (`width`, `height`): above 0 an arrow leads
- * down to the `initial` state.
+ * A job type's newest version; `svg` is its diagram for a page that writes the counts into it.
  */
 export type MachineView = {
     /**
@@ -1592,26 +1543,9 @@ export type MachineView = {
      */
     label: string;
     /**
-     * Top
+     * Svg
      */
-    top: number;
-    /**
-     * Width
-     */
-    width: number;
-    /**
-     * Height
-     */
-    height: number;
-    initial: JobState;
-    /**
-     * Nodes
-     */
-    nodes: Array<NodeView>;
-    /**
-     * Edges
-     */
-    edges: Array<EdgeView>;
+    svg: string;
 };
 
 /**
@@ -2035,53 +1969,6 @@ export type NewUnlimited = {
      * Expires At
      */
     expires_at?: string | null;
-};
-
-/**
- * NodeView
- *
- * A state: `money` tells where the credits of a job are while it stays in it, `meaning` and `note` are
- * what people read. Places are in pixels.
- */
-export type NodeView = {
-    state: JobState;
-    status: JobStatus;
-    /**
-     * Meaning
-     */
-    meaning: string;
-    /**
-     * Note
-     */
-    note: string;
-    /**
-     * Terminal
-     */
-    terminal: boolean;
-    /**
-     * Slot
-     */
-    slot: boolean;
-    /**
-     * Money
-     */
-    money: string;
-    /**
-     * X
-     */
-    x: number;
-    /**
-     * Y
-     */
-    y: number;
-    /**
-     * Width
-     */
-    width: number;
-    /**
-     * Height
-     */
-    height: number;
 };
 
 /**

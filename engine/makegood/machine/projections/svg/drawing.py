@@ -22,7 +22,7 @@ Unvisited = Set[tuple[str, str]]
 _EDGE = 20.0
 _HEADING, _HEADING_SIZE = 34.0, 15.0
 #: How far above the initial state its arrow begins.
-START = 30.0
+_START = 30.0
 _HEAD_LENGTH, _HEAD_HALF = 9.0, 4.5
 _SLOT, _SLOT_WIDTH = "slot", 32.0
 _KEY_HEIGHT = 20.0
@@ -37,7 +37,7 @@ def draw(scene: Scene, unvisited: Unvisited) -> str:
     keys, rows = _keys(entries, inner)
     width = round(inner + 2 * _EDGE, 1)
     left = _EDGE + (inner - scene.width) / 2
-    top = _EDGE + _HEADING + START
+    top = _EDGE + _HEADING + _START
     foot = top + scene.height + 26.0
     height = round(foot + rows * _KEY_HEIGHT + _EDGE - 6.0, 1)
     name = f"{pascal(spec.name)}-{spec.version}"
@@ -81,8 +81,8 @@ def _told(spec: Spec) -> str:
 
 def _initial(scene: Scene) -> Iterator[str]:
     box = scene.states[scene.spec.initial]
-    yield f'<circle class="start" cx="{_n(box.middle)}" cy="{_n(box.y - START)}" r="5"/>'
-    yield f'<path class="line" d="M{_n(box.middle)} {_n(box.y - START)}V{_n(box.y - _HEAD_LENGTH)}"/>'
+    yield f'<circle class="start" cx="{_n(box.middle)}" cy="{_n(box.y - _START)}" r="5"/>'
+    yield f'<path class="line" d="M{_n(box.middle)} {_n(box.y - _START)}V{_n(box.y - _HEAD_LENGTH)}"/>'
     yield f'<path class="head" d="{_head(box.middle, box.y, up=False)}"/>'
 
 

@@ -1,10 +1,10 @@
-"""Where everything of a diagram stands, for a page that draws it itself and lets it move."""
+"""Where everything of a diagram stands, for who draws it in another look."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from makegood.machine.projections.svg.drawing import START, baseline_of, curve_of, head_of
+from makegood.machine.projections.svg.drawing import baseline_of, curve_of, head_of
 from makegood.machine.projections.svg.graph import graph_of
 from makegood.machine.projections.svg.place import Line, Scene, note_of, place
 from makegood.machine.spec import Money, Spec
@@ -46,13 +46,11 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What `svg` draws of a machine, without heading, key and margins: from (0, `top`), which is negative for
-    the arrow that leads to the initial state, to (`width`, `height`)."""
+    """What `svg` draws of a machine, without heading, key, margins, and the arrow that leads to the initial
+    state: from (0, 0) to (`width`, `height`)."""
 
-    top: float
     width: float
     height: float
-    initial: str
     nodes: tuple[Node, ...]
     arrows: tuple[Arrow, ...]
 
@@ -62,10 +60,8 @@ def layout(spec: Spec) -> Layout:
     """Return the places of everything; they are those of `svg`."""
     scene = place(graph_of(spec))
     return Layout(
-        top=-START,
         width=round(scene.width, 1),
         height=round(scene.height, 1),
-        initial=spec.initial,
         nodes=tuple(_nodes(scene)),
         arrows=tuple(arrow for line in scene.lines for arrow in _arrows(line)),
     )
