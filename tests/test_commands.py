@@ -1,10 +1,9 @@
-"""All commands alike: their help, its examples, what a program is told, what a shell completes, mistakes."""
+"""All commands alike: their help, its examples, what a program is told, mistakes."""
 
 import io
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,42 +116,6 @@ def test_what_a_program_is_told_of_a_database_is_one_document(database: str, tmp
     for typed in ("rules", "key list", "endpoint list"):
         told = command.run(*typed.split(), "--json", folder=tmp_path, environment=environment)
         assert (told.returncode, type(json.loads(told.stdout))) == (0, list), typed
-
-
-#: What is typed at the end of a line, and what must be among the words that bash offers then.
-COMPLETED = {
-    "makegood ": {command.name for command in COMMANDS},
-    "makegood se": {"serve", "settle"},
-    "makegood key r": {"rotate", "revoke"},
-    "makegood top --au": {"--audit"},
-    "makegood graph base --format s": {"svg", "sql"},
-    "makegood completion ": {"bash", "zsh", "fish"},
-}
-
-
-@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
-def test_bash_completes_commands_options_and_values(tmp_path: Path) -> None:
-    told = command.run("completion", "bash")
-    assert (told.returncode, told.stderr) == (0, "")
-    (tmp_path / "completion").write_text(told.stdout)
-    lines = ["source ./completion", 'for line in "$@"; do read -ra COMP_WORDS <<< "$line"']
-    lines.append('[[ "$line" == *" " ]] && COMP_WORDS+=("")')
-    lines.append("COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()")
-    lines.append('_makegood makegood "${COMP_WORDS[COMP_CWORD]}" ""; echo "${COMPREPLY[@]}"; done')
-    completed = subprocess.run(
-        ["bash", "-c", "\n".join(lines), "bash", *COMPLETED], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert completed.stderr == ""
-    for typed, offered in zip(COMPLETED, completed.stdout.splitlines(), strict=True):
-        assert set(offered.split()) >= COMPLETED[typed], typed
-        assert typed.endswith(" ") or set(offered.split()) == COMPLETED[typed]
-
-
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_have_their_own(shell: str) -> None:
-    told = command.run("completion", shell)
-    assert (told.returncode, told.stderr) == (0, "")
-    assert all(each.name in told.stdout for each in COMMANDS)
 
 
 #: What is typed, and what the sentence says.

@@ -11,7 +11,7 @@ from makegood_adapters.cli.targets import Examination, Finding, examine
 from makegood_adapters.toolfiles import default_tools_folder
 
 
-def check(*targets: str, json: Annotated[bool, Parameter(negative="")] = False) -> None:
+def check(*targets: str | Path, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """Prove job types before any job runs; the exit status is 1 if there is a problem.
 
     Parameters
@@ -25,7 +25,7 @@ def check(*targets: str, json: Annotated[bool, Parameter(negative="")] = False) 
     --------
     makegood check tools shop/jobs.py
     """
-    found = examine(targets or [str(default_tools_folder())])
+    found = examine(map(str, targets or [default_tools_folder()]))
     write = sys.stdout.write
     if json:
         write(as_json.dumps(_report(found), indent=2, ensure_ascii=False) + "\n")

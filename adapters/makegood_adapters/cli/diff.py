@@ -17,8 +17,8 @@ from makegood_adapters.cli.graph import find_type
 
 
 def diff(
-    old: Annotated[str, Parameter(name="A")],
-    new: Annotated[str, Parameter(name="B")],
+    old: Annotated[str | Path, Parameter(name="A")],
+    new: Annotated[str | Path, Parameter(name="B")],
     /,
     *,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -39,7 +39,7 @@ def diff(
     --------
     makegood diff base upscaler
     """
-    before, after = spec_of(old), spec_of(new)
+    before, after = spec_of(str(old)), spec_of(str(new))
     found = compare(before, after)
     sys.stdout.write(_report(before, after, found) if json else _text(before, after, found))
     if found:

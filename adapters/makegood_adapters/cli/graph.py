@@ -32,7 +32,7 @@ _BASE = "base"
 
 
 def graph(
-    job_type: Annotated[str, Parameter(name="TYPE")],
+    job_type: Annotated[str | Path, Parameter(name="TYPE")],
     /,
     *,
     format: Annotated[Format | None, Parameter(name="--format")] = None,
@@ -60,7 +60,7 @@ def graph(
     """
     if json and format not in (None, "json"):
         raise InvalidRequest(f"--json and --format {format} are two formats: leave one out.")
-    text = project(find_type(job_type).spec, "json" if json else format or "mermaid").rstrip("\n") + "\n"
+    text = project(find_type(str(job_type)).spec, "json" if json else format or "mermaid").rstrip("\n") + "\n"
     if output is None:
         sys.stdout.write(text)
         return
