@@ -31,7 +31,7 @@ from tests.adapters.catalogue import CASES
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
 QUICK = Settings(loop_interval_seconds=0.05, poll_interval_seconds=0.05, defer_seconds=0.01)
 #: A wait that takes this long has failed; nothing waits so long on purpose.
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 FOOTAGE = {"footage": "raw/1.mp4"}
 #: Spent before purchased credits, and less than the price of a film or a batch.
 BONUS, PURCHASED = 30, 5_000

@@ -57,7 +57,7 @@ async def at_the_provider(store: PostgresStore) -> Job:
     """Return a job whose task the provider works on; nobody looks after it any more."""
     provider = ScriptedProvider()
     provider.plan(None, Unfinished(running=True))
-    async with an_engine(store, provider) as engine, asyncio.timeout(30):
+    async with an_engine(store, provider) as engine, asyncio.timeout(60):
         job = await ordered(engine)
         while not [a for a in await engine.attempts(job.id) if a.phase is Phase.ACCEPTED]:  # noqa: ASYNC110 - nobody tells of phases
             await asyncio.sleep(0.02)
@@ -117,7 +117,7 @@ async def test_jobs_are_listed_page_by_page_to_who_may_only_read(
 async def test_a_job_is_shown_with_bars_attempts_and_every_line_of_its_money(
     store: PostgresStore, database: str, tmp_path: Path
 ) -> None:
-    async with an_engine(store) as engine, asyncio.timeout(30):
+    async with an_engine(store) as engine, asyncio.timeout(60):
         job = await ordered(engine)
         steps = [step.to_state async for step in engine.watch(job.id)]
     async with login(database, "readonly") as dsn:

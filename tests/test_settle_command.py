@@ -61,7 +61,7 @@ async def submitted(store: PostgresStore, submission: Submission | None = None) 
         await engine.grant("ana", 100, source_ref="order-1")
         job = await engine.submit(Upscaler, "ana", {})
         await engine.accept(job.id, actor="ana")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not [a for a in await engine.attempts(job.id) if a.phase is wanted]:  # noqa: ASYNC110 - nobody tells of phases
                 await asyncio.sleep(0.02)
         return await engine.get(job.id)

@@ -18,7 +18,7 @@ from makegood_adapters.postgres.store import PostgresStore
 from tests.roles import login
 
 PROGRAM = Path(sys.executable).with_name("makegood")
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 @asynccontextmanager

@@ -74,7 +74,7 @@ class Site:
         """Return the task when it is over and its webhooks are done."""
         await self.sim.wait_for(lambda: task.over)
         assert task.life is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await asyncio.wait([task.life])
         return task
 

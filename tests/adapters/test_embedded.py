@@ -17,7 +17,7 @@ from makegood_adapters.postgres import embedded
 from makegood_adapters.postgres.disguise import Disguise, needs_disguise
 from makegood_adapters.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 SMALL = {"shared_buffers": "16MB", "max_connections": 10}
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="what root may not do can only be tried as root; ordinary users never get there"

@@ -14,7 +14,7 @@ from makegood_adapters.http import Bounds, Guard, GuardedSite, application, runn
 
 HEAD = b"GET /slow HTTP/1.1\r\nHost: x\r\n"
 #: Far more than a test needs; whoever waits so long has failed.
-PATIENCE = 30.0
+PATIENCE = 60.0
 BIG = 64 * 1024 * 1024
 NOBODY: tuple[IPv4Network | IPv6Network, ...] = ()
 

@@ -25,7 +25,7 @@ from makegood_adapters.http.hooks_out import WebhookMessenger
 from makegood_adapters.internet import public_connector
 from tests.adapters.test_hooks_out import LETTER
 
-PATIENCE = 30.0
+PATIENCE = 180.0
 NOW = dt.datetime.now(dt.UTC)
 DAY = dt.timedelta(days=1)
 BAD = "its certificate is not valid, or not for its name"

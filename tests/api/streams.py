@@ -24,7 +24,7 @@ from makegood_adapters.http.v1 import Api
 from makegood_adapters.postgres.store import PostgresStore
 from tests.api.scene import OWNER, Client, NamingGate, serving
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 #: No test waits for what takes its time in a deployment.
 BRISK = StreamLimits(place_seconds=0.01, places_per_second=1_000, pause_seconds=0.05)
 

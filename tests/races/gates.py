@@ -23,7 +23,7 @@ BACKEND_KEY = b"K"
 #: After so long without any news the server is asked who waits for a lock.
 SILENCE_SECONDS = 0.003
 #: A race in which nothing happens for so long has failed.
-STANDSTILL_SECONDS = 30.0
+STANDSTILL_SECONDS = 60.0
 #: How likely the party that was chosen last is chosen again: one may come to its end between two requests of
 #: the other, or both take turns.
 STAY = (0.0, 0.5, 0.9)

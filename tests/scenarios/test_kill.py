@@ -2,33 +2,22 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
-
-import pytest
 
 from makegood import Job, JobMoney, Verdict
 from makegood.job import Phase
 from makegood.outcome import JSON, Submission
 from makegood.ports import Provider
 from makegood.testing.drive import Advance
-from makegood_adapters.cli.stage import API_KEY, EngineProcess, account_at
+from makegood_adapters.cli.stage import API_KEY
 from makegood_adapters.runninghub.simulator import Pace
-from tests.scenarios.stage import PATIENCE_SECONDS, Stage, engine_beside, most_at_once, patience, staged
+from tests.scenarios.child import Mortal, child_of
+from tests.scenarios.stage import Stage, engine_beside, most_at_once, patience, staged
 
 PRICE = 60
 SLOTS = 3  # of the child's account
-JOBS, KILLS = 15, 10
-#: What the child is told beside its own configuration: nothing but the clock of the database ends a
-#: lease or a deadline, so that how slow this machine is decides nothing.
-PATIENT = {
-    "MAKEGOOD_ENGINE__SUBMIT_TIMEOUT_SECONDS": "60",
-    "MAKEGOOD_ENGINE__LEASE_SECONDS": "120",
-    "MAKEGOOD_ENGINE__DRAIN_SECONDS": "12",
-    "MAKEGOOD_DEADLINES__STARTING": "600",
-    "MAKEGOOD_DEADLINES__RUNNING": "600",
-}
+JOBS, KILLS = 15, 6
 #: How many rows a worker has taken and not given back.
 LEASED = (
     "select (select count(*) from makegood.attempt where closed_at is null"
@@ -37,29 +26,10 @@ LEASED = (
 )
 
 
-@asynccontextmanager
-async def child_of(stage: Stage, folder: Path) -> AsyncIterator[EngineProcess]:
-    """Run `makegood serve` as a child that works on the stage's database, files and provider."""
-    process = EngineProcess(
-        folder,
-        folder / "engine.log",
-        dsn=stage.dsn,
-        blobs=stage.blobs.path("0" * 64 + ".png").parent,
-        accounts=[account_at(stage.simulator.url)],
-    )
-    await process.start()
-    try:
-        yield process
-    finally:
-        await asyncio.to_thread(process.stop)  # the provider, which runs here, must go on answering
-
-
 async def test_d35_p5_a_kill_between_the_create_call_and_its_record_loses_and_repeats_nothing(
-    database: str, tmp_path: Path, advance: Advance, monkeypatch: pytest.MonkeyPatch
+    database: str, tmp_path: Path, advance: Advance
 ) -> None:
     """The task exists and the reply is not sent; the webhook's token alone leads back to the job."""
-    for name, value in PATIENT.items():
-        monkeypatch.setenv(name, value)
     async with staged(database, tmp_path, key=API_KEY, run_loops=False) as stage:
         async with child_of(stage, tmp_path) as process:
             job = await stage.order(reply_seconds=600, hold="running")
@@ -141,35 +111,21 @@ async def test_p5_c5_a_death_between_the_intent_and_the_create_call_is_refunded_
 
 
 async def test_p13_d12_an_engine_killed_again_and_again_ends_every_job_and_submits_none_twice(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, tmp_path: Path, advance: Advance
 ) -> None:
-    monkeypatch.setenv("MAKEGOOD_ENGINE__LEASE_SECONDS", "3")
-    monkeypatch.setenv("MAKEGOOD_ENGINE__SUBMIT_TIMEOUT_SECONDS", "1")
-    monkeypatch.setenv("MAKEGOOD_ENGINE__UPLOAD_TIMEOUT_SECONDS", "1")
     pace = Pace(queued_seconds=0.02, running_seconds=0.1, spread=0.9, webhook_retry_seconds=0.5)
     async with staged(database, tmp_path, key=API_KEY, run_loops=False, pace=pace) as stage:
         jobs = [await stage.order(("upscaler", "pose_changer")[n % 2]) for n in range(JOBS)]
         async with child_of(stage, tmp_path) as process:
+            mortal = Mortal(stage, process, advance)
             for _ in range(KILLS):
-                await progress(stage, random.randint(1, 3))
-                process.kill()
-                await process.start()
-            ended = [await stage.settled(job) for job in jobs]
-            await stage.slots_free()
+                await mortal.dies_after(random.randint(1, 3))
+            await mortal.ends_all()
+        ended = [await stage.settled(job) for job in jobs]
         await check_nothing_was_submitted_twice(stage, ended)
+        assert "completed" in [job.state for job in ended]
         assert most_at_once(stage.simulator.tasks) <= SLOTS
         assert await stage.engine.violations() == []
-
-
-async def progress(stage: Stage, steps: int) -> None:
-    """Wait until *steps* more things have happened at the provider."""
-    simulator = stage.simulator
-
-    def done() -> int:
-        return sum(1 + t.over + (t.reply != "pending") + len(t.deliveries) for t in simulator.tasks)
-
-    goal = done() + steps
-    await simulator.wait_for(lambda: done() >= goal, PATIENCE_SECONDS)
 
 
 async def check_nothing_was_submitted_twice(stage: Stage, jobs: list[Job]) -> None:
@@ -186,10 +142,8 @@ async def check_nothing_was_submitted_twice(stage: Stage, jobs: list[Job]) -> No
 
 
 async def test_sigterm_lets_the_create_call_under_way_end_and_leaves_nothing_leased(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, tmp_path: Path
 ) -> None:
-    for name, value in PATIENT.items():
-        monkeypatch.setenv(name, value)
     async with (
         staged(database, tmp_path, key=API_KEY, run_loops=False) as stage,
         child_of(stage, tmp_path) as process,

@@ -11,11 +11,12 @@ from makegood import BaseJob, Catalog, Engine, ProviderAccount
 from makegood.mover import DISPATCH
 from makegood.ports import Bell, Wakeups
 from makegood.testing.provider import ScriptedProvider
-from makegood_adapters.cli.stage import API_KEY, EngineProcess, account_at
+from makegood_adapters.cli.stage import API_KEY
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 from tests.adapters.postgres.proxy import proxy_before
+from tests.scenarios.child import child_of
 from tests.scenarios.stage import Stage, patience, quick, staged
 
 NEVER_SECONDS = 3_600.0
@@ -107,19 +108,9 @@ async def two_processes(
             wakeups=wakeups,
             loop_interval_seconds=NEVER_SECONDS,
         ) as stage,
+        child_of(stage, folder, address),
     ):
-        process = EngineProcess(
-            folder,
-            folder / "engine.log",
-            dsn=address or database,
-            blobs=stage.blobs.path("0" * 64 + ".png").parent,
-            accounts=[account_at(stage.simulator.url)],
-        )
-        await process.start()
-        try:
-            yield stage
-        finally:
-            await asyncio.to_thread(process.stop)  # the provider, which runs here, must go on answering
+        yield stage
 
 
 async def test_jobs_live_their_whole_life_in_two_processes_without_one_poll(

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from makegood import Engine, Transition
+from makegood.testing.drive import Advance
 from makegood_adapters.cli.stage import API_KEY
 from makegood_adapters.postgres import wakeups as module
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 from tests.adapters.postgres.proxy import proxy_before
+from tests.scenarios.child import Mortal, child_of
 from tests.scenarios.stage import OWNER, PATIENCE_SECONDS, Stage, patience, staged
-from tests.scenarios.test_kill import child_of, progress
 
 JOBS, KILLS = 12, 4
 
@@ -72,11 +73,8 @@ async def follow(stage: Stage, owner: str | None, heard: list[Transition], dice:
 
 
 async def test_p17_who_watches_while_engines_are_killed_hears_every_step_once(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, tmp_path: Path, advance: Advance
 ) -> None:
-    monkeypatch.setenv("MAKEGOOD_ENGINE__LEASE_SECONDS", "3")
-    monkeypatch.setenv("MAKEGOOD_ENGINE__SUBMIT_TIMEOUT_SECONDS", "1")
-    monkeypatch.setenv("MAKEGOOD_ENGINE__UPLOAD_TIMEOUT_SECONDS", "1")
     heard: dict[str | None, list[Transition]] = {None: [], OWNER: [], "nobody": []}
     dice = random.Random(5)
     async with (
@@ -87,10 +85,10 @@ async def test_p17_who_watches_while_engines_are_killed_hears_every_step_once(
     ):
         watchers = [watching.create_task(follow(stage, who, told, dice)) for who, told in heard.items()]
         jobs = [await stage.order() for _ in range(JOBS)]
+        mortal = Mortal(stage, process, advance)
         for _ in range(KILLS):
-            await progress(stage, dice.randint(1, 3))
-            process.kill()
-            await process.start()
+            await mortal.dies_after(dice.randint(1, 3))
+        await mortal.ends_all()
         for job in jobs:
             await stage.settled(job)
         made = await stage.sql.fetchval("SELECT count(*) FROM makegood.history")

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from makegood import Job
 from makegood.ports import Observer
+from makegood.testing.drive import Advance
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.telemetry import Lives
 from makegood_adapters.telemetry.spans import is_in
@@ -123,7 +124,9 @@ async def test_one_job_of_two_processes_is_one_tree_below_one_root(
     assert not [headers for headers in sent if "traceparent" in headers]  # a third party
 
 
-async def test_a_lost_webhook_a_second_run_and_a_refund_can_be_read(database: str, tmp_path: Path) -> None:
+async def test_a_lost_webhook_a_second_run_and_a_refund_can_be_read(
+    database: str, tmp_path: Path, advance: Advance
+) -> None:
     exporter = InMemorySpanExporter()
     # Nobody comes to ask by himself before the test has given up, so it is the webhook that is heard.
     async with traced(database, tmp_path, exporter, poll_interval_seconds=600.0) as (stage, here):
@@ -133,6 +136,12 @@ async def test_a_lost_webhook_a_second_run_and_a_refund_can_be_read(database: st
         lost = await stage.order(webhooks=0)
         failed = await stage.order(fail="the machine burns", webhooks=0)
         again = await stage.order(fail="a stale file handle", transient=True, times=1)
+
+        async def failed_once() -> bool:
+            return "rerun" in await stage.events(again)
+
+        await stage.until(failed_once)
+        await advance(10)  # and with that is the pause before the second run over
         for job in (lost, failed, again):
             await stage.settled(job)
         await here.lives.read()

@@ -39,6 +39,9 @@ SETTINGS: Mapping[str, float] = {
     "defer_seconds": 0.2,
     "drain_seconds": 3,
 }
+#: A child that has not started after so many looks, or not ended in so long, hangs: a busy machine is slower
+#: than anybody's patience, and what can end by itself should.
+_LOOK_SECONDS, _START_LOOKS, _STOP_SECONDS = 0.05, 1_200, 60.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -148,7 +151,7 @@ class Child:
                 preexec_fn=_die_with_parent(os.getpid()),
             )
         async with aiohttp.ClientSession(trust_env=False) as session:
-            for _ in range(600):
+            for _ in range(_START_LOOKS):
                 if self._process.poll() is not None:
                     raise NotStarted(
                         f"The engine did not start; the last lines of {self._log}:\n{self._tail()}"
@@ -157,7 +160,7 @@ class Child:
                     async with session.get(f"{self.url}/health") as reply:
                         if reply.status == 200:
                             return
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(_LOOK_SECONDS)
         raise NotStarted(f"The engine does not answer; look into {self._log}.")
 
     def kill(self) -> int:
@@ -172,7 +175,7 @@ class Child:
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(15)
+                self._process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

@@ -78,6 +78,6 @@ async def nothing_is_open(plain: asyncpg.Connection) -> None:
 async def somebody_waits(plain: asyncpg.Connection, other: asyncpg.Connection) -> None:
     """Return when a connection waits for a lock that *other* holds."""
     waits = "SELECT exists (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await plain.fetchval(waits, other.get_server_pid()):  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)

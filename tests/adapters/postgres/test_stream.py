@@ -89,7 +89,7 @@ async def test_numbers_of_what_was_rolled_back_are_looked_for_until_all_who_may_
         assert await plain.fetchval(gaps) == "{[1,3)}"  # the first may still come, so nothing is given up
         await transaction.commit()
     assert await store.stream.place(100) == {early.owner: 1}
-    async with asyncio.timeout(30):  # other transactions of this server may be under way
+    async with asyncio.timeout(60):  # other transactions of this server may be under way
         while await plain.fetchval(gaps) != "{}":
             await store.stream.place(100)
     before = await plain.fetchval("SELECT xmin::text FROM makegood.stream")
@@ -110,7 +110,7 @@ async def test_a_database_that_was_restored_on_a_younger_server_goes_on(
     await undone.rollback()
     await drive.store.stream.place(100)
     await plain.execute("UPDATE makegood.stream SET horizon = '99999999999', old_gaps = gaps")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await plain.fetchval("SELECT gaps::text FROM makegood.stream") != "{}":
             await drive.store.stream.place(100)
     await life(drive.store, "bob")

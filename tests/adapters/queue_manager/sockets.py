@@ -20,7 +20,7 @@ from tests.api.issuer import PUBLIC, SECRET, by_secret
 
 TABLE = "upscaler_jobs"
 QUICK = Settings(loop_interval_seconds=0.05)
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass

@@ -149,7 +149,7 @@ class Simulator:
         """Let virtual time pass; all that is due happens in order. ValueError on another clock."""
         await admin.advance_clock(self._platform.clock, seconds)
 
-    async def wait_for(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def wait_for(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait until *condition* holds, looking after every change. Raises TimeoutError."""
         await self._platform.wait_for(condition, seconds)
 
