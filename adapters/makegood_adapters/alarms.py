@@ -1,5 +1,6 @@
 """Make events of Sentry's out of our errors: grouped by cause, with the job they are of, without secrets."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,14 +9,16 @@ from makegood_adapters.redaction import Redaction
 
 #: What is searched for in Sentry; the others are told beside.
 _TAGS = ("error_code", "job_type", "account")
+#: What Postgres tells of its errors besides: rows as they are, with their owners and inputs.
+_ROWS = re.compile(r"\nDETAIL:.*", re.DOTALL)
 
 
 def before_send(secrets: Iterable[str] = ()) -> Callable[[Any, Any], Any]:
     """Return what `sentry_sdk.init(before_send=...)` takes.
 
-    An event is told the job, its type, attempt and account, and the code of an error of ours. *secrets*, and
-    what looks like one, are taken out of all its texts; variables of frames are left out, for they hold keys
-    and tokens.
+    An event is told the job, its type, attempt and account, and the code of an error of ours. *secrets*,
+    what looks like one, and rows that the database shows with an error are taken out of all its texts;
+    variables of frames are left out, for they hold keys and tokens.
     """
     clean = Redaction(secrets).clean
 
@@ -34,7 +37,7 @@ def before_send(secrets: Iterable[str] = ()) -> Callable[[Any, Any], Any]:
 def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
     match value:
         case str():
-            return clean(value)
+            return clean(_ROWS.sub("", value))
         case dict():
             return {key: _cleaned(inner, clean) for key, inner in value.items() if key != "vars"}
         case list() | tuple():

@@ -201,6 +201,7 @@ class ServiceConfig(BaseSettings):
     metrics_audit_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     traces_share: float = Field(default=1.0, ge=0, le=1)
     traces_owners: bool = False
+    sentry_dsn: SecretStr | None = None
     blobs: str = "makegood-files"
     s3: S3Config = S3Config()
     upload_bytes_max: int = Field(default=30_000_000, ge=1)

@@ -316,7 +316,7 @@ class PostgresJobs:
             case "MG007":
                 return GuardFailed(event, state, ["input"], str(error))
             case "MG402":
-                told = json.loads(error.detail or "{}")
+                told = json.loads(error.shown or "{}")
                 return InsufficientCredits(told["owner"], told["price"], told["available"])
             case _:
                 return error

@@ -51,11 +51,12 @@ class SilentRollback(StoreError):
 
 
 class DatabaseRefusal(StoreError):
-    """The database said no, and nothing was changed; `sqlstate` MG… are the referee's own."""
+    """The database said no, and nothing was changed; `sqlstate` MG… are the referee's own. `shown` is what it
+    shows of rows: error trackers would tell an attribute `detail` in place of the message."""
 
     def __init__(self, error: asyncpg.PostgresError) -> None:
         self.sqlstate = str(error.sqlstate)
-        self.detail = str(error.detail) if error.detail else None
+        self.shown = str(error.detail) if error.detail else None
         lacks = isinstance(error, asyncpg.InsufficientPrivilegeError)
         super().__init__(missing_right(error) if lacks else str(error))
 

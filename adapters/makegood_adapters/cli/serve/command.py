@@ -16,6 +16,7 @@ from makegood_adapters.cli.garbage import collect_seldom
 from makegood_adapters.cli.serve.parent import LineToParent, Parent
 from makegood_adapters.cli.serve.signals import obey_signals
 from makegood_adapters.config import WORKERS_MAX, ServiceConfig, load_config, secrets_of
+from makegood_adapters.error_tracker import telling_sentry
 from makegood_adapters.front import bind
 from makegood_adapters.http.release import release
 from makegood_adapters.logs import set_up_logs
@@ -58,12 +59,15 @@ async def serve(
     read = load_config(config)
     set_up_logs(read.log_format, read.log_level, secrets=secrets_of(read), number=number)
     _raise_descriptors(read)
-    count = workers or read.workers
-    if listener is not None:
-        await _one(read, number, socket.socket(fileno=listener))
-    elif count == 1:
-        await _one(read, number, None)
-    elif status := await _many(read, config, count):
+    count, status = workers or read.workers, 0
+    with telling_sentry(read, number):
+        if listener is not None:
+            await _one(read, number, socket.socket(fileno=listener))
+        elif count == 1:
+            await _one(read, number, None)
+        else:
+            status = await _many(read, config, count)
+    if status:
         sys.exit(status)
 
 
