@@ -85,10 +85,10 @@ async def test_it_shows_processes_accounts_the_queue_and_rates_to_who_may_only_r
         status, out, err = await top(readonly, "--once")
         assert (status, err) == (0, "")
         assert max(map(len, out.splitlines())) <= 80
-        assert out.startswith("2 processes · 3 jobs wait\na minute: 5 accepted, 1 completed")
+        assert out.startswith("2 processes · 3 jobs wait\nPer minute: 5 accepted, 1 completed, 0 failed")
         lines = [line.split() for line in out.splitlines() if line.startswith("gpu-host")]
         assert [line[-3] for line in lines[:1]] == ["lost"]
-        assert "relay failed 3 times, poller hangs" in " ".join(out.split())
+        assert "relay failed 3 times · poller hangs" in " ".join(out.split())
         assert "draining" in lines[2]
     owner.terminate()
 

@@ -3,6 +3,8 @@
 import re
 from datetime import datetime, timedelta
 
+from makegood.telling import lasted
+
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -10,17 +12,6 @@ def read_duration(text: str) -> timedelta | None:
     """Return the time that a text such as 90s, 20m, 12h or 7d says, None if it says none."""
     found = re.fullmatch(r"(\d{1,6})([smhd])", text)
     return None if found is None else timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-
-
-def lasted(seconds: float, units: int = 2) -> str:
-    """Return a time in its largest *units*."""
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        if left >= size or (unit == "s" and not parts):
-            parts.append(f"{left // size} {unit}")
-            left %= size
-    return " ".join(parts[:units])
 
 
 def ago(moment: datetime | None, now: datetime | None, units: int = 2) -> str:

@@ -19,6 +19,7 @@ from makegood.ports import (
     Lane,
     Line,
     Overview,
+    Rules,
     Trouble,
     Waiter,
 )
@@ -31,8 +32,8 @@ from makegood_adapters.memory.troubles import heard, troubles
 class MemoryOversight:
     """The port `Oversight`."""
 
-    def __init__(self, tables: Tables, attempts: Attempts) -> None:
-        self._tables, self._attempts = tables, attempts
+    def __init__(self, tables: Tables, attempts: Attempts, rules: Rules) -> None:
+        self._tables, self._attempts, self._rules = tables, attempts, rules
 
     async def overview(self) -> Overview:
         """Count everything."""
@@ -51,6 +52,7 @@ class MemoryOversight:
             workers=list(tables.workers.values()),
             accounts=await self._attempts.occupancy(),
             rates=self._rates(),
+            rules=await self._rules.all(),
         )
 
     async def line(self, pool: str | None, limit: int) -> Line:

@@ -52,7 +52,7 @@ class MemoryStore:
         self.uploads = MemoryUploads(self.tables)
         self.keys = MemoryKeys(self.tables)
         self.acts = MemoryActs(self.tables)
-        self.oversight = MemoryOversight(self.tables, self.attempts)
+        self.oversight = MemoryOversight(self.tables, self.attempts, self.rules)
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, all or none; a version may get other deadlines, never other rules."""

@@ -30,6 +30,7 @@ from makegood.ports import (
     Waiter,
     Workers,
 )
+from makegood_adapters.postgres.rows import to_rule
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import Database
 
@@ -57,10 +58,11 @@ class PostgresOversight:
                 await connection.fetch(statement("overview/queue")),
                 await connection.fetch(statement("overview/rates"), RATE_SECONDS, RATE_MOVES_MAX),
                 await connection.fetch(statement("machine/declared")),
+                await connection.fetch(statement("rules/all")),
             ]
             return moment, many
 
-        moment, (live, ended, lanes, moves, declared) = await self._database.look(work)
+        moment, (live, ended, lanes, moves, declared, rules) = await self._database.look(work)
         return Overview(
             at=moment["at"],
             last_seq=moment["place"],
@@ -71,6 +73,7 @@ class PostgresOversight:
             workers=await self._workers.present(),
             accounts=await self._attempts.occupancy(),
             rates=rates_of(moves, moment["at"]),
+            rules=[to_rule(row) for row in rules],
         )
 
     async def line(self, pool: str | None, limit: int) -> Line:

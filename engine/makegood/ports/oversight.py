@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from makegood.fairness import Scope
+from makegood.fairness import Rule, Scope
 from makegood.job import Occupancy
 from makegood.ports.workers import Worker
 
@@ -43,7 +43,8 @@ class Overview:
     `live` counts the jobs that are not over, `ended` those that ended in the last ENDED_SECONDS, of each type
     and state at most ENDED_MAX. Both are as the stream tells it up to its place `last_seq`: whoever adds the
     steps that stand behind it has counted every job once. `versions` has the newest version of each type that
-    was ever declared; `rates` are jobs a minute that were accepted, completed, failed and cancelled.
+    was ever declared; `rates` are jobs a minute that were accepted, completed, failed and cancelled; `rules`
+    are all that say something.
     """
 
     at: datetime
@@ -55,6 +56,12 @@ class Overview:
     workers: Sequence[Worker]
     accounts: Sequence[Occupancy]
     rates: Mapping[str, float]
+    rules: Sequence[Rule]
+
+    def pause_of(self, scope: Scope, name: str) -> Rule | None:
+        """Return the rule by which nothing of it is started now, None where there is none."""
+        found = (rule for rule in self.rules if (rule.scope, rule.name) == (scope, name) and rule.paused_at)
+        return next(found, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

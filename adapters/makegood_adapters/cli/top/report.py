@@ -11,9 +11,9 @@ from rich.text import Text
 from makegood.audit import Audit
 from makegood.job import Occupancy
 from makegood.outcome import JSON
-from makegood.ports import LoopHealth, Worker
+from makegood.ports import Worker
+from makegood.telling import Tone, count, joined, of_ills, of_pace, of_process, of_worker
 from makegood_adapters.cli.ages import ago as _ago
-from makegood_adapters.cli.ages import lasted
 from makegood_adapters.postgres.overview import Overview
 
 T = TypeVar("T")
@@ -21,6 +21,8 @@ T = TypeVar("T")
 _LINES_BESIDE, _ROWS_MIN = 9, 4
 #: Columns of names, which may be long.
 _NAMES = ("process", "works on", "account", "pool", "queue", "open jobs")
+
+_STYLES = {Tone.PLAIN: "", Tone.GOOD: "dim", Tone.WARN: "yellow", Tone.BAD: "bold red"}
 
 
 def report(found: Overview, audit: Audit | None = None, lines_max: int | None = None) -> RenderableType:
@@ -93,16 +95,15 @@ def unhealthy(worker: Worker) -> list[str]:
 def _closing(found: Overview, audit: Audit | None) -> Text:
     """Return the line that says most."""
     alive = sum(not worker.is_lost(found.at) for worker in found.workers)
-    rates = ", ".join(f"{rate:g} {name}" for name, rate in found.rates.items())
     waiting = sum(lane.waiting for lane in found.lanes)
     line = Text(
-        f"{_count(alive, 'process', 'processes')} · {_count(waiting, 'job waits', 'jobs wait')}",
+        f"{count(alive, 'process', 'processes')} · {count(waiting, 'job waits', 'jobs wait')}",
         "bold",
     )
     if audit is not None:
         style = "bold red" if audit.broken else "bold green"
-        line.append(f" · {_count(audit.broken, 'violation', 'violations')}", style)
-    return line.append(f"\na minute: {rates}", "not bold")
+        line.append(f" · {count(audit.broken, 'violation')}", style)
+    return line.append(f"\n{of_pace(found.rates)}", "not bold")
 
 
 def _processes(found: Overview, rows: int | None) -> RenderableType:
@@ -113,33 +114,18 @@ def _processes(found: Overview, rows: int | None) -> RenderableType:
         found.workers, rows, lambda worker: not (worker.is_lost(found.at) or unhealthy(worker))
     )
     for worker in shown:
-        lost, ill = worker.is_lost(found.at), unhealthy(worker)
-        told = [_trouble(loop) for loop in worker.loops if not loop.healthy]
-        number = f" [{worker.name.number}]" if worker.name.number else ""
+        lost, told = worker.is_lost(found.at), of_worker(worker, found.at)
         table.add_row(
-            Text(f"{worker.name.host} {worker.name.pid}{number}"),
+            Text(of_process(worker.name)),
             _ago(worker.started_at, found.at, units=1),
             Text(_ago(worker.seen_at, found.at, units=1), "bold red" if lost else ""),
-            Text("lost", "bold red")
+            Text(told.text, "bold red")
             if lost
             else Text(worker.state, "yellow" if worker.state != "running" else ""),
             Text(", ".join(worker.accounts) or "-"),
-            Text("-", "dim")
-            if lost
-            else Text(", ".join(told) or f"{len(worker.loops)} well", "bold red" if ill else "dim"),
+            Text("-", "dim") if lost else Text(told.text, _STYLES[told.level]),
         )
     return _more(table, left)
-
-
-def _trouble(loop: LoopHealth) -> str:
-    """Say what is wrong with a loop."""
-    if loop.hanging:
-        since = f" for {lasted(loop.lag_seconds)}" if loop.lag_seconds else ""
-        return f"{loop.name} hangs{since}"
-    if loop.failures:
-        kind = f" ({loop.last_error})" if loop.last_error else ""
-        return f"{loop.name} failed {_count(loop.failures, 'time', 'times')}{kind}"
-    return f"{loop.name} is over"
 
 
 def _accounts(found: Overview, rows: int | None) -> RenderableType:
@@ -156,8 +142,9 @@ def _accounts(found: Overview, rows: int | None) -> RenderableType:
         "problem",
         right="open of draining waiting",
     )
-    shown, left = _chosen(found.accounts, rows, lambda use: not (use.problem or use.rests_until))
+    shown, left = _chosen(found.accounts, rows, lambda use: not (of_ills(use) or use.rests_until))
     for use in shown:
+        ills = of_ills(use)
         full = "yellow" if use.open >= use.capacity else ""
         table.add_row(
             Text(use.account),
@@ -167,7 +154,7 @@ def _accounts(found: Overview, rows: int | None) -> RenderableType:
             Text(f"{use.draining:,}", "yellow" if use.draining else ""),
             f"{use.waiting:,}",
             _ago(found.at, use.rests_until) if use.rests_until else "-",
-            Text(use.problem or "-", "bold red" if use.problem else "dim"),
+            Text(joined(ills) or "-", _STYLES[ills[0].level] if ills else "dim"),
         )
     return _more(table, left)
 
@@ -208,10 +195,6 @@ def _table(*columns: str, right: str = "") -> Table:
 
 def _since(moment: datetime | None, now: datetime) -> float | None:
     return None if moment is None else round((now - moment).total_seconds(), 1)
-
-
-def _count(number: int, one: str, more: str) -> str:
-    return f"{number:,} {one if number == 1 else more}"
 
 
 def _worker_json(worker: Worker, now: datetime) -> JSON:

@@ -53,6 +53,22 @@ class OversightContract:
         await drive.advance(ENDED_SECONDS + 1)
         assert (await drive.store.oversight.overview()).ended == {}
 
+    async def test_a_pause_is_seen_with_everything_else_until_it_is_over(self, drive: Drive) -> None:
+        look, rules = drive.store.oversight, drive.store.rules
+        pool = await drive.pool(capacity=3)
+        for scope, name in ((Scope.POOL, pool), (Scope.OWNER, pool)):
+            assert (await look.overview()).pause_of(scope, name) is None
+        until = await drive.now() + timedelta(hours=1)
+        await rules.pause(Scope.POOL, pool, reason="closed", actor="olga", until=until)
+        found = await look.overview()
+        assert list(found.rules) == await rules.all()
+        paused = found.pause_of(Scope.POOL, pool)
+        assert paused is not None
+        assert (paused.reason, paused.paused_until) == ("closed", until)
+        assert found.pause_of(Scope.OWNER, pool) is None
+        await drive.advance(3_600)
+        assert (await look.overview()).pause_of(Scope.POOL, pool) is None
+
     async def test_the_queue_is_shown_in_its_order_with_what_holds_back(self, drive: Drive) -> None:
         await drive.grant(10_000)
         for owner in ("bob", "eve"):

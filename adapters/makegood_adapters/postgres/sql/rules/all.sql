@@ -1,4 +1,5 @@
--- Read the rules that say something; a pause that is over says nothing. Called by Rules.all.
+-- Read the rules that say something; a pause that is over says nothing. Called by Rules.all and
+-- Oversight.overview.
 select r.scope, r.name, r.running_max, r.weight, r.oldest_every, p.paused_at, p.paused_until, p.reason,
        coalesce(p.closed, false) as closed, r.actor, r.changed_at
 from makegood.rule r
