@@ -4,7 +4,7 @@ A person's word is evidence like any other: it is kept, and settles a job at mos
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from makegood.buckets import check_texts
+from makegood.decide import permitted
 from makegood.errors import GuardFailed, IllegalTransition, InvalidRequest, UnknownFile, UnknownJob
 from makegood.job import Attempt, Evidence, Job, Occupancy, Phase, Verdict
 from makegood.jobtype import JobType
@@ -31,7 +32,8 @@ SOURCE = "administrator"
 ALARMS = ("draining deadline", "late webhook")
 #: So many characters a reason may have.
 REASON_MAX = 10_000
-_ACTS = (BaseJob.fail.name, BaseJob.complete.name, BaseJob.cancel.name)
+_ACTS: tuple[Event[Any], ...] = (BaseJob.fail, BaseJob.complete, BaseJob.cancel)
+_NAMES = tuple(event.name for event in _ACTS)
 
 
 class Administration(Overseeing):
@@ -102,21 +104,24 @@ class Administration(Overseeing):
             return moved
         raise AssertionError("the last try returns or raises")
 
-    async def ends(self, job: Job) -> list[str]:
-        """Return by which of its events `administer` can end the *job* as it stands; guards are not asked."""
-        if job.finished_at is not None:
-            return []
+    async def hindrances(self, job: Job) -> dict[str, str | None]:
+        """Return by event why `administer` would refuse to end the *job* by it as it stands, None where it
+        would not. Guards are asked, but for those of `complete`, which may look at its files."""
         job_type = await self._mover.type_of(job)
-        allowed = job_type.rules.allowed(job.state)
-        return [name for name in _ACTS if _event_from(job_type, job, name) in allowed]
+        return {event.name: _hindrance(job_type, job, event) for event in _ACTS}
+
+    async def unresolvable(self, attempt: Attempt) -> str | None:
+        """Return why `resolve` would refuse the *attempt*, with what is `known` of it; None: it would not."""
+        if not needs_person(attempt):
+            return "It needs nobody."
+        return await self._named(attempt) if attempt.phase is Phase.UNCERTAIN else None
 
     async def ask(self, job_id: UUID) -> list[int]:
         """Let the provider be asked about the job next, by whoever has its account and as far as its rate
         allows; return the numbers of the attempts in question. Raises UnknownJob, and InvalidRequest where
         the provider has nothing of it; then nothing has changed."""
         await self._known(job_id)
-        attempts = await self._store.attempts.of(job_id)
-        pending = [each for each in attempts if each.intent_at is not None and each.closed_at is None]
+        pending = askable(await self._store.attempts.of(job_id))
         if not pending:
             raise InvalidRequest(
                 f"The provider has nothing of job {job_id} that is not over: there is nothing to ask. "
@@ -153,16 +158,21 @@ class Administration(Overseeing):
         return next(each for each in await self.attempts(job_id) if each.number == attempt)
 
     async def _no_task(self, job: Job, attempt: Attempt, detail: JSON) -> None:
-        hints = await self._store.hints.unread(attempt)
-        if named := next((hint.task_id for hint in hints if hint.source == "webhook" and hint.task_id), None):
-            raise InvalidRequest(
-                f"A webhook names task {named} for attempt {attempt.number}: the provider is being asked, "
-                "and its answer decides."
-            )
+        if named := await self._named(attempt):
+            raise InvalidRequest(named)
         event = BaseJob.cancel.name if job.cancel_requested_at else BaseJob.defer.name
         evidence = attempt.evidence(Verdict.REJECTED, SOURCE, detail=detail)
         await self._mover.follow(
             job.id, event, actor=detail["actor"], reason=detail["reason"], evidence=evidence
+        )
+
+    async def _named(self, attempt: Attempt) -> str | None:
+        """Say that a webhook names a task of an attempt of which it is not known whether there is one."""
+        hints = await self._store.hints.unread(attempt)
+        named = next((hint.task_id for hint in hints if hint.source == "webhook" and hint.task_id), None)
+        return named and (
+            f"A webhook names task {named} for attempt {attempt.number}: the provider is being asked, and "
+            "its answer decides."
         )
 
     async def _alarms(self, attempt: Attempt) -> bool:
@@ -179,8 +189,9 @@ class Administration(Overseeing):
         return attempt.evidence(Verdict.ADMINISTRATOR, SOURCE, detail=detail) if attempt else None
 
     async def _payload(self, event: Event[Any], files: Sequence[str], earned: int | None) -> BaseModel:
-        if event.name not in _ACTS:
-            raise InvalidRequest(f"An administrator ends a job by {', '.join(_ACTS)}, not by {event.name!r}.")
+        if event.name not in _NAMES:
+            names = ", ".join(_NAMES)
+            raise InvalidRequest(f"An administrator ends a job by {names}, not by {event.name!r}.")
         if event.name == BaseJob.complete.name:
             if not files:
                 raise InvalidRequest(
@@ -189,9 +200,7 @@ class Administration(Overseeing):
             return Completion(output={"files": [await self._file(key) for key in files]}, earned=earned)
         if files or earned is not None:
             raise InvalidRequest(f"{event.name!r} delivers nothing: leave files and earned out.")
-        if event.name == BaseJob.fail.name:
-            return Failure(category=SOURCE, message="An administrator ended the job.")
-        return Empty()
+        return _nothing_delivered(event)
 
     async def _file(self, key: str) -> Mapping[str, Any]:
         digest, size = hashlib.sha256(), 0
@@ -209,6 +218,11 @@ class Administration(Overseeing):
         if job is None:
             raise UnknownJob(job_id)
         return job
+
+
+def askable(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Return of which *attempts* the provider may have a task that is not over: `ask` asks about those."""
+    return [each for each in attempts if each.intent_at is not None and each.closed_at is None]
 
 
 def needs_person(attempt: Attempt) -> bool:
@@ -233,6 +247,27 @@ def _told(actor: str, reason: str) -> tuple[str, str]:
             f"The reason has {len(reason):,} characters, at most {REASON_MAX:,} are kept: say it shorter."
         )
     return actor, reason
+
+
+def _hindrance(job_type: type[BaseJob], job: Job, event: Event[Any]) -> str | None:
+    if job.finished_at is not None:
+        return "The job is over."
+    name = _event_from(job_type, job, event.name)
+    if name not in job_type.rules.allowed(job.state):
+        return f"Not while it is {job.state}."
+    if event is not BaseJob.complete:
+        try:
+            permitted(job_type, job, name, _nothing_delivered(event))
+        except GuardFailed as refusal:
+            return str(refusal)
+    return None
+
+
+def _nothing_delivered(event: Event[Any]) -> BaseModel:
+    """Return what comes with an event that gives all credits back."""
+    if event.name == BaseJob.fail.name:
+        return Failure(category=SOURCE, message="An administrator ended the job.")
+    return Empty()
 
 
 def _event_from(job_type: type[JobType], job: Job, name: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from makegood.audit import Audit
 from makegood.errors import StoreUnavailable
+from makegood_adapters.http.problems import problem_of
 from makegood_adapters.http.v1.shared import Shared
 from tests.api.scene import CREDITS, Client, Scene
 
@@ -28,6 +29,9 @@ async def test_the_books_are_those_of_the_audit_and_made_once_for_many(scene: Sc
     assert shown == {name: value for name, value in audit["total"].items() if name != "owner"}
     assert (shown["issued"], shown["captured"], shown["difference"]) == (CREDITS, job.price, 0)
     assert (books["broken"], books["violations"]) == (0, [])
+    left = CREDITS - job.price
+    line = f"issued {CREDITS:,} = remaining {left:,} + held 0 + captured {job.price} + expired 0"
+    assert books["told"] == {"level": "good", "text": line}
     assert 0 < books["took_seconds"] < 60
     assert books["age_seconds"] < 60
 
@@ -76,6 +80,9 @@ async def test_without_a_store_there_are_no_books_and_the_next_call_tries_again(
     with pytest.raises(StoreUnavailable):
         await books.latest()
     assert (await books.latest()).result.broken == 0
+    told = problem_of(StoreUnavailable("gone"))
+    assert (told.code, told.headers) == ("unavailable", {"Retry-After": "5"})
+    assert told.detail == "The service answers, but cannot reach its data. Nothing is lost: please try again."
 
 
 async def test_the_ledger_tells_of_all_owners_page_by_page(scene: Scene) -> None:
@@ -121,4 +128,11 @@ async def test_operators_search_jobs(scene: Scene) -> None:
     ):
         assert (await get("/operations/jobs", params=nothing)).body["jobs"] == []
     assert (await get("/operations/jobs", params={"search": ""})).status == 422
+    for since, jobs in (("24h", 1), ("9999h", 1), ("0h", 0), (found.body["created_at"], 1)):
+        assert len((await get("/operations/jobs", params={"since": since})).body["jobs"]) == jobs, since
+    for since in ("10000h", "24", "24m", "-1h", "2026-13-01T00:00:00Z"):
+        wrong = await get("/operations/jobs", params={"since": since})
+        [error] = wrong.body["errors"]
+        assert (wrong.status, error["field"]) == (422, "since"), since
+        assert error["message"].endswith(", or hours, as in 24h")
     assert (await scene.client.get("/jobs", params={"search": "ada"})).status == 422  # operators alone search

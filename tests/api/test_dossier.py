@@ -2,7 +2,6 @@
 
 import json
 from itertools import pairwise
-from typing import Any
 from uuid import UUID, uuid4
 
 from makegood.job import Verdict
@@ -92,6 +91,8 @@ async def test_what_was_said_from_outside_is_shown_without_secrets_and_in_bounds
     assert long["body"].endswith("[cut: 20,000 of 1,000,000 characters are shown]")
     assert report["source"] == "client"
     assert [m["redacted"] for m in reply.body["messages"]] == [True, True, False, False, True]
+    assert first["text"] == "webhook, task 7 (secrets masked) (not read yet)"
+    assert report["text"] == "client (secrets masked) (not read yet)"
     [known] = reply.body["attempts"][0]["known"]
     assert known["detail"]["headers"] == {"Cookie": "[redacted]"}
 
@@ -126,27 +127,20 @@ async def test_no_list_and_no_stream_of_operators_tells_what_a_dossier_masks(sce
     assert SECRET.encode() not in told
 
 
-async def test_a_dossier_says_which_acts_would_be_refused_and_why(scene: Scene) -> None:
+async def test_a_person_is_needed_until_one_has_looked(scene: Scene) -> None:
     job_id = await ordered(scene)
 
-    async def told() -> dict[str, Any]:
-        return dict((await operator(scene).get(f"/operations/jobs/{job_id}")).body)
+    async def needed() -> bool:
+        told = (await operator(scene).get(f"/operations/jobs/{job_id}")).body
+        return bool(told["attempts"][0]["needs_person"])
 
-    nothing = "No task of it is open at the provider."
-    waiting = "Not while it is queued."
-    assert (await told())["refusals"] == {"cancel": None, "fail": None, "complete": waiting, "ask": nothing}
     started = await scene.drive.submit(await scene.drive.dispatch(await scene.engine.get(job_id)))
-    await scene.engine.cancel(job_id)
-    asked = {"cancel": "It was asked to stop.", "fail": None, "complete": None, "ask": None}
-    assert (await told())["refusals"] == asked
     attempt = await scene.drive.attempt(started)
-    assert (await told())["attempts"][0]["needs_person"] is False
+    assert not await needed()
     await scene.store.attempts.record(attempt.evidence(Verdict.ACCEPTED, "late webhook", task_id="7"))
-    assert (await told())["attempts"][0]["needs_person"] is True
+    assert await needed()
     signed = {"by": "Grace", "reason": "the provider's page shows no such task"}
-    path = f"/operations/jobs/{job_id}"
-    settled = await operator(scene).post(f"{path}/attempts/1/resolve", json=signed)
+    settled = await operator(scene).post(f"/operations/jobs/{job_id}/attempts/1/resolve", json=signed)
     assert settled.body["needs_person"] is False
-    await operator(scene).post(f"{path}/end", json={"event": "fail", **signed})
-    over = (await told())["refusals"]
-    assert {over[name] for name in ("cancel", "fail", "complete")} == {"The job is over."}
+    assert [act["refused"] for act in settled.body["acts"]] == ["It needs nobody."]
+    assert not await needed()

@@ -193,6 +193,12 @@ async def test_the_overview_counts_what_is_there(scene: Scene) -> None:
     types = {each["name"]: each for each in found["types"]}
     assert types["upscaler"]["states"] == {"queued": 2}
     assert (types["upscaler"]["ended"], types["upscaler"]["capped"]) == ({}, 10_000)
+    assert (types["upscaler"]["under_way"], types["upscaler"]["jobs"], types["upscaler"]["told"]) == (
+        2,
+        2,
+        [],
+    )
+    assert found["pace"] == "Per minute: 2 accepted, 0 completed, 0 failed, 0 cancelled."
     assert {each["name"] for each in found["types"]} == set(scene.engine.catalog.names)
     [lane] = found["lanes"]
     assert (lane["pool"], lane["waiting"]) == (POOL, 2)
@@ -217,6 +223,8 @@ async def test_every_process_sees_how_the_loops_of_all_are_doing(scene: Scene) -
         [worker] = (await operator.get("/operations/overview")).body["workers"]
     assert (worker["host"], worker["pid"], worker["state"]) == ("gpu-host", 7, "running")
     assert worker["lost"] is False
+    assert worker["process"] == "gpu-host 7 [1]"
+    assert worker["told"] == {"level": "good", "text": f"{len(worker['loops'])} well"}
     loops = {loop["name"]: loop for loop in worker["loops"]}
     assert {"dispatcher", "poller", "watchdog"} <= loops.keys()
     assert all(loop["healthy"] and loop["failures"] == 0 for loop in loops.values())
@@ -229,10 +237,12 @@ async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -
     assert (found["pools"], [job["id"] for job in found["jobs"]]) == ([POOL], made)
     assert [job["position"] for job in found["jobs"]] == [1, 2]
     assert found["jobs"][0]["held_back"] is None
+    assert found["jobs"][0]["starts"] == {"level": "plain", "text": "not known"}
     assert 0 <= found["jobs"][1]["waited_seconds"] < 60
     await scene.engine.pause(type="upscaler", reason="the app is broken", actor="olga")
     [first] = (await operator.get("/operations/queue?limit=1")).body["jobs"]
     assert first["held_back"] == "The type upscaler is paused: the app is broken"
+    assert first["starts"] == {"level": "warn", "text": first["held_back"]}
     assert first["wait_seconds"] is None
     assert (await operator.get("/operations/queue?pool=nothing")).body["jobs"] == []
     assert (await operator.get("/operations/queue?limit=0")).status == 422
@@ -245,10 +255,13 @@ async def test_what_needs_a_person_is_told_with_what_to_do(scene: Scene, databas
     plain = await asyncpg.connect(database)
     await plain.execute("set session_replication_role = replica")
     await plain.execute("update makegood.wallet set balance = balance + 1")
-    await operator.get("/operations/books")  # it looks at the books; concerns tell what that has found
+    # It looks at the books; concerns tell what that has found.
+    books = (await operator.get("/operations/books")).body["told"]
     found = (await operator.get("/operations/concerns")).body
     await plain.execute("update makegood.wallet set balance = balance - 1")
     plain.terminate()
+    assert books["level"] == "bad"
+    assert books["text"].startswith("The books are wrong: 0 credits off, 1 violation. ")
     *broken, nobody = found["concerns"]
     assert (nobody["kind"], nobody["level"]) == ("worker_lost", "alarm")
     assert nobody["what"] == "No process works on this database: 1 job cannot go on."

@@ -58,6 +58,7 @@ async def _act(op: Op, api: Any, gate: Gate, caller: Caller, request: Request) -
         if not may and caller.kind is CallerKind.SERVICE:
             await gate.admit(caller, op.cost)
         reply, outcome = await _carry_out(op, api, gate, caller, request, arguments), "ok"
+        api.acted()
     except Exception as error:
         problem = problem_of(error)
         reply, outcome = refusal(problem), problem.code

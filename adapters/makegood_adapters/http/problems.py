@@ -179,7 +179,7 @@ def problem_of(error: Exception) -> ApiProblem:
             log.warning("the store is in trouble: %s", error)
             return ApiProblem(
                 "unavailable",
-                "The service cannot keep this now; please send it again.",
+                "The service answers, but cannot reach its data. Nothing is lost: please try again.",
                 retry_after=AGAIN_SECONDS,
             )
         case StorageError():

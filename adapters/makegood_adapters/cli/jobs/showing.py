@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from makegood import Engine
-from makegood_adapters.cli.ages import lasted
+from makegood.telling import lasted
 from makegood_adapters.cli.audit.dossier import collect
 from makegood_adapters.cli.audit.explain import explain
 from makegood_adapters.cli.audit.lines import print_lines
 from makegood_adapters.cli.steps import STYLES
 from makegood_adapters.cli.told import tell
+from makegood_adapters.http.callers import Caller, CallerKind, Scope
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.dossier import BarView, JobDossier, dossier_of
 from makegood_adapters.http.v1.oversight import AttemptView
@@ -23,12 +24,14 @@ from makegood_adapters.postgres.store import PostgresStore
 _BAR_MIN, _BAR_MAX = 10, 60
 #: What stands beside a bar: the state, the time, the gaps.
 _BESIDE = 34
+#: Who reaches the database may do all that operators may.
+_OPERATOR = Caller(kind=CallerKind.SERVICE, scopes=frozenset({Scope.OPERATIONS}))
 
 
 async def print_job(engine: Engine, store: PostgresStore, job_id: UUID, *, json: bool) -> int:
     """Print the job and return the exit status: 1 if its books are broken. Raises UnknownJob, StoreError."""
     explained = await explain(store, job_id)
-    told = await dossier_of(Api(engine=engine), job_id)
+    told = await dossier_of(Api(engine=engine), job_id, _OPERATOR)
     if json:
         public = (await collect(store, job_id)).public
         tell({**told.model_dump(mode="json"), "status": public, "explanation": explained.to_json()})

@@ -57,6 +57,11 @@ class Api:
         violations = books.result.violations[:_VIOLATIONS_MAX] if books else ()
         return found, await self.engine.concerns(found, violations)
 
+    def acted(self) -> None:
+        """Let what all share be read anew: whoever has changed something sees it at once."""
+        self.overview.outdate()
+        self.concerns.outdate()
+
     def end_streams(self) -> None:
         """Let all streams end, for the server stops; clients come back to another one, and lose nothing."""
         self.hub.end()

@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import (
@@ -12,7 +12,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from makegood.buckets import CREDITS_MAX
@@ -25,6 +27,7 @@ FIELDS_MAX = 500
 #: 64 bits: what every database and most programs can count to.
 _WHOLE_MAX = 2**63 - 1
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_HOURS = re.compile(r"\d{1,4}h")
 _WHOLE = re.compile(r"-?\d{1,18}")
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -42,6 +45,18 @@ def _written(value: object) -> object:
     if not _MOMENT.fullmatch(value):
         raise ValueError("give a time with its zone, as in 2026-01-31T12:00:00Z")
     return datetime.fromisoformat(value.upper())
+
+
+def _since(value: object) -> datetime | timedelta:
+    if isinstance(value, str) and _HOURS.fullmatch(value):
+        return timedelta(hours=int(value[:-1]))
+    try:
+        found = _written(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or hours, as in 24h") from None
+    if not isinstance(found, datetime):
+        raise ValueError("give a text")
+    return _storable(found)
 
 
 def _storable(moment: datetime) -> datetime:
@@ -98,6 +113,19 @@ def _json(value: Any, depth: int = DEPTH_MAX) -> Any:
 
 #: A time with its zone, as RFC 3339 writes it.
 Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_storable)]
+#: A time, or how many hours ago it was.
+Since = Annotated[
+    datetime | timedelta,
+    PlainValidator(_since),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "pattern": r"^\d{1,4}h$"},
+            ]
+        }
+    ),
+]
 #: A whole number, also as a query writes it.
 Whole = Annotated[int, BeforeValidator(_plain)]
 #: true or false, also as a query writes it.

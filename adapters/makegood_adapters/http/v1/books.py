@@ -8,6 +8,7 @@ from pydantic import Field
 from makegood.audit import Audit
 from makegood.buckets import check_texts
 from makegood.statement import Entry, EntryKind
+from makegood.telling import of_books
 from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op
@@ -15,7 +16,9 @@ from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.asked import Asked, Name, Whole
 from makegood_adapters.http.v1.oversight import ViolationView
 from makegood_adapters.http.v1.shared import Reading
+from makegood_adapters.http.v1.told import ToldView
 from makegood_adapters.http.v1.views import View
+from makegood_adapters.redaction import Redaction
 
 #: So many violations are shown; all are counted.
 _VIOLATIONS_MAX = 20
@@ -26,7 +29,7 @@ _PLACE_MAX = 10**15
 class BooksView(View):
     """The credits of all owners as of one moment: `issued` is the sum of the next four, `difference` what is
     missing or too much: always 0. `age_seconds` ago it was looked at, which took `took_seconds`. `broken`
-    counts all violations of the invariants, of which the first are listed."""
+    counts all violations of the invariants, of which the first are listed. `told` says the whole line."""
 
     at: datetime
     age_seconds: float
@@ -39,9 +42,10 @@ class BooksView(View):
     difference: int
     broken: int
     violations: list[ViolationView]
+    told: ToldView
 
     @classmethod
-    def of(cls, found: Reading[Audit]) -> "BooksView":
+    def of(cls, found: Reading[Audit], redaction: Redaction) -> "BooksView":
         """Return the view."""
         audit, total = found.result, found.result.total
         return cls(
@@ -59,6 +63,7 @@ class BooksView(View):
                 ViolationView.model_validate(each, from_attributes=True)
                 for each in audit.violations[:_VIOLATIONS_MAX]
             ],
+            told=ToldView.of(of_books(total, audit.broken), redaction),
         )
 
 
@@ -115,7 +120,7 @@ async def get_books(api: Api, call: Call) -> BooksView:
     """Whether every credit is accounted for, by the audit that `GET /operations/audit` makes. It reads the
     whole store, so all callers of a process share one. Another is made once it is older than 5 seconds and
     than 20 times what it took; who asks gets it, or the last one where it is not there within a moment."""
-    return BooksView.of(await api.books.latest())
+    return BooksView.of(await api.books.latest(), api.redaction)
 
 
 async def get_ledger(api: Api, call: Call, query: LedgerAsked) -> LedgerView:

@@ -6,11 +6,14 @@ from pydantic import Field
 
 from makegood.administration import REASON_MAX
 from makegood.buckets import PRIORITY_MAX, check_texts
+from makegood.telling import of_wallet
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.asked import Asked, Credits, Moment, Name, Person
-from makegood_adapters.http.v1.money import GrantView, StatementView, WalletView
+from makegood_adapters.http.v1.money import GrantView, StatementView, WalletNow, WalletView
+from makegood_adapters.http.v1.offers import Offers
+from makegood_adapters.http.v1.told import ToldView
 from makegood_adapters.http.v1.wallets import Lines, statement
 
 _Priority = Annotated[int, Field(ge=-PRIORITY_MAX, le=PRIORITY_MAX)]
@@ -114,6 +117,17 @@ async def get_owners_wallet(api: Api, call: Call, owner: str) -> WalletView:
     return WalletView.of(await api.engine.wallet(owner))
 
 
+async def look_at_wallet(api: Api, call: Call, owner: str) -> WalletNow:
+    """What the owner can spend; who is not known has nothing."""
+    check_texts(owner=owner)
+    wallet = await api.engine.wallet(owner)
+    return WalletNow(
+        **dict(WalletView.of(wallet)),
+        told=ToldView.of(of_wallet(wallet), api.redaction),
+        acts=Offers(call.caller).of_wallet(owner),
+    )
+
+
 async def get_owners_statement(api: Api, call: Call, owner: str, query: Lines) -> StatementView:
     """What has happened to the owner's credits, newest first."""
     check_texts(owner=owner)
@@ -205,9 +219,9 @@ OPERATIONS = (
         path="/operations/owners/{owner}/wallet",
         name="look_at_wallet",
         summary="What any owner can spend",
-        run=get_owners_wallet,
+        run=look_at_wallet,
         who=Scope.OBSERVE,
-        out=WalletView,
+        out=WalletNow,
         codes=("invalid_request",),
         tag="operations",
     ),

@@ -15,19 +15,19 @@ from makegood.errors import UnknownFile
 from makegood.job import Attempt, Job, JournalLine, Transition
 from makegood.ports import KeptMessage
 from makegood_adapters.access import LOOKS
-from makegood_adapters.http.callers import Scope
+from makegood_adapters.http.callers import Caller, Scope
 from makegood_adapters.http.operation import Call, Op, Reply, Sends
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.delivery import deliver
 from makegood_adapters.http.v1.files import result_file
 from makegood_adapters.http.v1.jobs import at_one_moment
+from makegood_adapters.http.v1.offers import Offer, Offers
 from makegood_adapters.http.v1.oversight import AttemptView, StepView, without_secrets
 from makegood_adapters.http.v1.views import JobSummary, MoneyView, StateName, StatusName, View
 from makegood_adapters.redaction import REDACTED, Redaction, cut
 
 #: So much of one message is shown.
 _MESSAGE_CHARS_MAX = 20_000
-_ENDS = ("cancel", "fail", "complete")
 
 
 class BarView(View):
@@ -95,7 +95,7 @@ class MoneyLineView(View):
 
 class MessageView(View):
     """What a webhook or a report told about an attempt; `read`: it was dealt with. `body` is its JSON, or its
-    text; with `redacted` something secret is left out."""
+    text; with `redacted` something secret is left out. `text` says all but when."""
 
     source: str
     task_id: str | None
@@ -104,6 +104,7 @@ class MessageView(View):
     read: bool
     body: Any
     redacted: bool
+    text: str
 
     @classmethod
     def of(cls, message: KeptMessage, redaction: Redaction) -> "MessageView":
@@ -113,6 +114,9 @@ class MessageView(View):
         if not whole:  # the word that says so counts what came, not what was read of it
             clean = redaction.beginning(message.body, 2 * _MESSAGE_CHARS_MAX)
             body = cut(clean[:_MESSAGE_CHARS_MAX], message.length)
+        redacted = REDACTED in json.dumps(body, ensure_ascii=False)
+        text = f"{message.source}, task {message.task_id}" if message.task_id else message.source
+        masked, unread = " (secrets masked)" * redacted, " (not read yet)" * (not message.read)
         return cls(
             source=message.source,
             task_id=message.task_id,
@@ -120,7 +124,8 @@ class MessageView(View):
             attempt=message.attempt,
             read=message.read,
             body=body,
-            redacted=REDACTED in json.dumps(body, ensure_ascii=False),
+            redacted=redacted,
+            text=redaction.clean(text) + masked + unread,
         )
 
 
@@ -133,38 +138,13 @@ class InputFileView(View):
     size: int | None
 
 
-class RefusalsView(View):
-    """Why each act on a job would be refused as it stands, null where it would not: to end it by `cancel`,
-    `fail` or `complete`, and to `ask` the provider now."""
-
-    cancel: str | None
-    fail: str | None
-    complete: str | None
-    ask: str | None
-
-    @classmethod
-    async def of(cls, api: Api, job: Job, attempts: Sequence[Attempt]) -> "RefusalsView":
-        """Return the view of a job with these attempts."""
-        over = "The job is over." if job.finished_at is not None else None
-        ends = await api.engine.ends(job)
-        told = {name: over or (None if name in ends else f"Not while it is {job.state}.") for name in _ENDS}
-        stopping = "It was asked to stop." if job.cancel_requested_at is not None else None
-        asked = any(attempt.intent_at and not attempt.closed_at for attempt in attempts)
-        return cls(
-            cancel=told["cancel"] or stopping,
-            fail=told["fail"],
-            complete=told["complete"],
-            ask=None if asked else "No task of it is open at the provider.",
-        )
-
-
 class JobDossier(JobSummary):
     """A job with its input and request, its money line by line, its history and how long each step took, its
-    attempts, what was said about it from outside, and the files that were given. Secrets are left out. With
-    `type_gone` its job type is not here any more."""
+    attempts, what was said about it from outside, the files that were given, and what the caller may do to
+    it (`acts`). Secrets are left out. With `type_gone` its job type is not here any more."""
 
     type_gone: bool
-    refusals: RefusalsView
+    acts: list[Offer]
     input: dict[str, Any]
     request: dict[str, Any]
     money: MoneyView
@@ -179,18 +159,19 @@ class JobDossier(JobSummary):
 async def get_dossier(api: Api, call: Call, job_id: UUID) -> JobDossier:
     """The job with what was asked of the provider, who moved it and why, how long that took, every line of
     its money, every attempt with its evidence, and what was said from outside. Secrets are left out."""
-    return await dossier_of(api, job_id)
+    return await dossier_of(api, job_id, call.caller)
 
 
-async def dossier_of(api: Api, job_id: UUID) -> JobDossier:
-    """Return what operators are told of a job. Raises UnknownJob, Conflict where it moves too fast."""
-    engine, redaction = api.engine, api.redaction
+async def dossier_of(api: Api, job_id: UUID, caller: Caller) -> JobDossier:
+    """Return what is told of a job to an operator, who may what *caller* may. Raises UnknownJob, Conflict
+    where it moves too fast."""
+    engine, redaction, offers = api.engine, api.redaction, Offers(caller)
     job, money, steps = await at_one_moment(api, await engine.get(job_id))
     fields = JobDossier.fields_of(job, api.status_of(job))
     attempts = await engine.attempts(job_id)
     return JobDossier(
         type_gone=job.type not in engine.catalog.names,
-        refusals=await RefusalsView.of(api, job, attempts),
+        acts=offers.of_job(job, attempts, await engine.hindrances(job)),
         **without_secrets(fields, redaction),
         input=redaction.shown(job.input),
         request=redaction.shown(job.request),
@@ -198,7 +179,7 @@ async def dossier_of(api: Api, job_id: UUID) -> JobDossier:
         history=[StepView.of(step, redaction) for step in steps],
         bars=BarView.all_of(api, job, steps, await engine.now()),
         journal=[MoneyLineView.of(line, text) for line, text in await engine.money_lines(job_id)],
-        attempts=[AttemptView.of(attempt, redaction) for attempt in attempts],
+        attempts=[await attempt_of(api, attempt, offers) for attempt in attempts],
         # Thirty long ones take a while, in which others are served.
         messages=await asyncio.to_thread(_messages, await engine.messages(job_id), redaction),
         inputs=[
@@ -206,6 +187,12 @@ async def dossier_of(api: Api, job_id: UUID) -> JobDossier:
             for name, (key, size) in (await engine.given(job)).items()
         ],
     )
+
+
+async def attempt_of(api: Api, attempt: Attempt, offers: Offers) -> AttemptView:
+    """Return what an operator is told of an attempt, and offered."""
+    acts = offers.of_attempt(attempt, await api.engine.unresolvable(attempt))
+    return AttemptView.of(attempt, api.redaction, acts)
 
 
 def _messages(kept: Sequence[KeptMessage], redaction: Redaction) -> list[MessageView]:

@@ -1,6 +1,7 @@
 """Jobs of an owner: what is on offer and what it costs, order, list, read, cancel, report."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -71,16 +72,21 @@ class Report(Asked):
     message: str = Field(min_length=1, max_length=2_000)
 
 
-class Wanted(Asked):
+class Listed(Asked):
     """Which jobs are listed, and how many."""
 
     state: list[Name] = Field([], max_length=50, description="Jobs in any of these states.")
     type: Name | None = None
     active: Flag | None = Field(None, description="True: jobs that are not over; false: jobs that are.")
-    since: Moment | None = Field(None, description="Ordered then or later.")
     until: Moment | None = Field(None, description="Ordered before then.")
     after: Name | None = Field(None, description="The `next` of the page before.")
     limit: Whole = Field(50, ge=1, le=PAGE_MAX)
+
+
+class Wanted(Listed):
+    """Which jobs of an owner are listed, and how many."""
+
+    since: Moment | None = Field(None, description="Ordered then or later.")
 
 
 async def list_job_types(api: Api, call: Call) -> JobTypes:
@@ -155,7 +161,7 @@ async def accept_job(api: Api, call: Call, job_id: UUID) -> JobView:
 
 async def list_jobs(api: Api, call: Call, query: Wanted) -> JobPageView:
     """Newest first. Pages stay as they are while new jobs arrive: go on with `next` as `after`."""
-    return await page(api, call.for_owner, query)
+    return await page(api, call.for_owner, query, query.since)
 
 
 async def get_job(api: Api, call: Call, job_id: UUID) -> JobView:
@@ -177,14 +183,16 @@ async def report_job(api: Api, call: Call, job_id: UUID, body: Report) -> JobVie
     return await view(api, await api.engine.report(job_id, body.message))
 
 
-async def page(api: Api, owner: str | None, query: Wanted, search: str | None = None) -> JobPageView:
+async def page(
+    api: Api, owner: str | None, query: Listed, since: datetime | None, search: str | None = None
+) -> JobPageView:
     """Return the jobs that are wanted, of the owner or of all, of those that are searched for."""
     found = await api.engine.list_jobs(
         owner,
         states=query.state,
         type=query.type,
         active=query.active,
-        since=query.since,
+        since=since,
         until=query.until,
         search=search,
         after=query.after,

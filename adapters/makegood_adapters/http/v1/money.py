@@ -5,6 +5,8 @@ from uuid import UUID
 
 from makegood.job import Wallet
 from makegood.statement import EntryKind, Statement
+from makegood_adapters.http.v1.offers import Offer
+from makegood_adapters.http.v1.told import ToldView
 from makegood_adapters.http.v1.views import View
 
 
@@ -48,6 +50,13 @@ class WalletView(View):
                 if bucket.remaining or bucket.held or bucket.unlimited
             ],
         )
+
+
+class WalletNow(WalletView):
+    """A wallet as operators see it: `told` says what is in it, `acts` is what the caller may do to it."""
+
+    told: ToldView
+    acts: list[Offer]
 
 
 class PartView(View):

@@ -1,6 +1,7 @@
 """What operators do: see every job, end and settle jobs, rule the queues, look at the accounts, audit."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -24,9 +25,10 @@ from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.problems import ApiProblem
 from makegood_adapters.http.v1.api import Api
-from makegood_adapters.http.v1.asked import Asked, Moment, Name, Person, Whole
-from makegood_adapters.http.v1.dossier import JobDossier, get_dossier
-from makegood_adapters.http.v1.jobs import Wanted, page
+from makegood_adapters.http.v1.asked import Asked, Moment, Name, Person, Since, Whole
+from makegood_adapters.http.v1.dossier import JobDossier, attempt_of, get_dossier
+from makegood_adapters.http.v1.jobs import Listed, page
+from makegood_adapters.http.v1.offers import Offers
 from makegood_adapters.http.v1.oversight import (
     Accounts,
     AccountView,
@@ -48,9 +50,10 @@ _ENDS: Mapping[str, Event[Any]] = {
 _BY = "The person who decides; it is kept with the key that was used."
 
 
-class WantedOfAll(Wanted):
+class WantedOfAll(Listed):
     """Which jobs of whom are listed, and how many."""
 
+    since: Since | None = Field(None, description="Ordered then or later: a time, or hours, as in 24h.")
     owner: Name | None = None
     search: Name | None = Field(
         None,
@@ -129,7 +132,8 @@ class Depth(Asked):
 
 async def list_all_jobs(api: Api, call: Call, query: WantedOfAll) -> JobPageView:
     """Jobs of all owners, or of one, newest first."""
-    found = await page(api, query.owner, query, query.search)
+    since = await api.engine.now() - query.since if isinstance(query.since, timedelta) else query.since
+    found = await page(api, query.owner, query, since, query.search)
     return JobPageView(jobs=[_shown(job, api.redaction) for job in found.jobs], next=found.next)
 
 
@@ -156,7 +160,7 @@ async def resolve_attempt(api: Api, call: Call, job_id: UUID, number: int, body:
     """A person has looked at the provider, and settles what no program could: of an attempt whose submission
     is uncertain, that there is no task."""
     told = await api.engine.resolve(job_id, number, actor=_who(call, body.by), reason=body.reason)
-    return AttemptView.of(told, api.redaction)
+    return await attempt_of(api, told, Offers(call.caller))
 
 
 async def list_accounts(api: Api, call: Call) -> Accounts:

@@ -8,6 +8,7 @@ from makegood.administration import needs_person
 from makegood.audit import Audit
 from makegood.fairness import Rule, Scope
 from makegood.job import Attempt, Evidence, Occupancy, Phase, Transition, Verdict
+from makegood_adapters.http.v1.offers import Offer
 from makegood_adapters.http.v1.views import FailureView, StateName, View
 from makegood_adapters.redaction import Redaction
 
@@ -69,7 +70,7 @@ class EvidenceView(View):
 
 class AttemptView(View):
     """One try at the provider, with what is known of it. `needs_person`: no program can settle it, and it can
-    be resolved."""
+    be resolved; `acts` is what the caller may do to it."""
 
     number: int
     account: str
@@ -85,14 +86,15 @@ class AttemptView(View):
     draining_until: datetime | None
     needs_person: bool
     known: list[EvidenceView]
+    acts: list[Offer]
 
     @classmethod
-    def of(cls, attempt: Attempt, redaction: Redaction) -> "AttemptView":
+    def of(cls, attempt: Attempt, redaction: Redaction, acts: list[Offer]) -> "AttemptView":
         """Return the view, without secrets."""
         known = [EvidenceView.of(fact, redaction) for fact in attempt.known]
-        made = ("known", "needs_person")
+        made = ("known", "needs_person", "acts")
         told = {name: getattr(attempt, name) for name in cls.model_fields if name not in made}
-        return cls(known=known, needs_person=needs_person(attempt), **told)
+        return cls(known=known, needs_person=needs_person(attempt), acts=acts, **told)
 
 
 class RuleView(View):
@@ -131,7 +133,7 @@ class Resumed(View):
 
 class AccountView(View):
     """A provider account: its slots, and how it is doing. `capacity` is what counts, of what is `configured`,
-    `told` and `learned`; `problem` says why it cannot be used."""
+    `stated` by the provider, and `learned`; `problem` says why it cannot be used."""
 
     account: str
     pool: str
@@ -140,10 +142,10 @@ class AccountView(View):
     draining: int
     waiting: int
     configured: int | None
-    told: int | None
+    stated: int | None
     learned: int | None
     in_use: int | None
-    told_at: datetime | None
+    stated_at: datetime | None
     differs_since: datetime | None
     foreign: int
     rests_until: datetime | None
@@ -157,12 +159,16 @@ class AccountView(View):
     @classmethod
     def of(cls, seen: Occupancy, redaction: Redaction) -> "AccountView":
         """Return the view, without secrets: providers are quoted."""
-        view = cls.model_validate(seen, from_attributes=True)
-        told = {
-            name: text and redaction.clean(text)
-            for name, text in (("problem", view.problem), ("last_error", view.last_error))
-        }
-        return view.model_copy(update=told)
+        return cls(**cls.fields_of(seen, redaction))
+
+    @staticmethod
+    def fields_of(seen: Occupancy, redaction: Redaction) -> dict[str, Any]:
+        """Return the fields that every view of an account has."""
+        plain = AccountView.model_fields.keys() - {"stated", "stated_at"}
+        fields = {name: getattr(seen, name) for name in plain}
+        for name in ("problem", "last_error"):
+            fields[name] = fields[name] and redaction.clean(fields[name])
+        return {**fields, "stated": seen.told, "stated_at": seen.told_at}
 
 
 class Accounts(View):

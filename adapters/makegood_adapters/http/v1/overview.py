@@ -5,14 +5,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from makegood.fairness import Scope as RuleScope
+from makegood.job import Occupancy
 from makegood.ports import ENDED_MAX, ENDED_SECONDS, Lane, Overview, Worker
+from makegood.telling import of_account, of_pace, of_pause, of_process, of_worker
 from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.operation import Call, Op
 from makegood_adapters.http.release import release
 from makegood_adapters.http.v1.api import Api
+from makegood_adapters.http.v1.offers import Offer, Offers
 from makegood_adapters.http.v1.oversight import AccountView
+from makegood_adapters.http.v1.told import ToldView
 from makegood_adapters.http.v1.views import StateName, View
+from makegood_adapters.redaction import Redaction
 
 
 class PageView(View):
@@ -35,15 +41,20 @@ class Me(View):
 
 class TypeCounts(View):
     """Jobs of one type in all its versions, of which the newest is named. `states` counts those that are not
-    over, `ended` those that ended in the last `ended_hours`, each to `capped` at most."""
+    over, `ended` those that ended in the last `ended_hours`, each to `capped` at most; `under_way` is the sum
+    of the first, `jobs` that of both. `told` says who has paused the type, `acts` what the caller may do."""
 
     name: str
     version: int
     label: str
     states: dict[StateName, int]
     ended: dict[StateName, int]
+    under_way: int
+    jobs: int
     ended_hours: int = int(ENDED_SECONDS / 3_600)
     capped: int = ENDED_MAX
+    told: list[ToldView]
+    acts: list[Offer]
 
 
 class LoopView(View):
@@ -62,9 +73,11 @@ class LoopView(View):
 
 
 class WorkerView(View):
-    """A process; `lost`: it was not seen for so long that it is taken for dead."""
+    """A process; `lost`: it was not seen for so long that it is taken for dead. `process` is what it is
+    called, `told` says how its loops are doing."""
 
     id: UUID
+    process: str
     host: str
     pid: int
     number: int
@@ -75,13 +88,15 @@ class WorkerView(View):
     seen_at: datetime | None
     lost: bool
     loops: list[LoopView]
+    told: ToldView
 
     @classmethod
-    def of(cls, worker: Worker, now: datetime) -> "WorkerView":
+    def of(cls, worker: Worker, now: datetime, redaction: Redaction) -> "WorkerView":
         """Return the view."""
         name = worker.name
         return cls(
             id=worker.id,
+            process=of_process(name),
             host=name.host,
             pid=name.pid,
             number=name.number,
@@ -92,7 +107,16 @@ class WorkerView(View):
             seen_at=worker.seen_at,
             lost=worker.is_lost(now),
             loops=[LoopView.model_validate(loop, from_attributes=True) for loop in worker.loops],
+            told=ToldView.of(of_worker(worker, now), redaction),
         )
+
+
+class AccountNow(AccountView):
+    """A provider account; `told` says how its slots are used and what keeps jobs from them, `acts` is what
+    the caller may do to its pool."""
+
+    told: list[ToldView]
+    acts: list[Offer]
 
 
 class LaneView(View):
@@ -121,14 +145,15 @@ class Rates(View):
 
 class OverviewView(View):
     """Everything at one moment, as the stream of all jobs tells it up to `last_seq`: who goes on there counts
-    no step twice."""
+    no step twice. `pace` says the rates."""
 
     at: datetime
     types: list[TypeCounts]
     workers: list[WorkerView]
-    accounts: list[AccountView]
+    accounts: list[AccountNow]
     lanes: list[LaneView]
     rates: Rates
+    pace: str
     last_seq: int
 
 
@@ -146,31 +171,49 @@ async def get_me(api: Api, call: Call) -> Me:
 
 
 async def get_overview(api: Api, call: Call) -> OverviewView:
-    """Jobs by type and state, processes and their loops, provider accounts, queues, and how fast it goes. It
-    may be a moment old: all who look share one reading."""
-    found = await api.overview.get()
+    """Jobs by type and state, processes and their loops, provider accounts, queues, how fast it goes, and
+    what the caller may do. All who look share one reading, which may be a moment old; what was done over this
+    process is in it."""
+    found, offers = await api.overview.get(), Offers(call.caller)
     return OverviewView(
         at=found.at,
-        types=list(_types(api, found)),
-        workers=[WorkerView.of(worker, found.at) for worker in found.workers],
-        accounts=[AccountView.of(each, api.redaction) for each in found.accounts],
+        types=list(_types(api, found, offers)),
+        workers=[WorkerView.of(worker, found.at, api.redaction) for worker in found.workers],
+        accounts=[_account(api, found, each, offers) for each in found.accounts],
         lanes=[LaneView.of(lane) for lane in found.lanes],
         rates=Rates(**found.rates),
+        pace=of_pace(found.rates),
         last_seq=found.last_seq,
     )
 
 
-def _types(api: Api, found: Overview) -> Iterable[TypeCounts]:
+def _types(api: Api, found: Overview, offers: Offers) -> Iterable[TypeCounts]:
     """Yield the types that are on offer here, and those of which there are jobs."""
     here = {spec.name: spec.version for spec in sorted(api.engine.catalog.specs, key=lambda s: s.version)}
     for name in sorted(here.keys() | found.live.keys() | found.ended.keys()):
+        states, ended = dict(found.live.get(name, {})), dict(found.ended.get(name, {}))
+        pause = found.pause_of(RuleScope.TYPE, name)
+        unknown = None if name in found.versions else "The database does not know it yet."
         yield TypeCounts(
             name=name,
             version=here.get(name) or found.versions.get(name, 1),
             label=api.engine.catalog.label(name),
-            states=dict(found.live.get(name, {})),
-            ended=dict(found.ended.get(name, {})),
+            states=states,
+            ended=ended,
+            under_way=sum(states.values()),
+            jobs=sum(states.values()) + sum(ended.values()),
+            told=ToldView.all_of([of_pause(pause, found.at)] if pause else [], api.redaction),
+            acts=offers.of_rule(RuleScope.TYPE, name, pause, unknown),
         )
+
+
+def _account(api: Api, found: Overview, use: Occupancy, offers: Offers) -> AccountNow:
+    pause = found.pause_of(RuleScope.POOL, use.pool)
+    return AccountNow(
+        **AccountNow.fields_of(use, api.redaction),
+        told=ToldView.all_of(of_account(use, pause, found.at), api.redaction),
+        acts=offers.of_rule(RuleScope.POOL, use.pool, pause, None),
+    )
 
 
 def look(path: str, run: Callable[..., Any], summary: str, out: type[View], **given: Any) -> Op:

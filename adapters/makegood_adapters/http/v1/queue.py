@@ -6,14 +6,16 @@ from uuid import UUID
 
 from pydantic import Field
 
-from makegood.fairness import Scope
 from makegood.overseeing import expected_wait
 from makegood.ports import Line, Waiter
+from makegood.telling import of_hindrance, of_start
 from makegood_adapters.http.operation import Call
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.asked import Asked, Name, Whole
 from makegood_adapters.http.v1.overview import look
+from makegood_adapters.http.v1.told import ToldView
 from makegood_adapters.http.v1.views import View
+from makegood_adapters.redaction import Redaction
 
 
 class Wanted(Asked):
@@ -25,7 +27,8 @@ class Wanted(Asked):
 
 class WaiterView(View):
     """A job that waits: its place in its pool, from 1, since when, and for how long yet, null where nothing
-    is known of it. `held_back` says what has to change before it is started, whatever becomes free."""
+    is known of it. `held_back` says what has to change before it is started, whatever becomes free; `starts`
+    says in how long it is started about, or what holds it back."""
 
     id: UUID
     owner: str
@@ -37,6 +40,7 @@ class WaiterView(View):
     wait_seconds: float | None
     not_before: datetime | None
     held_back: str | None
+    starts: ToldView
 
 
 class QueueView(View):
@@ -51,10 +55,12 @@ async def get_queue(api: Api, call: Call, query: Wanted) -> QueueView:
     """The jobs that are next, in the order in which slots go to them; now and then one goes to the job that
     waits longest."""
     line = await api.engine.line(query.pool, query.limit)
-    return QueueView(at=line.at, pools=list(line.pools), jobs=[_view(line, each) for each in line.waiters])
+    jobs = [_view(line, each, api.redaction) for each in line.waiters]
+    return QueueView(at=line.at, pools=list(line.pools), jobs=jobs)
 
 
-def _view(line: Line, waiter: Waiter) -> WaiterView:
+def _view(line: Line, waiter: Waiter, redaction: Redaction) -> WaiterView:
+    wait, hindrance = expected_wait(line, waiter), of_hindrance(line, waiter)
     return WaiterView(
         id=waiter.job_id,
         owner=waiter.owner,
@@ -63,21 +69,11 @@ def _view(line: Line, waiter: Waiter) -> WaiterView:
         priority=waiter.priority,
         position=waiter.position,
         waited_seconds=round((line.at - waiter.queued_at).total_seconds(), 3),
-        wait_seconds=expected_wait(line, waiter),
+        wait_seconds=wait,
         not_before=waiter.not_before,
-        held_back=_held_back(line, waiter),
+        held_back=hindrance and redaction.clean(hindrance),
+        starts=ToldView.of(of_start(line, waiter, wait), redaction),
     )
-
-
-def _held_back(line: Line, waiter: Waiter) -> str | None:
-    names = {Scope.POOL: waiter.pool, Scope.TYPE: waiter.type, Scope.OWNER: waiter.owner}
-    if waiter.paused is not None:
-        return f"The {waiter.paused} {names[waiter.paused]} is paused: {waiter.reason}"
-    if waiter.full is not None:
-        return f"The {waiter.full} {names[waiter.full]} has as many jobs in slots as it may."
-    if not line.paces[waiter.pool].slots:
-        return f"No provider account of the pool {waiter.pool} can be used now."
-    return None
 
 
 OPERATIONS = (look("/queue", get_queue, "Who waits", QueueView, query=Wanted),)

@@ -17,11 +17,13 @@ _PATIENCE_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):
-    """What was read, when that ended by the clock of this process, and how long it took, in seconds."""
+    """What was read, when that ended by the clock of this process, and how long it took, in seconds; and how
+    many changes were known when it began."""
 
     result: T
     ended_at: float
     took: float
+    changes: int = 0
 
     @property
     def age(self) -> float:
@@ -32,19 +34,24 @@ class Reading(Generic[T]):
 class Shared(Generic[T]):
     """Calls *read* one at a time, and again once the last result is older than *seconds*, or than *times* as
     long as it took to read, so that however slow it is the store has other things to do. `last` is the
-    reading that ended last, None before the first."""
+    reading that ended last, None before the first. After `outdate` none counts that had begun before."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], *, seconds: float, times: float) -> None:
         self._read, self._seconds, self._times = read, seconds, times
         self.last: Reading[T] | None = None
+        self._changes = 0
         self._reading: asyncio.Task[Reading[T]] | None = None
 
     async def get(self) -> T:
         """Return the last result, or a new one where that is too old. Raises what *read* raises."""
         if self.last is not None and self._is_fresh(self.last):
             return self.last.result
-        # Whoever leaves does not end it for the others.
-        return (await asyncio.shield(self._begin())).result
+        known = self._changes
+        while True:
+            # Whoever leaves does not end it for the others.
+            reading = await asyncio.shield(self._begin())
+            if reading.changes >= known:
+                return reading.result
 
     async def latest(self) -> Reading[T]:
         """Return the last reading; of one that is too old a new one, unless that takes longer than a moment:
@@ -56,13 +63,18 @@ class Shared(Generic[T]):
             await asyncio.wait({self._begin()}, timeout=_PATIENCE_SECONDS)
         return self.last
 
+    def outdate(self) -> None:
+        """Let whoever calls `get` from now on get what is read from now on: something was changed."""
+        self._changes += 1
+
     def end(self) -> None:
         """End what is being read: the process stops."""
         if self._reading is not None:
             self._reading.cancel()
 
     def _is_fresh(self, reading: Reading[T]) -> bool:
-        return reading.age < max(self._seconds, self._times * reading.took)
+        known = reading.changes >= self._changes
+        return known and reading.age < max(self._seconds, self._times * reading.took)
 
     def _begin(self) -> "asyncio.Task[Reading[T]]":
         if self._reading is None or self._reading.done():
@@ -72,9 +84,9 @@ class Shared(Generic[T]):
 
     async def _renew(self) -> Reading[T]:
         clock = asyncio.get_running_loop().time
-        began_at = clock()
+        began_at, changes = clock(), self._changes
         result = await self._read()
-        self.last = Reading(result, clock(), clock() - began_at)
+        self.last = Reading(result, clock(), clock() - began_at, changes)
         return self.last
 
 

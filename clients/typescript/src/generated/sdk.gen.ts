@@ -402,7 +402,7 @@ export const getMe = <ThrowOnError extends boolean = false>(options?: Options<Ge
 /**
  * How everything is now
  *
- * Jobs by type and state, processes and their loops, provider accounts, queues, and how fast it goes. It may be a moment old: all who look share one reading.
+ * Jobs by type and state, processes and their loops, provider accounts, queues, how fast it goes, and what the caller may do. All who look share one reading, which may be a moment old; what was done over this process is in it.
  */
 export const getOverview = <ThrowOnError extends boolean = false>(options?: Options<GetOverviewData, ThrowOnError>): RequestResult<GetOverviewResponses, GetOverviewErrors, ThrowOnError> => (options?.client ?? client).get<GetOverviewResponses, GetOverviewErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

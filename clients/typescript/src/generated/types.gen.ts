@@ -5,10 +5,107 @@ export type ClientOptions = {
 };
 
 /**
+ * AccountNow
+ *
+ * A provider account; `told` says how its slots are used and what keeps jobs from them, `acts` is what
+ * the caller may do to its pool.
+ */
+export type AccountNow = {
+    /**
+     * Account
+     */
+    account: string;
+    /**
+     * Pool
+     */
+    pool: string;
+    /**
+     * Capacity
+     */
+    capacity: number;
+    /**
+     * Open
+     */
+    open: number;
+    /**
+     * Draining
+     */
+    draining: number;
+    /**
+     * Waiting
+     */
+    waiting: number;
+    /**
+     * Configured
+     */
+    configured: number | null;
+    /**
+     * Stated
+     */
+    stated: number | null;
+    /**
+     * Learned
+     */
+    learned: number | null;
+    /**
+     * In Use
+     */
+    in_use: number | null;
+    /**
+     * Stated At
+     */
+    stated_at: string | null;
+    /**
+     * Differs Since
+     */
+    differs_since: string | null;
+    /**
+     * Foreign
+     */
+    foreign: number;
+    /**
+     * Rests Until
+     */
+    rests_until: string | null;
+    /**
+     * Problem
+     */
+    problem: string | null;
+    /**
+     * Problem Since
+     */
+    problem_since: string | null;
+    /**
+     * Failures
+     */
+    failures: number;
+    /**
+     * Last Error
+     */
+    last_error: string | null;
+    /**
+     * Abandoned
+     */
+    abandoned: number;
+    /**
+     * Late
+     */
+    late: number;
+    /**
+     * Told
+     */
+    told: Array<ToldView>;
+    /**
+     * Acts
+     */
+    acts: Array<Offer>;
+};
+
+/**
  * AccountView
  *
  * A provider account: its slots, and how it is doing. `capacity` is what counts, of what is `configured`,
- * `told` and `learned`; `problem` says why it cannot be used.
+ * `stated` by the provider, and `learned`; `problem` says why it cannot be used.
  */
 export type AccountView = {
     /**
@@ -40,9 +137,9 @@ export type AccountView = {
      */
     configured: number | null;
     /**
-     * Told
+     * Stated
      */
-    told: number | null;
+    stated: number | null;
     /**
      * Learned
      */
@@ -52,9 +149,9 @@ export type AccountView = {
      */
     in_use: number | null;
     /**
-     * Told At
+     * Stated At
      */
-    told_at: string | null;
+    stated_at: string | null;
     /**
      * Differs Since
      */
@@ -166,7 +263,7 @@ export type Acts = {
  * AttemptView
  *
  * One try at the provider, with what is known of it. `needs_person`: no program can settle it, and it can
- * be resolved.
+ * be resolved; `acts` is what the caller may do to it.
  */
 export type AttemptView = {
     /**
@@ -219,6 +316,10 @@ export type AttemptView = {
      * Known
      */
     known: Array<EvidenceView>;
+    /**
+     * Acts
+     */
+    acts: Array<Offer>;
 };
 
 /**
@@ -301,7 +402,7 @@ export type BarView = {
  *
  * The credits of all owners as of one moment: `issued` is the sum of the next four, `difference` what is
  * missing or too much: always 0. `age_seconds` ago it was looked at, which took `took_seconds`. `broken`
- * counts all violations of the invariants, of which the first are listed.
+ * counts all violations of the invariants, of which the first are listed. `told` says the whole line.
  */
 export type BooksView = {
     /**
@@ -348,6 +449,7 @@ export type BooksView = {
      * Violations
      */
     violations: Array<ViolationView>;
+    told: ToldView;
 };
 
 /**
@@ -850,6 +952,13 @@ export type FieldError = {
 };
 
 /**
+ * FieldType
+ *
+ * What a field takes: a text, a number, or an array of texts.
+ */
+export type FieldType = 'text' | 'number' | 'list';
+
+/**
  * FileView
  *
  * One result file; `number` counts from 0 and is its place in `/jobs/{job_id}/files/{number}`.
@@ -911,8 +1020,8 @@ export type InputFileView = {
  * JobDossier
  *
  * A job with its input and request, its money line by line, its history and how long each step took, its
- * attempts, what was said about it from outside, and the files that were given. Secrets are left out. With
- * `type_gone` its job type is not here any more.
+ * attempts, what was said about it from outside, the files that were given, and what the caller may do to
+ * it (`acts`). Secrets are left out. With `type_gone` its job type is not here any more.
  */
 export type JobDossier = {
     /**
@@ -992,7 +1101,10 @@ export type JobDossier = {
      * Type Gone
      */
     type_gone: boolean;
-    refusals: RefusalsView;
+    /**
+     * Acts
+     */
+    acts: Array<Offer>;
     /**
      * Input
      */
@@ -1582,7 +1694,7 @@ export type Me = {
  * MessageView
  *
  * What a webhook or a report told about an attempt; `read`: it was dealt with. `body` is its JSON, or its
- * text; with `redacted` something secret is left out.
+ * text; with `redacted` something secret is left out. `text` says all but when.
  */
 export type MessageView = {
     /**
@@ -1613,6 +1725,10 @@ export type MessageView = {
      * Redacted
      */
     redacted: boolean;
+    /**
+     * Text
+     */
+    text: string;
 };
 
 /**
@@ -1972,6 +2088,63 @@ export type NewUnlimited = {
 };
 
 /**
+ * Offer
+ *
+ * Something that the caller may do: `POST` the `body` with the values of all `fields` to `path`, which is
+ * below the root of the API. `title` says what is done to what, `danger` that it ends something for good.
+ * `refused` says why it cannot be done, or would move nothing, as things stand; null: it can.
+ */
+export type Offer = {
+    /**
+     * Label
+     */
+    label: string;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Path
+     */
+    path: string;
+    /**
+     * Body
+     */
+    body: {
+        [key: string]: unknown;
+    };
+    /**
+     * Fields
+     */
+    fields: Array<OfferField>;
+    /**
+     * Danger
+     */
+    danger: boolean;
+    /**
+     * Refused
+     */
+    refused: string | null;
+};
+
+/**
+ * OfferField
+ *
+ * A value that the caller has to give, and what it is called.
+ */
+export type OfferField = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Label
+     */
+    label: string;
+    type: FieldType;
+};
+
+/**
  * OperatedStepEvent
  *
  * A step as operators see it: of whose job, by whom, and why.
@@ -2034,7 +2207,7 @@ export type OperatedStepEvent = {
  * OverviewView
  *
  * Everything at one moment, as the stream of all jobs tells it up to `last_seq`: who goes on there counts
- * no step twice.
+ * no step twice. `pace` says the rates.
  */
 export type OverviewView = {
     /**
@@ -2052,12 +2225,16 @@ export type OverviewView = {
     /**
      * Accounts
      */
-    accounts: Array<AccountView>;
+    accounts: Array<AccountNow>;
     /**
      * Lanes
      */
     lanes: Array<LaneView>;
     rates: Rates;
+    /**
+     * Pace
+     */
+    pace: string;
     /**
      * Last Seq
      */
@@ -2305,31 +2482,6 @@ export type Reason = {
      * Reason
      */
     reason?: string | null;
-};
-
-/**
- * RefusalsView
- *
- * Why each act on a job would be refused as it stands, null where it would not: to end it by `cancel`,
- * `fail` or `complete`, and to `ask` the provider now.
- */
-export type RefusalsView = {
-    /**
-     * Cancel
-     */
-    cancel: string | null;
-    /**
-     * Fail
-     */
-    fail: string | null;
-    /**
-     * Complete
-     */
-    complete: string | null;
-    /**
-     * Ask
-     */
-    ask: string | null;
 };
 
 /**
@@ -2701,6 +2853,27 @@ export type Tested = {
 };
 
 /**
+ * ToldView
+ *
+ * A sentence, or a part of one, for people. It has no marks and no moments, durations alone: `level` is
+ * for who shows it.
+ */
+export type ToldView = {
+    level: Tone;
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
+ * Tone
+ *
+ * What a sentence means to who reads it.
+ */
+export type Tone = 'plain' | 'good' | 'warn' | 'bad';
+
+/**
  * TotalsView
  *
  * Credits of one owner, or of all (null); `difference` is what is missing or too much: always 0.
@@ -2822,7 +2995,8 @@ export type TryView = {
  * TypeCounts
  *
  * Jobs of one type in all its versions, of which the newest is named. `states` counts those that are not
- * over, `ended` those that ended in the last `ended_hours`, each to `capped` at most.
+ * over, `ended` those that ended in the last `ended_hours`, each to `capped` at most; `under_way` is the sum
+ * of the first, `jobs` that of both. `told` says who has paused the type, `acts` what the caller may do.
  */
 export type TypeCounts = {
     /**
@@ -2850,6 +3024,14 @@ export type TypeCounts = {
         [key: string]: number;
     };
     /**
+     * Under Way
+     */
+    under_way: number;
+    /**
+     * Jobs
+     */
+    jobs: number;
+    /**
      * Ended Hours
      */
     ended_hours: number;
@@ -2857,6 +3039,14 @@ export type TypeCounts = {
      * Capped
      */
     capped: number;
+    /**
+     * Told
+     */
+    told: Array<ToldView>;
+    /**
+     * Acts
+     */
+    acts: Array<Offer>;
 };
 
 /**
@@ -2922,7 +3112,8 @@ export type ViolationView = {
  * WaiterView
  *
  * A job that waits: its place in its pool, from 1, since when, and for how long yet, null where nothing
- * is known of it. `held_back` says what has to change before it is started, whatever becomes free.
+ * is known of it. `held_back` says what has to change before it is started, whatever becomes free; `starts`
+ * says in how long it is started about, or what holds it back.
  */
 export type WaiterView = {
     /**
@@ -2965,6 +3156,44 @@ export type WaiterView = {
      * Held Back
      */
     held_back: string | null;
+    starts: ToldView;
+};
+
+/**
+ * WalletNow
+ *
+ * A wallet as operators see it: `told` says what is in it, `acts` is what the caller may do to it.
+ */
+export type WalletNow = {
+    /**
+     * Owner
+     */
+    owner: string;
+    /**
+     * Available
+     */
+    available: number;
+    /**
+     * Held
+     */
+    held: number;
+    /**
+     * Debt
+     */
+    debt: number;
+    /**
+     * Unlimited
+     */
+    unlimited: boolean;
+    /**
+     * Buckets
+     */
+    buckets: Array<BucketView>;
+    told: ToldView;
+    /**
+     * Acts
+     */
+    acts: Array<Offer>;
 };
 
 /**
@@ -3063,13 +3292,18 @@ export type Wish = {
 /**
  * WorkerView
  *
- * A process; `lost`: it was not seen for so long that it is taken for dead.
+ * A process; `lost`: it was not seen for so long that it is taken for dead. `process` is what it is
+ * called, `told` says how its loops are doing.
  */
 export type WorkerView = {
     /**
      * Id
      */
     id: string;
+    /**
+     * Process
+     */
+    process: string;
     /**
      * Host
      */
@@ -3110,6 +3344,7 @@ export type WorkerView = {
      * Loops
      */
     loops: Array<LoopView>;
+    told: ToldView;
 };
 
 /**
@@ -3338,12 +3573,6 @@ export type ListJobsData = {
          */
         active?: boolean;
         /**
-         * Since
-         *
-         * Ordered then or later.
-         */
-        since?: string;
-        /**
          * Until
          *
          * Ordered before then.
@@ -3359,6 +3588,12 @@ export type ListJobsData = {
          * Limit
          */
         limit?: number;
+        /**
+         * Since
+         *
+         * Ordered then or later.
+         */
+        since?: string;
     };
     url: '/jobs';
 };
@@ -4914,7 +5149,7 @@ export type LookAtWalletResponses = {
     /**
      * OK
      */
-    200: WalletView;
+    200: WalletNow;
 };
 
 export type LookAtWalletResponse = LookAtWalletResponses[keyof LookAtWalletResponses];
@@ -5452,12 +5687,6 @@ export type ListAllJobsData = {
          */
         active?: boolean;
         /**
-         * Since
-         *
-         * Ordered then or later.
-         */
-        since?: string;
-        /**
          * Until
          *
          * Ordered before then.
@@ -5473,6 +5702,12 @@ export type ListAllJobsData = {
          * Limit
          */
         limit?: number;
+        /**
+         * Since
+         *
+         * Ordered then or later: a time, or hours, as in 24h.
+         */
+        since?: string | string | null;
         /**
          * Owner
          */
