@@ -191,7 +191,8 @@ async def dossier_of(api: Api, job_id: UUID, caller: Caller) -> JobDossier:
 
 async def attempt_of(api: Api, attempt: Attempt, offers: Offers) -> AttemptView:
     """Return what an operator is told of an attempt, and offered."""
-    acts = offers.of_attempt(attempt, await api.engine.unresolvable(attempt))
+    why = await api.engine.unresolvable(attempt)  # it may quote what a webhook has named
+    acts = offers.of_attempt(attempt, why and api.redaction.clean(why))
     return AttemptView.of(attempt, api.redaction, acts)
 
 
