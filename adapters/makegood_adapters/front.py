@@ -53,6 +53,7 @@ log = logging.getLogger("makegood.service")
 
 #: How long the store may take to answer before this process is not ready.
 _READY_SECONDS = 2.0
+_PORT_MAX = 65_535
 
 
 class ServiceError(MakegoodError):
@@ -100,13 +101,31 @@ class Front:
             measures.add(self.metrics)
         app = self._application(guard, measures, reading, api)
         server = runner(app, idle_seconds=self.config.http.idle_seconds)
+        beside = runner(self._measured(guard, measures, reading), idle_seconds=self.config.http.idle_seconds)
         await server.setup()
+        await beside.setup()
         try:
+            port = self.config.metrics_port
+            if port is not None:  # the first process of several has the number 1, a single one 0
+                await _listen_beside(beside, guard, self.config, port + max(0, self._number - 1))
             await _listen(server, guard, self.config, listener)
             yield
         finally:
             await server.cleanup()
+            await beside.cleanup()
             await reading.close()
+
+    @property
+    def _number(self) -> int:
+        return self.worker.number if self.worker else 0
+
+    def _measured(self, guard: Guard, measures: RequestMeasures, reading: Measures) -> web.Application:
+        """Return what answers where a process has its measures to itself."""
+        app = application(guard.middleware(), request_ids())
+        app.on_response_prepare.append(tell_id)
+        public = self.config.metrics_public
+        app.add_routes([metrics_route(measures, self.gate, public=public, refresh=reading.refresh)])
+        return app
 
     def _application(
         self, guard: Guard, measures: RequestMeasures, reading: Measures, api: Api
@@ -226,13 +245,15 @@ async def look_at_hooks(base_url: str) -> None:
         log.info("webhooks reach this service under %s", base_url)
 
 
-def bind(config: ServiceConfig) -> socket.socket:
-    """Return a socket that listens where the service is to answer, for several processes to share."""
+def bind(config: ServiceConfig, port: int | None = None, key: str = "port") -> socket.socket:
+    """Return a socket that listens where the service is to answer, for several processes to share; at *port*,
+    which *key* of the configuration names, in place of its own. Raises ServiceError."""
+    port = config.port if port is None else port
     try:
-        family, *_, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        family, *_, address = socket.getaddrinfo(config.host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address, family=family, backlog=128)
     except OSError as error:
-        raise _cannot_listen(config, error) from None
+        raise _cannot_listen(config, error, port, key) from None
 
 
 async def _listen(
@@ -242,12 +263,33 @@ async def _listen(
     try:
         await GuardedSite(server, guard, **where).start()
     except OSError as error:
-        raise _cannot_listen(config, error) from None
+        raise _cannot_listen(config, error, config.port, "port") from None
     log.info("listening on http://%s:%d", config.host, server.addresses[0][1])
 
 
-def _cannot_listen(config: ServiceConfig, error: OSError) -> ServiceError:
-    what = f"{error.strerror}. Check `host` and `port` in the configuration."
+def try_metrics_ports(config: ServiceConfig, count: int) -> None:
+    """Raise ServiceError where one of *count* processes could not have a port for its measures."""
+    if config.metrics_port is None:
+        return
+    for port in range(config.metrics_port, config.metrics_port + count):
+        if port > _PORT_MAX:
+            raise ServiceError(
+                f"metrics_port: {count} processes take the ports from {config.metrics_port} on, and "
+                f"{_PORT_MAX} is the last there is. Set a smaller one."
+            )
+        bind(config, port, "metrics_port").close()
+
+
+async def _listen_beside(server: web.AppRunner, guard: Guard, config: ServiceConfig, port: int) -> None:
+    try:
+        await GuardedSite(server, guard, host=config.host, port=port).start()
+    except OSError as error:
+        raise _cannot_listen(config, error, port, "metrics_port") from None
+    log.info("measures of this process alone are at http://%s:%d/metrics", config.host, port)
+
+
+def _cannot_listen(config: ServiceConfig, error: OSError, port: int, key: str) -> ServiceError:
+    what = f"{error.strerror}. Check `host` and `{key}` in the configuration."
     if error.errno == errno.EADDRINUSE:
-        what = "the port is in use. Stop the other program, or set another `port` in the configuration."
-    return ServiceError(f"Cannot listen on {config.host}:{config.port}: {what}")
+        what = f"the port is in use. Stop the other program, or set another `{key}` in the configuration."
+    return ServiceError(f"Cannot listen on {config.host}:{port}: {what}")

@@ -198,6 +198,7 @@ class ServiceConfig(BaseSettings):
     log_format: Literal["auto", "text", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_public: bool = False
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
     metrics_audit_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     traces_share: float = Field(default=1.0, ge=0, le=1)
     traces_owners: bool = False

@@ -17,7 +17,7 @@ from makegood_adapters.cli.serve.parent import LineToParent, Parent
 from makegood_adapters.cli.serve.signals import obey_signals
 from makegood_adapters.config import WORKERS_MAX, ServiceConfig, load_config, secrets_of
 from makegood_adapters.error_tracker import telling_sentry
-from makegood_adapters.front import bind
+from makegood_adapters.front import bind, try_metrics_ports
 from makegood_adapters.http.release import release
 from makegood_adapters.logs import set_up_logs
 from makegood_adapters.postgres.store import bring_up_to_date
@@ -86,6 +86,7 @@ async def _many(config: ServiceConfig, path: Path, count: int) -> int:
     """Run the parent of several and return its exit status."""
     stopping = asyncio.Event()
     with bind(config) as listener:
+        try_metrics_ports(config, count)
         if config.database_update_schema and not config.database_transaction_pooler:
             await bring_up_to_date(config.database_url.get_secret_value())
         command = [sys.executable, "-m", "makegood_adapters.cli", "serve", "--config", str(path)]
