@@ -164,7 +164,7 @@ class TestSubmit:
         self, script: Script, session: aiohttp.ClientSession
     ) -> None:
         script.answer = None
-        provider = Evolink(EvolinkClient(session, KEY, script.url, timeout_seconds=0.05))
+        provider = Evolink(EvolinkClient(session, KEY, script.url, timeout_seconds=1.0))
         assert isinstance(await provider.submit(REQUEST, {}, None), Uncertain)
 
     async def test_nobody_there_is_a_rejection(self, session: aiohttp.ClientSession) -> None:

@@ -99,7 +99,7 @@ async def test_a_drip_of_headers_does_not_put_the_end_off() -> None:
 
 
 async def test_an_answer_may_take_longer_than_a_head_and_idle_connections_end() -> None:
-    async with served(head_seconds=0.1, idle_seconds=0.1) as site:
+    async with served(head_seconds=0.5, idle_seconds=0.1) as site:
         reader, _ = await site.connect(HEAD + b"\r\n")
         await site.asked.wait()
         others, _ = await site.connect()
@@ -112,7 +112,7 @@ async def test_an_answer_may_take_longer_than_a_head_and_idle_connections_end() 
 
 
 async def test_half_a_second_request_ends_the_connection_before_it_would_be_idle() -> None:
-    async with served(head_seconds=0.1, idle_seconds=PATIENCE * 2) as site:
+    async with served(head_seconds=0.5, idle_seconds=PATIENCE * 2) as site:
         site.go.set()
         reader, writer = await site.connect(HEAD + b"\r\n")
         async with asyncio.timeout(PATIENCE):

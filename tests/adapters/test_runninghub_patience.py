@@ -113,7 +113,7 @@ async def test_a_create_call_without_an_answer_is_not_made_again(
     script: Script, session: aiohttp.ClientSession
 ) -> None:
     script.answer = None
-    client = RunningHubClient(session, script.url, KEY, timeout_seconds=0.2)
+    client = RunningHubClient(session, script.url, KEY, timeout_seconds=1.0)
     assert isinstance(await submit(RunningHub(client)), Uncertain)
     assert len(script.requests) == 1
 

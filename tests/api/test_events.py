@@ -185,14 +185,11 @@ class ShortTokens(NamingGate):
     [(ShortTokens(), BRISK), (NamingGate(), replace(BRISK, stream_seconds_max=0.3))],
     ids=["short credentials", "short streams"],
 )
-async def test_a_quiet_stream_shows_that_it_lives_and_ends_in_its_time(
+async def test_a_quiet_stream_ends_in_its_time(
     database: str, tmp_path: Path, asgi: bool, gate: NamingGate, limits: StreamLimits
 ) -> None:
-    limits = replace(limits, heartbeat_seconds=0.02)
     async with streaming(database, tmp_path, asgi=asgi, limits=limits, gate=gate) as streams:
         async with listening(streams.client, "/events") as ear:
-            assert await ear.next(comments=True) == Heard(None, None, None)
-            assert await ear.next(comments=True) == Heard(None, None, None)
             assert await ear.next() is None
         await streams.none_listen()
 

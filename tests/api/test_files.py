@@ -78,7 +78,7 @@ class TestBringing:
         content = PNG + bytes(8_000)
         head = f"POST /files\nContent-Length: {len(content)}\n"
         async with line(scene.client, head) as (reader, writer):
-            async for piece in pieces(content, 1_500):
+            async for piece in pieces(content, 2_000):
                 writer.write(piece)
                 await asyncio.sleep(RULES.stall_seconds / 3)
             assert b" 201 " in await reader.readline()

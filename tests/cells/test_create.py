@@ -158,7 +158,7 @@ CELLS = [
     Cell(
         what="a reply that comes after our patience: the webhook names the task",
         rules=(create(reply_seconds=30),),
-        settings={"submit_timeout_seconds": 0.2},
+        settings={"submit_timeout_seconds": 2},
         accepted_by="webhook",
     ),
 ]

@@ -22,7 +22,7 @@ PASSING = Failed("errno 116", trouble=Trouble.PASSING)
 DONE = Succeeded((Output("https://provider.example/1.png", "png"),))
 # The lease is shorter than the first pause, so that what cannot be recorded is not tried a second time.
 IMPATIENT = Settings(
-    upload_timeout_seconds=0.1, submit_timeout_seconds=0.1, lease_seconds=0.3, loop_interval_seconds=3_600
+    upload_timeout_seconds=0.2, submit_timeout_seconds=0.2, lease_seconds=0.45, loop_interval_seconds=3_600
 )
 LOOPS = {"dispatcher", "submitter", "poller", "collector", "watchdog", "relay"}
 

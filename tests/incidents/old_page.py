@@ -338,7 +338,7 @@ class OldService:
 
 @asynccontextmanager
 async def old_service(
-    dsn: str, folder: Path, *, crowded: bool = False, stall_seconds: float = 0.4, **given: Any
+    dsn: str, folder: Path, *, crowded: bool = False, stall_seconds: float = 1.0, **given: Any
 ) -> AsyncIterator[OldService]:
     """Serve. At the end no page may have heard a secret, and the ledger has no difference.
 

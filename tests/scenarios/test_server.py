@@ -29,7 +29,7 @@ ACCOUNT = ProviderAccount(name="gpu-1", pool=Upscale.pool, capacity=3)
 #: Longer than the statement time-out below, shorter than the client's own.
 SLOW = (
     "create or replace function makegood.now() returns timestamptz language sql volatile parallel safe"
-    " as $$ select clock_timestamp() from pg_sleep(0.5) $$"
+    " as $$ select clock_timestamp() from pg_sleep(3) $$"
 )
 QUICK = (
     "create or replace function makegood.now() returns timestamptz language sql stable parallel safe"
@@ -154,7 +154,7 @@ async def test_queries_that_are_too_slow_kill_no_loop(database: str) -> None:
     """Every statement runs into the server's time-out, until the server is quick again."""
     provider, blobs = ScriptedProvider(), MemoryBlobs()
     owner = await asyncpg.connect(database)
-    settings = {"statement_timeout": "100"}
+    settings = {"statement_timeout": "1500"}
     async with pool_at(database, max_size=10, server_settings=settings) as pool:
         store = PostgresStore(pool)
         async with an_engine(store, blobs, provider) as engine:

@@ -24,7 +24,6 @@ async def test_d18_a_push_channel_that_died_without_a_word_hides_no_result(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its socket stays open and carries nothing; whoever watches looks at its interval, and it is noticed."""
-    monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.5)
     async with (
         proxy_before(database) as proxy,
         PostgresWakeups(database) as others,
@@ -44,6 +43,7 @@ async def test_d18_a_push_channel_that_died_without_a_word_hides_no_result(
         task = await stage.task_exists()
         await stage.reached(job, "running")
         proxy.pause()
+        monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.5)  # not before: an answer may be slow, too
         stage.simulator.release(task.id)
         async with patience():
             seen = [step.to_state async for step in page.watch(job.id)]

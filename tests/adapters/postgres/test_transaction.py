@@ -152,7 +152,7 @@ async def test_a_caller_cancelled_before_commit_is_cancelled_after_it(
 async def test_no_answer_to_commit_within_the_clients_patience(
     drive: Drive, plain: asyncpg.Connection, proxy: Proxy, pending: Job
 ) -> None:
-    async with database_at(proxy.dsn, timeout_seconds=0.5) as far:
+    async with database_at(proxy.dsn, timeout_seconds=1.5) as far:
         proxy.at_commits([HOLD_ANSWER])
         moved = await jobs_at(far).apply(change(pending, ACCEPT))
         assert moved == await drive.job(pending)
