@@ -3,7 +3,9 @@
 import asyncio
 import os
 import re
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -44,9 +46,10 @@ async def test_the_page_stays_and_its_buttons_do_what_they_say(postgres_dsn: str
         told["kill"] = await show.press("kill")
         for name, text in told.items():
             assert re.match(TOLD[name], text), f"{name}: {text}"
-        story = [line["text"] for line in (await show.stage())["story"]]
+        story = (await show.stage())["story"]
         for wanted in STORY:
-            assert any(re.match(wanted, line) for line in story), f"{wanted} is not in {story}"
+            assert any(re.match(wanted, line["text"]) for line in story), f"{wanted} is not in {story}"
+        await check_that_jobs_are_found(show, story)
         assert await show.interrupt() == 0
     closing = show.lines[-1]
     assert re.fullmatch(r"12 jobs · \d+ completed · \d+ failed · .* · held 0 · difference 0", closing), (
@@ -62,6 +65,18 @@ async def check_the_page(show: Show) -> None:
     assert (me["caller"], me["acts"], me["page"]["demo"]) == ("local", False, True)
     types = {each["name"] for each in (await show.get("/v1/operations/overview"))["types"]}
     assert types == {"upscaler", "pose_changer"}
+
+
+async def check_that_jobs_are_found(show: Show, story: list[dict[str, Any]]) -> None:
+    """A line that tells of a job has its id, under which the API knows it."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for line in story:
+        assert bool(line["job"]) == bool(re.search(r"\bjob \d", line["text"])), line
+        if line["job"]:
+            named[line["job"]] |= set(re.findall(r"\bjob \d{1,3}\b", line["text"]))
+    assert all(len(names) == 1 for names in named.values()), named
+    listed = (await show.get("/v1/operations/jobs?limit=100"))["jobs"]
+    assert named.keys() <= {job["id"] for job in listed}
 
 
 async def pause_everything(show: Show) -> None:

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 from rich.console import Console
@@ -121,9 +122,9 @@ async def _raise_curtain(
     """Start everything, the page first: who has its address may have opened it already."""
     board = Board("makegood demo", lambda text, tone: view.tell(text, STYLES[tone]))
 
-    def tell(line: str, style: str) -> None:
+    def tell(line: str, style: str, job: UUID | None) -> None:
         view.tell(line, style)
-        board.note(re.sub(r" {2,}", ": ", line, count=1), _TONES.get(style, Tone.PLAIN))
+        board.note(re.sub(r" {2,}", ": ", line, count=1), _TONES.get(style, Tone.PLAIN), job)
 
     show = Show(tell)
     simulator = await stack.enter_async_context(Simulator(keys={API_KEY: SLOTS}, pace=_PACE, seed=seed))

@@ -118,8 +118,10 @@ class Director:
         status, told = await self._post(f"/rest/v1/{table}?select=id,status", body, headers)
         if status != 201:
             raise StageError(f"The browser's insert of a job was refused: {told}")
-        self._show.say(f"browser   inserts job {part.number} as 'queued'; it lands as {told['status']!r}")
-        return UUID(told["id"])
+        job_id = UUID(told["id"])
+        line = f"browser   inserts job {part.number} as 'queued'; it lands as {told['status']!r}"
+        self._show.say(line, job=job_id)
+        return job_id
 
     async def _post(
         self, path: str, body: dict[str, str], headers: dict[str, str] | None = None
@@ -162,7 +164,8 @@ class Director:
         await self._note_change()
         if ticket.state != "completed" and not ticket.by_button:
             back = f"{ticket.money.released} credits back" if ticket.money.released else "nothing was charged"
-            self._show.say(f"{ticket.part.owner:<9} {ticket.name} is {ticket.state}: {back}", "yellow")
+            told = f"{ticket.part.owner:<9} {ticket.name} is {ticket.state}: {back}"
+            self._show.say(told, "yellow", job.id)
 
     async def _meddle(self, mishap: Mishap, ticket: Ticket) -> None:
         owner = ticket.part.owner
@@ -173,7 +176,8 @@ class Director:
                     await self._engine.cancel(ticket.job_id, actor=owner, reason="changed my mind")
                 except IllegalTransition:
                     return
-                self._show.say(f"{owner:<9} cancels {ticket.name} at position {position} of the queue")
+                told = f"{owner:<9} cancels {ticket.name} at position {position} of the queue"
+                self._show.say(told, job=ticket.job_id)
             case Mishap.OTHER_PROGRAM:
                 await self._update_raw(ticket)
             case Mishap.LYING_BROWSER:
@@ -191,7 +195,8 @@ class Director:
             )
         finally:
             await connection.close()
-        self._show.say(f"psql      writes state = 'failed' into the row of {ticket.name}: {tag}", "magenta")
+        told = f"psql      writes state = 'failed' into the row of {ticket.name}: {tag}"
+        self._show.say(told, "magenta", ticket.job_id)
 
     async def _lie(self, ticket: Ticket) -> None:
         """A page that lost its connection says that the job has failed."""
@@ -202,6 +207,7 @@ class Director:
         self._show.say(
             f"browser   claims that {ticket.name} failed, which is {ticket.state}: refunded {refunded}",
             "magenta",
+            ticket.job_id,
         )
 
     async def _kill_once(self, after: int) -> None:
@@ -240,7 +246,7 @@ class Director:
                     continue
                 if (ticket := await self._owner_of(task)) and not ticket.by_button:
                     self._show.mishaps[mishap] = ticket
-                    self._show.say(f"provider  {mishap} ({ticket.name})", "red")
+                    self._show.say(f"provider  {mishap} ({ticket.name})", "red", ticket.job_id)
 
     async def _owner_of(self, task: Task) -> Ticket | None:
         token = (task.request.webhook_url or "").rsplit("/", 1)[-1]

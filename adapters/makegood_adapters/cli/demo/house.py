@@ -67,9 +67,8 @@ class DemoHouse:
             self.board.say(f"{owner} buys {_TOP_UP:,} credits more")
         ticket = Ticket(Part(number, owner, _TYPE, (name,), {}, 0.0), job.id, job.price, "", by_button=True)
         self.show.tickets[job.id] = ticket
-        self.board.say(
-            f"{owner} orders {ticket.name}: {self.engine.catalog.label(_TYPE)}, {job.price} credits"
-        )
+        told = f"{owner} orders {ticket.name}: {self.engine.catalog.label(_TYPE)}, {job.price} credits"
+        self.board.say(told, job=job.id)
         accepted = await self.engine.accept(job.id, actor=owner)
         self._begin(self.director.follow(ticket, self.results))
         return Ordered(ticket.name, accepted)

@@ -44,7 +44,7 @@ class Ending:
 class Show:
     """Everything that the view draws; it changes nothing in the world."""
 
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, tell: Callable[[str, str, UUID | None], None]) -> None:
         self._tell = tell
         self.tickets: dict[UUID, Ticket] = {}
         self.mishaps: dict[Mishap, Ticket] = {}
@@ -54,9 +54,9 @@ class Show:
         self.engine = "starting"
         self.restarts = 0
 
-    def say(self, line: str, style: str = "") -> None:
-        """Add a line to the story."""
-        self._tell(line, style)
+    def say(self, line: str, style: str = "", job: UUID | None = None) -> None:
+        """Add a line to the story, which may tell of a job."""
+        self._tell(line, style, job)
 
     def count(self, state: str) -> int:
         """How many jobs are in *state*."""

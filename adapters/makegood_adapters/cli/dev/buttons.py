@@ -60,7 +60,7 @@ class DevButtons:
     async def _decide(self, ordered: Ordered, event: Event) -> str:  # type: ignore[type-arg]  # any payload
         self._decisions.pop(ordered.name, None)
         self.show()
-        self._house.board.say(f"{OWNER}: {event.name} {ordered.name}", Tone.WARN)
+        self._house.board.say(f"{OWNER}: {event.name} {ordered.name}", Tone.WARN, ordered.job.id)
         before = await self._house.engine.get(ordered.job.id)
         await self._house.engine.fire(ordered.job.id, event, event.payload(), actor=OWNER)
         return await self._acts.follow(ordered, before.version)

@@ -51,7 +51,7 @@ class DevHouse:
                 await self.engine.grant(OWNER, amount, source_ref=f"top-up-{job.id}")
                 self.board.say(f"{OWNER} buys {amount:,} credits")
             label = self.engine.catalog.label(job.type)
-            self.board.say(f"{OWNER} orders {name}: {label}, {job.price} credits")
+            self.board.say(f"{OWNER} orders {name}: {label}, {job.price} credits", job=job.id)
             if faults is None:
                 return Ordered(name, await self.engine.accept(job.id, actor=OWNER))
             rule = _rule(faults, data)

@@ -116,7 +116,7 @@ class Acts:
         """Kill the engine while the job is at the provider, and start it again."""
         house = self._house
         ordered = await house.order(Faults(running_seconds=1.0))
-        self._board.say(f"{ordered.name}: the engine will be killed while the provider works on it")
+        self._say(ordered, "the engine will be killed while the provider works on it")
         await self._reached(ordered, "running")
         async with house.restarts:
             pid = house.process.kill()
@@ -131,7 +131,8 @@ class Acts:
         engine = self._house.engine
         waiting = await self._house.order(not_before=await engine.now() + timedelta(minutes=10))
         said = await self._write(waiting)
-        self._board.say(f"psql: state = 'failed' for {waiting.name}, which waits: {said}")
+        told = f"psql: state = 'failed' for {waiting.name}, which waits: {said}"
+        self._board.say(told, job=waiting.job.id)
         first = await self.follow(waiting)
         running = await self._house.order(Faults(hold="running"))
         try:
@@ -140,12 +141,13 @@ class Acts:
         finally:
             for task in await self.tasks(running):
                 self._house.simulator.release(task.id)
-        self._board.say(f"psql: state = 'failed' for {running.name}, which is at the provider: {said}")
+        told = f"psql: state = 'failed' for {running.name}, which is at the provider: {said}"
+        self._board.say(told, job=running.job.id)
         return f"{first} {await self.follow(running)}"
 
     async def _with(self, faults: Faults, what: str) -> str:
         ordered = await self._house.order(faults)
-        self._board.say(f"{ordered.name}: {what}", Tone.WARN)
+        self._say(ordered, what, Tone.WARN)
         return await self.follow(ordered, webhooks=faults.webhooks)
 
     async def follow(self, ordered: Ordered, after: int | None = None, webhooks: int = 0) -> str:
@@ -160,7 +162,7 @@ class Acts:
         )
         job = await engine.get(ordered.job.id)
         told = await tell_end(engine, ordered.name, job, tasks)
-        self._board.say(told, Tone.GOOD if job.state == "completed" else Tone.WARN)
+        self._board.say(told, Tone.GOOD if job.state == "completed" else Tone.WARN, job.id)
         if job.finished_at is None:
             self._ask(ordered, job)
         return told
@@ -173,6 +175,9 @@ class Acts:
                 yield step
                 if _waits_for_somebody(engine, ordered.job, step.to_state):
                     return
+
+    def _say(self, ordered: Ordered, what: str, tone: Tone = Tone.PLAIN) -> None:
+        self._board.say(f"{ordered.name}: {what}", tone, ordered.job.id)
 
     async def _reached(self, ordered: Ordered, state: str) -> None:
         async with aclosing(self._house.engine.watch(ordered.job.id)) as steps:

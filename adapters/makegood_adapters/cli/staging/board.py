@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from makegood.errors import MakegoodError
 from makegood_adapters.cli.stage import StageError
@@ -51,11 +52,12 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the story; `at` has a zone."""
+    """A line of the story; `at` has a zone, `job` is the one that it tells of."""
 
     at: datetime
     text: str
     tone: Tone
+    job: UUID | None
 
 
 class Board:
@@ -75,14 +77,14 @@ class Board:
         self._open.set()
         self._quiet.set()
 
-    def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
+    def say(self, text: str, tone: Tone = Tone.PLAIN, job: UUID | None = None) -> None:
         """Add a line to the story and tell it to the terminal."""
-        self.note(text, tone)
+        self.note(text, tone, job)
         self._hear(text, tone)
 
-    def note(self, text: str, tone: Tone = Tone.PLAIN) -> None:
+    def note(self, text: str, tone: Tone = Tone.PLAIN, job: UUID | None = None) -> None:
         """Add a line to the story that the terminal knows already."""
-        self._story.append(Line(datetime.now(UTC), text, tone))
+        self._story.append(Line(datetime.now(UTC), text, tone, job))
 
     def offer(self, buttons: Iterable[Button]) -> None:
         """Show these buttons in place of those before."""
@@ -93,7 +95,12 @@ class Board:
         return {
             "title": self.title,
             "story": [
-                {"at": line.at.isoformat(), "text": line.text, "tone": line.tone.value}
+                {
+                    "at": line.at.isoformat(),
+                    "text": line.text,
+                    "tone": line.tone.value,
+                    "job": line.job and str(line.job),
+                }
                 for line in self._story
             ],
             "buttons": [
