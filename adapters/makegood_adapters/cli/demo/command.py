@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from makegood import Catalog, Engine, Settings
+from makegood_adapters.cli.demo.closing import closing, figures, print_closing
 from makegood_adapters.cli.demo.director import Director
 from makegood_adapters.cli.demo.endings import judge
 from makegood_adapters.cli.demo.house import DemoHouse
@@ -105,8 +106,8 @@ async def play(
                 good = good and _good(findings)
             if json:
                 ended = [asdict(ending) for ending in demo.show.endings]
-                figures = _figures(demo.show, findings)
-                tell({**figures, "mishaps": ended, "disagreements": findings.disagreements})
+                told = figures(demo.show, findings)
+                tell({**told, "mishaps": ended, "disagreements": findings.disagreements})
     return 0 if good else 1
 
 
@@ -229,11 +230,11 @@ class _Demo:
         return await reconcile(self.dsn, tasks, list(self.show.tickets.values()), FOLDER, balances)
 
     def _tell_books(self, console: Console, findings: Findings) -> None:
-        closing = _closing(self.show, findings)
         good = _good(findings)
         _tell_findings(console, findings)
-        self.board.note(f"The books: {closing}", Tone.GOOD if good else Tone.BAD)
-        console.print(Text(closing, "bold green" if good else "bold red"), soft_wrap=True)
+        told = closing(self.show, findings)
+        self.board.note(f"The books: {told}", Tone.GOOD if good else Tone.BAD)
+        print_closing(console, self.show, findings, "bold green" if good else "bold red")
 
 
 def _good(findings: Findings) -> bool:
@@ -322,22 +323,3 @@ def _paragraph(console: Console, text: str) -> None:
     console.print(
         textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
     )
-
-
-def _figures(show: Show, findings: Findings) -> dict[str, int]:
-    return {
-        "jobs": len(show.tickets),
-        "completed": show.count("completed"),
-        "failed": show.count("failed"),
-        "cancelled": show.count("cancelled"),
-        "captured": findings.captured,
-        "refunded": findings.refunded,
-        "held": findings.held,
-        "difference": findings.difference,
-    }
-
-
-def _closing(show: Show, findings: Findings) -> str:
-    jobs, completed, failed, cancelled, *money = _figures(show, findings).items()
-    counts = [f"{number} {name}" for name, number in (jobs, completed, failed, cancelled)]
-    return " · ".join([*counts, *(f"{name} {amount}" for name, amount in money)])
