@@ -12,6 +12,8 @@ from makegood.job import Verdict
 from makegood.ports import NewAct
 from makegood.testing.drive import accounts
 from makegood_adapters.http.on_record import to_its_end
+from makegood_adapters.http.v1 import OPERATIONS
+from makegood_adapters.http.v1.acting import CALLED
 from tests.api.scene import CREDITS, POOL, Client, Scene
 
 SIGNED = {"by": "Grace", "reason": "asked by phone"}
@@ -115,12 +117,18 @@ async def test_every_act_comes_on_record_with_its_outcome(scene: Scene) -> None:
     told = await acts(scene)
     assert [(a["act"], a["by"], a["subject"], a["reason"], a["outcome"]) for a in told] == expected
     assert {act["key"] for act in told} == {"key:test"}
+    assert {act["what"] for act in told} == {CALLED[act["act"]] for act in told}
     first = (await operator(scene).get("/operations/acts?limit=4")).body
     rest = (await operator(scene).get(f"/operations/acts?limit=9&after={first['next']}")).body
     assert [*first["acts"], *rest["acts"]] == told[::-1]
     assert rest["next"] is None
     for wrong in ("limit=0", "limit=201", "after=0", "after=x"):
         assert (await operator(scene).get(f"/operations/acts?{wrong}")).status == 422
+
+
+def test_every_act_that_comes_on_record_is_called_something_by_people() -> None:
+    assert CALLED.keys() == {op.name for op in OPERATIONS if op.is_act}
+    assert len(set(CALLED.values())) == len(CALLED)
 
 
 async def test_what_is_on_record_cannot_be_changed(scene: Scene, database: str) -> None:

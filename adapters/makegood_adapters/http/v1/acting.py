@@ -1,6 +1,7 @@
 """What operators do to one job beside ending it, and what all of them have done."""
 
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from pydantic import Field
@@ -19,6 +20,31 @@ from makegood_adapters.redaction import Redaction
 #: No table comes to it.
 _ID_MAX = 10**15
 _BY = "The person who decides; it is kept with the key that was used."
+#: What people call each act.
+CALLED = MappingProxyType(
+    {
+        "end_job": "End",
+        "cancel_any_job": "Cancel",
+        "ask_about_job": "Ask the provider",
+        "resolve_attempt": "Settle an attempt",
+        "put_limit": "Set a limit",
+        "pause_jobs": "Pause",
+        "resume_jobs": "Resume",
+        "grant_credits": "Grant credits",
+        "grant_unlimited": "Grant unlimited use",
+        "start_cycle": "Begin a cycle",
+        "charge_back": "Charge back",
+        "make_endpoint": "Make an endpoint",
+        "change_endpoint": "Change an endpoint",
+        "rotate_endpoint": "Give an endpoint a new secret",
+        "remove_endpoint": "Remove an endpoint",
+        "resend": "Send messages again",
+        "test_endpoint": "Send a test message",
+        "make_key": "Make a key",
+        "rotate_key": "Give a key a new secret",
+        "revoke_key": "End a key",
+    }
+)
 
 
 class Cancellation(Asked):
@@ -48,14 +74,15 @@ class ActsAsked(Asked):
 
 
 class ActView(View):
-    """An act: by which `key`, signed by whom, what to what, and why. `outcome` is `ok`, or the code of the
-    problem with which it was refused."""
+    """An act: by which `key`, signed by whom, what to what, and why. `act` is the name of its operation, `what`
+    the same for people; `outcome` is `ok`, or the code of the problem with which it was refused."""
 
     id: int
     at: datetime
     key: str
     by: str | None
     act: str
+    what: str
     subject: str
     reason: str | None
     outcome: str
@@ -69,6 +96,7 @@ class ActView(View):
             key=act.key,
             by=act.by,
             act=act.act,
+            what=CALLED.get(act.act, act.act),  # another release may have acts of its own
             subject=redaction.clean(act.subject),
             reason=redaction.clean(act.reason) if act.reason else act.reason,
             outcome=act.outcome,
