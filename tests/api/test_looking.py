@@ -1,7 +1,9 @@
 """Who may look without a key: whoever is on this machine, and nobody whom a proxy or another page sends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest_asyncio
 from makegood.catalog import Catalog
 from makegood.engine import Engine
 from makegood.ports import WorkerName
+from makegood.settings import Settings
 from makegood_adapters.access import LimitsConfig
 from makegood_adapters.config import ServiceConfig
 from makegood_adapters.http.callers import Scope
@@ -19,7 +22,8 @@ from makegood_adapters.http.local import is_local
 from makegood_adapters.http.operation import Request
 from makegood_adapters.http.v1.api import PageRules
 from tests.api.issuer import MANY, a_gate
-from tests.api.scene import OWNER, POOL, Scene, opened
+from tests.api.scene import OWNER, POOL, Client, Scene, opened
+from tests.api.streams import PATIENCE_SECONDS
 
 OPEN = PageRules(open=True)
 HOST = {"host": "127.0.0.1:8000"}
@@ -207,27 +211,54 @@ async def test_the_overview_counts_what_is_there(scene: Scene) -> None:
     assert found["workers"] == []
 
 
-async def test_every_process_sees_how_the_loops_of_all_are_doing(scene: Scene) -> None:
-    """One process runs the loops, another one answers."""
+async def seen(operator: Client, how: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """Return the one process once its loops, by name, are like that."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            for worker in (await operator.get("/operations/overview")).body["workers"]:
+                if how({loop["name"]: loop for loop in worker["loops"]}):
+                    return dict(worker)
+
+
+@asynccontextmanager
+async def taken_away(database: str, function: str) -> AsyncIterator[None]:
+    owner = await asyncpg.connect(database)
+    try:
+        await owner.execute(f"alter function makegood.{function} rename to taken_away")
+        try:
+            yield
+        finally:
+            await owner.execute(f"alter function makegood.taken_away rename to {function}")
+    finally:
+        await owner.close()
+
+
+async def test_every_process_sees_how_the_loops_of_all_are_doing(scene: Scene, database: str) -> None:
+    """One process runs the loops, another one answers; what one of them calls is taken away and put back."""
     working = Engine(
         scene.store,
         Catalog([]),
         blobs=scene.blobs,
         providers={},
+        settings=Settings(loop_interval_seconds=0.01, worker_beat_seconds=0.01, reckon_interval_seconds=0.01),
         worker=WorkerName(host="gpu-host", pid=7, number=1, version="0.1.0"),
     )
     operator = scene.client.as_("service:observe")
     async with working:
-        while not await scene.store.workers.present():  # noqa: ASYNC110  # the first beat rings no bell
-            await asyncio.sleep(0)
-        [worker] = (await operator.get("/operations/overview")).body["workers"]
+        worker = await seen(operator, lambda loops: all(loop["healthy"] for loop in loops.values()))
+        async with taken_away(database, "reckon"):
+            ill = await seen(operator, lambda loops: loops["estimator"]["failures"] > 1)
+        well = await seen(operator, lambda loops: loops["estimator"]["healthy"])
     assert (worker["host"], worker["pid"], worker["state"]) == ("gpu-host", 7, "running")
     assert worker["lost"] is False
     assert worker["process"] == "gpu-host 7 [1]"
     assert worker["told"] == {"level": "good", "text": f"{len(worker['loops'])} well"}
     loops = {loop["name"]: loop for loop in worker["loops"]}
     assert {"dispatcher", "poller", "watchdog"} <= loops.keys()
-    assert all(loop["healthy"] and loop["failures"] == 0 for loop in loops.values())
+    assert worker["told"] == well["told"] == {"level": "good", "text": f"{len(loops)} well"}
+    assert [loop["name"] for loop in ill["loops"] if not loop["healthy"]] == ["estimator"]
+    assert ill["told"]["level"] == "bad"
+    assert re.fullmatch(r"estimator failed \d+ times \(\w+\)", ill["told"]["text"])
 
 
 async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -> None:

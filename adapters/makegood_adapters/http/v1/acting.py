@@ -74,8 +74,8 @@ class ActsAsked(Asked):
 
 
 class ActView(View):
-    """An act: by which `key`, signed by whom, what to what, and why. `act` is the name of its operation, `what`
-    the same for people; `outcome` is `ok`, or the code of the problem with which it was refused."""
+    """An act: by which `key`, signed by whom, what to what, and why. `act` is the name of its operation,
+    `what` the same for people; `outcome` is `ok`, or the code of the problem with which it was refused."""
 
     id: int
     at: datetime

@@ -205,8 +205,8 @@ export type Accounts = {
 /**
  * ActView
  *
- * An act: by which `key`, signed by whom, what to what, and why. `outcome` is `ok`, or the code of the
- * problem with which it was refused.
+ * An act: by which `key`, signed by whom, what to what, and why. `act` is the name of its operation,
+ * `what` the same for people; `outcome` is `ok`, or the code of the problem with which it was refused.
  */
 export type ActView = {
     /**
@@ -229,6 +229,10 @@ export type ActView = {
      * Act
      */
     act: string;
+    /**
+     * What
+     */
+    what: string;
     /**
      * Subject
      */
