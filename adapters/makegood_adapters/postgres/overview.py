@@ -74,3 +74,9 @@ async def webhooks_out(store: PostgresStore) -> WebhooksOut:
 async def open_jobs(store: PostgresStore) -> list[OpenJobs]:
     """Count the jobs that are not over. Raises StoreUnavailable."""
     return [OpenJobs(**dict(row)) for row in await store.read("overview/open_jobs")]
+
+
+async def declared_states(store: PostgresStore) -> list[tuple[str, str]]:
+    """Return every job type that was ever declared with each of its states, in their order. Raises
+    StoreUnavailable."""
+    return [(row["type"], row["name"]) for row in await store.read("machine/state_names")]

@@ -7,12 +7,11 @@ import pytest
 
 from makegood import Catalog, Engine
 from makegood.ports import RATE_MOVES_MAX, RATE_SECONDS
-from makegood.testing.drive import SPECS, Drive
+from makegood.testing.drive import SPECS, Advance, Drive
 from makegood_adapters.cli.bench.jobs import BENCHMARK, Preparer, grant_all
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
-from tests.conftest import Advance
 from tests.roles import login
 
 

@@ -14,6 +14,7 @@ from makegood.errors import InvalidRequest
 from makegood_adapters.cli.ages import ago, read_duration
 from makegood_adapters.cli.steps import STYLES
 from makegood_adapters.http.v1.views import JobPageView, JobSummary
+from makegood_adapters.postgres.overview import declared_states
 from makegood_adapters.postgres.store import PostgresStore
 
 #: An id is copied, so it is never cut; on a narrower terminal the other columns are.
@@ -41,8 +42,7 @@ async def find(engine: Engine, store: PostgresStore, wanted: Wanted) -> JobPageV
     """Return the page, as the API tells it. Raises InvalidRequest, also of a state or type that none was ever
     declared with: an empty page would look as if there were no such jobs now."""
     if wanted.states or wanted.type is not None:
-        named = await store.read("machine/state_names")
-        _check_names([(row["type"], row["name"]) for row in named], wanted)
+        _check_names(await declared_states(store), wanted)
     found = await engine.list_jobs(**asdict(wanted))
     kinds = {(job.type, job.type_version) for job in found.jobs}
     rules = {kind: await store.spec(*kind) for kind in kinds}
