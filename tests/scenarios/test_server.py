@@ -16,6 +16,7 @@ from makegood.errors import StoreError
 from makegood.ports import Store, Wakeups
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs
+from makegood_adapters.postgres import store as module
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
@@ -29,7 +30,7 @@ ACCOUNT = ProviderAccount(name="gpu-1", pool=Upscale.pool, capacity=3)
 #: Longer than the statement time-out below, shorter than the client's own.
 SLOW = (
     "create or replace function makegood.now() returns timestamptz language sql volatile parallel safe"
-    " as $$ select clock_timestamp() from pg_sleep(3) $$"
+    " as $$ select clock_timestamp() from pg_sleep(1) $$"
 )
 QUICK = (
     "create or replace function makegood.now() returns timestamptz language sql stable parallel safe"
@@ -133,7 +134,12 @@ async def test_two_engines_outlive_a_server_that_is_stopped_at_once_three_times(
         assert (await plain.ledger.wallet("ada")).held == 0
 
 
-async def test_a_network_that_freezes_and_thaws_costs_time_and_nothing_else(database: str) -> None:
+async def test_a_network_that_freezes_and_thaws_costs_time_and_nothing_else(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is frozen between two statements keeps its locks so long; within one, until its own client gives
+    # up, which takes half a minute.
+    monkeypatch.setitem(module._TIMEOUTS, "idle_in_transaction_session_timeout", "2000")
     provider, blobs = ScriptedProvider(), MemoryBlobs()
     async with proxy_before(database) as proxy, at_work(database, provider, blobs) as (near, _):
         await near.grant("ada", 100 * PRICE, source_ref="order-1")
@@ -154,7 +160,7 @@ async def test_queries_that_are_too_slow_kill_no_loop(database: str) -> None:
     """Every statement runs into the server's time-out, until the server is quick again."""
     provider, blobs = ScriptedProvider(), MemoryBlobs()
     owner = await asyncpg.connect(database)
-    settings = {"statement_timeout": "1500"}
+    settings = {"statement_timeout": "500"}
     async with pool_at(database, max_size=10, server_settings=settings) as pool:
         store = PostgresStore(pool)
         async with an_engine(store, blobs, provider) as engine:

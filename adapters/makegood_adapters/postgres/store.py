@@ -40,6 +40,13 @@ _TIMEOUTS = {
     "lock_timeout": "10000",
     "idle_in_transaction_session_timeout": "15000",
 }
+#: Those do not end a client that is gone between the parts of one statement: its locks stay until the network
+#: finds out, which is after two hours on most systems and after a minute with these; seconds.
+_KEEPALIVES = {
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +281,7 @@ _BY_THE_OWNER = "run `makegood migrate` as its owner, or open the store with upd
 
 
 def _settings() -> dict[str, str]:
-    return {"application_name": "makegood", **_TIMEOUTS}
+    return {"application_name": "makegood", **_TIMEOUTS, **_KEEPALIVES}
 
 
 async def _keep(_: object) -> None:

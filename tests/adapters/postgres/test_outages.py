@@ -11,6 +11,7 @@ import pytest
 from makegood.errors import StoreUnavailable
 from makegood.job import Job
 from makegood.testing.drive import PRICE, Drive, change, new_job
+from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
 from tests.adapters.postgres.far import (
     ACCEPT,
@@ -79,6 +80,21 @@ async def test_a_client_that_slept_too_long_in_the_block_begins_again(
     await far.transact(work)
     assert runs == 2
     await all_is_well(drive, plain, pending, far)
+
+
+async def test_a_client_that_is_gone_in_a_statement_has_its_locks_for_a_minute(database: str) -> None:
+    """What the server does then cannot be had without a network that loses packets; what it is told, can."""
+
+    async def told(connection: asyncpg.Connection) -> dict[str, int]:
+        rows = await connection.fetch(
+            "SELECT name, reset_val::int AS value FROM pg_settings WHERE source = 'client'"
+            " AND name LIKE 'tcp_keepalives_%'"
+        )
+        return {row["name"].removeprefix("tcp_keepalives_"): row["value"] for row in rows}
+
+    async with PostgresStore.open(database) as store:
+        waits = await store._database.transact(told)
+    assert waits["idle"] + waits["interval"] * waits["count"] == 60
 
 
 @pytest.mark.parametrize("fate", [AtConnect.RESET, AtConnect.STARTING_UP])
