@@ -1,14 +1,14 @@
 """How things are, said to people in one way: on a terminal, on a page, and by a program that asks for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from makegood.audit import Totals
 from makegood.fairness import Rule, Scope
-from makegood.job import Occupancy, Wallet
-from makegood.ports import Line, LoopHealth, Waiter, Worker, WorkerName
+from makegood.job import JournalLine, Occupancy, Wallet
+from makegood.ports import Lane, Line, LoopHealth, Waiter, Worker, WorkerName
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -123,7 +123,25 @@ def of_start(line: Line, waiter: Waiter, wait_seconds: float | None) -> Told:
         return Told(Tone.PLAIN, f"not for another {lasted(early)}")
     if wait_seconds is None:
         return Told(Tone.PLAIN, "not known")
-    return Told(Tone.PLAIN, "any moment" if wait_seconds < 1 else lasted(wait_seconds))
+    return Told(Tone.PLAIN, "any moment" if wait_seconds < 1 else f"in about {lasted(wait_seconds)}")
+
+
+def of_lanes(lanes: Iterable[Lane]) -> Told:
+    """Say how many jobs wait in them."""
+    all_of = list(lanes)
+    waiting, parked = sum(lane.waiting for lane in all_of), sum(lane.parked for lane in all_of)
+    return Told(Tone.PLAIN, f"{waiting:,} waiting" + (f", {parked:,} not yet due" if parked else ""))
+
+
+def of_refunds(journal: Iterable[JournalLine], now: datetime) -> list[Told]:
+    """Say which credits of a job were given back: what its journal has, and no more."""
+    told = []
+    for line in journal:
+        if line.kind == "release":
+            when = lasted((now - line.at).total_seconds(), units=1)
+            back = f"{count(line.amount, 'credit')} given back {when} ago"
+            told.append(Told(Tone.GOOD, f"{back}, to the bucket {line.bucket_kind}"))
+    return told
 
 
 def of_books(total: Totals, broken: int) -> Told:

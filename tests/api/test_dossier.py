@@ -36,6 +36,7 @@ async def test_a_dossier_tells_the_way_the_money_and_the_files(scene: Scene) -> 
         ("hold", price, "purchased", f"{price} held for Image upscaler"),
         ("capture", price, "purchased", f"{price} paid for Image upscaler"),
     ]
+    assert told["told"] == [], "nothing was given back, nothing has failed"
     assert told["inputs"] == [{"name": "image", "kind": "png", "size": len(PNG)}]
     before = await operator(scene).get(f"/operations/jobs/{job_id}/inputs/image")
     after = await operator(scene).get(f"/operations/jobs/{job_id}/files/0")

@@ -267,6 +267,7 @@ async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -
     found = (await operator.get("/operations/queue", params={"pool": POOL})).body
     assert (found["pools"], [job["id"] for job in found["jobs"]]) == ([POOL], made)
     assert [job["position"] for job in found["jobs"]] == [1, 2]
+    assert found["told"] == {"level": "plain", "text": "2 waiting"}
     assert found["jobs"][0]["held_back"] is None
     assert found["jobs"][0]["starts"] == {"level": "plain", "text": "not known"}
     assert 0 <= found["jobs"][1]["waited_seconds"] < 60
@@ -275,7 +276,8 @@ async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -
     assert first["held_back"] == "The type upscaler is paused: the app is broken"
     assert first["starts"] == {"level": "warn", "text": first["held_back"]}
     assert first["wait_seconds"] is None
-    assert (await operator.get("/operations/queue?pool=nothing")).body["jobs"] == []
+    nothing = (await operator.get("/operations/queue?pool=nothing")).body
+    assert (nothing["jobs"], nothing["told"]["text"]) == ([], "0 waiting")
     assert (await operator.get("/operations/queue?limit=0")).status == 422
 
 

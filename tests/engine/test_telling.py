@@ -9,16 +9,18 @@ import pytest
 
 from makegood.audit import Totals
 from makegood.fairness import Rule, Scope
-from makegood.job import Occupancy, Wallet
-from makegood.ports import Line, Pace, Waiter, Worker, WorkerName, WorkerState
+from makegood.job import JournalLine, Occupancy, Wallet
+from makegood.ports import Lane, Line, Pace, Waiter, Worker, WorkerName, WorkerState
 from makegood.telling import (
     Told,
     Tone,
     of_account,
     of_books,
+    of_lanes,
     of_pace,
     of_pause,
     of_process,
+    of_refunds,
     of_start,
     of_wallet,
     of_worker,
@@ -119,11 +121,11 @@ def test_a_pace_has_a_decimal_where_it_is_slow() -> None:
 @pytest.mark.parametrize(
     ("given", "wait", "told"),
     [
-        ({}, 40.0, (PLAIN, "40 s")),
+        ({}, 40.0, (PLAIN, "in about 40 s")),
         ({}, 0.9, (PLAIN, "any moment")),
         ({}, None, (PLAIN, "not known")),
         ({"not_before": after(180)}, 180.0, (PLAIN, "not for another 3 min")),
-        ({"not_before": after(-5)}, 65.0, (PLAIN, "1 min 5 s")),
+        ({"not_before": after(-5)}, 65.0, (PLAIN, "in about 1 min 5 s")),
         ({"paused": Scope.TYPE, "reason": "broken"}, None, (WARN, "The type film is paused: broken")),
         ({"full": Scope.OWNER}, None, (WARN, "The owner ada has as many jobs in slots as it may.")),
         ({"pool": "shut"}, 3.0, (WARN, "No provider account of the pool shut can be used now.")),
@@ -150,6 +152,29 @@ def test_when_a_job_starts_is_told(given: dict[str, Any], wait: float | None, to
     }
     line = Line(at=NOW, pools=list(paces), waiters=(), paces=paces)
     assert of_start(line, replace(usual, **given), wait) == Told(*told)
+
+
+def test_who_waits_is_counted_and_who_is_not_yet_due_too() -> None:
+    first = Lane(pool="studio", priority=0, waiting=1_200, parked=0, oldest=NOW)
+    assert of_lanes([]).text == "0 waiting"
+    assert (
+        of_lanes([first, replace(first, priority=1, waiting=3, parked=2)]).text
+        == "1,203 waiting, 2 not yet due"
+    )
+
+
+def test_what_was_given_back_is_told_line_by_line() -> None:
+    lines = [
+        JournalLine(owner="ada", seq=seq, kind=kind, amount=amount, balance=0, at=after(-90), bucket_id=seq,
+                    bucket_kind=bucket, expires_at=None, source_ref="order-1", unlimited=False, origin_id=seq)
+        for seq, (kind, amount, bucket) in enumerate(
+            [("hold", 60, "monthly"), ("release", 1, "monthly"), ("capture", 9, "monthly"),
+             ("release", 50, "purchased")], 1)
+    ]  # fmt: skip
+    assert of_refunds(lines, NOW) == [
+        Told(GOOD, "1 credit given back 1 min ago, to the bucket monthly"),
+        Told(GOOD, "50 credits given back 1 min ago, to the bucket purchased"),
+    ]
 
 
 def test_the_books_and_a_wallet_are_told_in_figures() -> None:

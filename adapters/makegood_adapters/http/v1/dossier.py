@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from makegood.errors import UnknownFile
 from makegood.job import Attempt, Job, JournalLine, Transition
 from makegood.ports import KeptMessage
+from makegood.telling import Told, Tone, of_refunds
 from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Caller, Scope
 from makegood_adapters.http.operation import Call, Op, Reply, Sends
@@ -23,7 +24,8 @@ from makegood_adapters.http.v1.files import result_file
 from makegood_adapters.http.v1.jobs import at_one_moment
 from makegood_adapters.http.v1.offers import Offer, Offers
 from makegood_adapters.http.v1.oversight import AttemptView, StepView, without_secrets
-from makegood_adapters.http.v1.views import JobSummary, MoneyView, StateName, StatusName, View
+from makegood_adapters.http.v1.told import ToldView
+from makegood_adapters.http.v1.views import FailureView, JobSummary, MoneyView, StateName, StatusName, View
 from makegood_adapters.redaction import REDACTED, Redaction, cut
 
 #: So much of one message is shown.
@@ -141,9 +143,11 @@ class InputFileView(View):
 class JobDossier(JobSummary):
     """A job with its input and request, its money line by line, its history and how long each step took, its
     attempts, what was said about it from outside, the files that were given, and what the caller may do to
-    it (`acts`). Secrets are left out. With `type_gone` its job type is not here any more."""
+    it (`acts`). `told` says why it has failed and what was given back. Secrets are left out. With `type_gone`
+    its job type is not here any more."""
 
     type_gone: bool
+    told: list[ToldView]
     acts: list[Offer]
     input: dict[str, Any]
     request: dict[str, Any]
@@ -168,17 +172,20 @@ async def dossier_of(api: Api, job_id: UUID, caller: Caller) -> JobDossier:
     engine, redaction, offers = api.engine, api.redaction, Offers(caller)
     job, money, steps = await at_one_moment(api, await engine.get(job_id))
     fields = JobDossier.fields_of(job, api.status_of(job))
-    attempts = await engine.attempts(job_id)
+    attempts, now = await engine.attempts(job_id), await engine.now()
+    journal = await engine.money_lines(job_id)
+    lines = [line for line, _ in journal]
     return JobDossier(
         type_gone=job.type not in engine.catalog.names,
+        told=ToldView.all_of([*_failure(fields["error"]), *of_refunds(lines, now)], redaction),
         acts=offers.of_job(job, attempts, await engine.hindrances(job)),
         **without_secrets(fields, redaction),
         input=redaction.shown(job.input),
         request=redaction.shown(job.request),
         money=MoneyView.of(money),
         history=[StepView.of(step, redaction) for step in steps],
-        bars=BarView.all_of(api, job, steps, await engine.now()),
-        journal=[MoneyLineView.of(line, text) for line, text in await engine.money_lines(job_id)],
+        bars=BarView.all_of(api, job, steps, now),
+        journal=[MoneyLineView.of(line, text) for line, text in journal],
         attempts=[await attempt_of(api, attempt, offers) for attempt in attempts],
         # Thirty long ones take a while, in which others are served.
         messages=await asyncio.to_thread(_messages, await engine.messages(job_id), redaction),
@@ -194,6 +201,10 @@ async def attempt_of(api: Api, attempt: Attempt, offers: Offers) -> AttemptView:
     why = await api.engine.unresolvable(attempt)  # it may quote what a webhook has named
     acts = offers.of_attempt(attempt, why and api.redaction.clean(why))
     return AttemptView.of(attempt, api.redaction, acts)
+
+
+def _failure(error: FailureView | None) -> list[Told]:
+    return [Told(Tone.BAD, f"{error.message} ({error.category})")] if error else []
 
 
 def _messages(kept: Sequence[KeptMessage], redaction: Redaction) -> list[MessageView]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from makegood.overseeing import expected_wait
 from makegood.ports import Line, Waiter
-from makegood.telling import of_hindrance, of_start
+from makegood.telling import of_hindrance, of_lanes, of_start
 from makegood_adapters.http.operation import Call
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.asked import Asked, Name, Whole
@@ -44,9 +44,10 @@ class WaiterView(View):
 
 
 class QueueView(View):
-    """Who waits first."""
+    """Who waits first, and (`told`) how many wait, of the pool that was asked for, a moment ago."""
 
     at: datetime
+    told: ToldView
     pools: list[str]
     jobs: list[WaiterView]
 
@@ -56,7 +57,9 @@ async def get_queue(api: Api, call: Call, query: Wanted) -> QueueView:
     waits longest."""
     line = await api.engine.line(query.pool, query.limit)
     jobs = [_view(line, each, api.redaction) for each in line.waiters]
-    return QueueView(at=line.at, pools=list(line.pools), jobs=jobs)
+    lanes = [lane for lane in (await api.overview.get()).lanes if query.pool in (None, lane.pool)]
+    told = ToldView.of(of_lanes(lanes), api.redaction)
+    return QueueView(at=line.at, told=told, pools=list(line.pools), jobs=jobs)
 
 
 def _view(line: Line, waiter: Waiter, redaction: Redaction) -> WaiterView:

@@ -1025,7 +1025,8 @@ export type InputFileView = {
  *
  * A job with its input and request, its money line by line, its history and how long each step took, its
  * attempts, what was said about it from outside, the files that were given, and what the caller may do to
- * it (`acts`). Secrets are left out. With `type_gone` its job type is not here any more.
+ * it (`acts`). `told` says why it has failed and what was given back. Secrets are left out. With `type_gone`
+ * its job type is not here any more.
  */
 export type JobDossier = {
     /**
@@ -1105,6 +1106,10 @@ export type JobDossier = {
      * Type Gone
      */
     type_gone: boolean;
+    /**
+     * Told
+     */
+    told: Array<ToldView>;
     /**
      * Acts
      */
@@ -2410,13 +2415,14 @@ export type QuestionView = {
 /**
  * QueueView
  *
- * Who waits first.
+ * Who waits first, and (`told`) how many wait, of the pool that was asked for, a moment ago.
  */
 export type QueueView = {
     /**
      * At
      */
     at: string;
+    told: ToldView;
     /**
      * Pools
      */
