@@ -16,13 +16,13 @@ from uuid import UUID
 
 from aiohttp import web
 
-from makegood.machine.projections import layout
 from makegood_adapters.http.page import page_routes
+from makegood_adapters.http.v1.machines import picture_of
 from tests.adapters.queue_manager.scene import served
 from tests.page.scene import Portrait
 
 _SPEC = Portrait.spec
-_BOOKS = dict.fromkeys(("issued", "remaining", "held", "captured", "expired", "difference", "broken"), 0)
+_BOOKS = {"told": {"level": "good", "text": "issued 0 = remaining 0 + held 0 + captured 0 + expired 0"}}
 
 
 class Crowd:
@@ -65,9 +65,9 @@ class Crowd:
         """Return what the operation of this name tells."""
         states = {state.name: self._jobs.count(state.name) for state in _SPEC.states if not state.terminal}
         counts = {"states": states, "ended": dict(self.ended), "ended_hours": 24, "capped": 10_000}
-        kind = {"name": _SPEC.name, "version": 1, "label": "Portrait", **counts}
-        rates = {"accepted": 0.0, "completed": 0.0, "failed": 0.0, "cancelled": 0.0}
-        rest: dict[str, Any] = {"workers": [], "accounts": [], "lanes": [], "rates": rates}
+        jobs = {"under_way": sum(states.values()), "jobs": len(self._jobs) + sum(self.ended.values())}
+        kind = {"name": _SPEC.name, "label": "Portrait", "told": [], "acts": [], **counts, **jobs}
+        rest: dict[str, Any] = {"workers": [], "accounts": [], "pace": "Per minute: 30,000 accepted."}
         return {"at": _now(), "types": [kind], "last_seq": self.seq, **rest}
 
 
@@ -94,13 +94,11 @@ async def crowded(crowd: Crowd, steps_per_second: int, seconds: float) -> AsyncI
         answers: dict[str, Any] = {
             "me": {"caller": "local", "acts": False, "credits": False, "page": {"demo": False}},
             "overview": crowd.overview(),
-            "queue": {"jobs": [], "pools": []},
+            "queue": {"jobs": [], "pools": [], "told": {"level": "plain", "text": "0 waiting"}},
             "concerns": {"concerns": []},
-            "rules": {"rules": []},
-            "job-types": {"types": []},
             "jobs": {"jobs": [], "next": None},
-            "books": {"at": _now(), "age_seconds": 0, "took_seconds": 0, "violations": [], **_BOOKS},
-            _SPEC.name: _machine(),
+            "books": {"at": _now(), "violations": [], **_BOOKS},
+            _SPEC.name: {"name": _SPEC.name, "svg": picture_of(_SPEC, "Portrait")},
         }  # fmt: skip
         return web.json_response(answers[request.path.rsplit("/", 1)[1]])
 
@@ -114,16 +112,3 @@ async def crowded(crowd: Crowd, steps_per_second: int, seconds: float) -> AsyncI
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-def _machine() -> dict[str, Any]:
-    drawn = layout(_SPEC)
-    nodes = [
-        {"state": n.state, "status": n.status, "terminal": n.terminal, "slot": n.slot, "meaning": n.label,
-         "note": n.note, "x": n.x, "y": n.y, "width": n.width, "height": n.height} for n in drawn.nodes
-    ]  # fmt: skip
-    edges = [
-        {"event": a.event, "from": a.source, "to": a.dest, "money": a.money, "d": a.curve, "head": a.head,
-         "label": {"x": a.x, "y": a.y, "text": a.event}} for a in drawn.arrows
-    ]  # fmt: skip
-    return {"name": _SPEC.name, "width": drawn.width, "height": drawn.height, "nodes": nodes, "edges": edges}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from makegood import BaseJob, Catalog, Engine, Job, JobInput, ProviderAccount
 from makegood.outcome import Output, Succeeded, Unfinished
@@ -30,8 +30,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: For what hangs, in milliseconds.
-PATIENCE_MS = 20_000
+#: For what hangs, in milliseconds: no test wants a machine to be quick.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 POOL, OWNER, CREDITS = "studio", "ada", 10_000
 
 

@@ -10,7 +10,7 @@ from makegood_adapters.http.page.serving import STATIC
 
 #: `preact/standalone.module.js` of the npm package htm 3.1.1.
 PREACT = "72284e8e9079c87817145df1110f74e8a2aa040b2fc384922e18dfcb46fc1fd7"
-OWN_BYTES_MAX = 52_000
+OWN_BYTES_MAX = 40_000
 LINES_MAX, LINE_LENGTH_MAX = 400, 110
 OWN = sorted(path for path in STATIC.glob("*") if path.suffix in (".js", ".css"))
 

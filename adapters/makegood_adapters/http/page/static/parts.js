@@ -1,6 +1,6 @@
-// Parts that the views share: cards, tables, filters, and what a person does.
-import { clock, credits, dropped, html, Link, me, navigate, params, post, renew, short, signal, signIn,
-  signOut, tab, time, use, useEffect, useGet, useMemo, useRef, useState } from './base.js';
+// Parts that the views share: cards, sentences, tables, filters, and what a person does.
+import { API, credits, html, me, navigate, page, post, query, renew, say, short, signIn, signOut, tab, time,
+  useEffect, useMemo, useRef, useState } from './base.js';
 
 export const Stale = ({ at, error }) => error && html`<p class="stale">
   ${at ? `As of ${time(at)}. ` : 'Nothing is known yet. '}${error.message}</p>`;
@@ -9,19 +9,25 @@ export const Stale = ({ at, error }) => error && html`<p class="stale">
 export const Card = ({ title, id, told, side, children }) => html`<section class="card" aria-labelledby=${id}>
   <div class="row"><h2 id=${id}>${title}</h2>${side}</div><${Stale} ...${told}/>${children}</section>`;
 
+// One sentence of the service, or several.
+const MARKS = { plain: '', good: '✓ ', warn: '⚠ ', bad: '✗ ' };
+export const Said = ({ of = [] }) => [of].flat().map(({ level, text }) => html`<p class=${level}>
+  ${MARKS[level]}${text}</p>`);
+
 export const Pill = ({ state, status }) => html`<span class="state ${status}">${state}</span>`;
 
 // A value as its name and kind say.
 function shown(name, value) {
   if (value == null || value === '') return '–';
+  if (value.level) return html`<${Said} of=${value}/>`;
   if (/(^|_)(at|until|before)$/.test(name)) return html`<time title=${value}>${time(value)}</time>`;
   const job = /^(id|job_id|retry_of)$/.test(name);
   const sign = name === 'change' && value > 0 ? '+' : '';
-  const text = html`<bdi title=${value}>${job ? short(value) : Number.isFinite(value) ? sign + credits(value)
+  const text = html`<bdi title=${value}>${job ? short(value) : value.toFixed ? sign + credits(value)
     : `${value}`}</bdi>`;
-  const url = params().view === 'money' ? { view: 'jobs' } : params();
+  const url = page.url.view === 'money' ? { view: 'jobs' } : page.url;
   const to = job ? { ...url, job: value } : name === 'owner' && { view: 'money', owner: value };
-  return to ? html`<${Link} to=${to}>${text}<//>` : text;
+  return to ? html`<a href=${query(to)}>${text}</a>` : text;
 }
 
 export const Facts = ({ of }) => html`<dl>${Object.entries(of).map(([name, value]) => value !== false
@@ -33,24 +39,24 @@ export const Fold = ({ title, value }) => JSON.stringify(value ?? {}) !== '{}' &
     typeof value === 'string' ? value : JSON.stringify(value, null, 2)}</pre>
   </details>`;
 
-// Cards where it is narrow; a column is the name of a field, or a title and what it makes of a row.
+// Cards where it is narrow; a column is the name of a field, or a title and what it makes of a row. Credits
+// that came back are green.
 export function Table({ title, cols, rows, row, none }) {
-  use(clock);
-  if (!rows?.length) return rows && none && html`<p class="dim">${none}</p>`;
+  if (!rows?.length) return rows && none && html`<p class="plain">${none}</p>`;
   const cells = (each) => cols.map((col) => (col.at(1).call ? [col[0], col[1](each)]
     : [col.replace('_', ' '), shown(col, each[col]), each[col]?.toFixed && 'number']));
   return html`<div class="fit"><table class="list"><caption class="hidden">${title}</caption>
     <thead><tr>${cells(rows[0]).map(([name, , kind]) => html`<th class=${kind}>${name}</th>`)}</tr></thead>
-    <tbody>${rows.map((each) => html`<tr ...${row?.(each)}>${cells(each).map(([name, value, kind]) =>
-    html`<td data-name=${name} class=${kind}>${value}</td>`)}</tr>`)}</tbody></table></div>`;
+    <tbody>${rows.map((each) => html`<tr key=${each.id ?? each.cursor} ...${row?.(each)}
+    class=${/^re(lease|turned)$/.test(each.kind) && 'good'}>${cells(each).map(([name, value, kind]) => html`
+    <td data-name=${name} class=${kind}>${value}</td>`)}</tr>`)}</tbody></table></div>`;
 }
-export const back = (kind) => /^re(lease|turned)$/.test(kind) && 'money good';
 
 const WORDS = { search: 'job, task, key or owner', '': 'any', true: 'not over', false: 'over', '1h': '1 hour',
   '24h': '1 day', '168h': '1 week' };
 // A part of the address: one of the options, or a text, which stays while it is typed.
 export function Filter({ name, options }) {
-  const value = params()[name] ?? '';
+  const value = page.url[name] ?? '';
   const onChange = ({ target }) => navigate({ [name]: target.value.trim(), after: '' });
   const all = options && [...new Set(['', value, ...options])];
   return useMemo(() => html`<label>${WORDS[name] ?? name}${all ? html`<select ...${{ value, onChange }}>
@@ -59,13 +65,8 @@ export function Filter({ name, options }) {
 }
 
 export const Pages = ({ next }) => html`<div class="row">
-  ${params().after && html`<${Link} to=${{ ...params(), after: '' }}>⇤ Newest<//>`}
-  ${next && html`<${Link} to=${{ ...params(), after: next }}>Older →<//>`}</div>`;
-
-export const said = signal(''); // how it went: shown for a while, and read aloud
-export const REASON = { name: 'reason', label: 'Reason, kept for good' };
-const BY = { name: 'by', label: 'Your name' };
-const KEY = { name: 'key', label: 'Key', type: 'password' };
+  ${page.url.after && html`<a href=${query({ ...page.url, after: '' })}>⇤ Newest</a>`}
+  ${next && html`<a href=${query({ ...page.url, after: next })}>Older →</a>`}</div>`;
 
 // A list is written with commas.
 const valuesOf = (form, fields) => Object.fromEntries(fields.map(({ name, type }) => {
@@ -73,80 +74,45 @@ const valuesOf = (form, fields) => Object.fromEntries(fields.map(({ name, type }
   return [name, type === 'number' ? +text : type === 'list' ? text.split(/[\s,]+/) : text];
 }));
 
-// A modal form: what send(values) throws is told in it, and it stays open.
-function Dialog({ title, told, fields, label, danger, send, close }) {
+// A button that opens a modal form: what send(values) throws is told in it, and it stays open.
+function Form({ label, title, told, fields, danger, refused, send }) {
   const dialog = useRef();
-  const [{ problem, busy }, tell] = useState({});
-  useEffect(() => dialog.current.showModal(), []);
-  const end = () => dialog.current.close();
+  const [{ open, problem, busy }, tell] = useState({});
+  useEffect(() => open && dialog.current.showModal(), [open]);
+  const end = () => dialog.current?.close(); // gone with what it was about
   const submit = (event) => {
     event.preventDefault();
-    tell({ busy: true });
-    send(valuesOf(event.target, fields)).then(end, ({ message }) => tell({ problem: message }));
+    tell({ open, busy: true });
+    send(valuesOf(event.target, fields)).then(end, ({ message }) => tell({ open, problem: message }));
   };
-  return html`<dialog ref=${dialog} onClose=${close} aria-label=${title}><form onSubmit=${submit}>
-    <h2>${title}</h2>${told}${fields.map(({ label: text, ...field }) => html`<label>${text}
-    <input autocomplete="off" required ...${field}
+  return html`<button class=${danger && 'danger'} disabled=${!!refused} title=${refused}
+    onClick=${() => tell({ open: true })}>${label}</button>${open && html`<dialog ref=${dialog}
+    onClose=${() => tell({})} aria-label=${title}><form onSubmit=${submit}><h2>${title}</h2>${told}
+    ${fields.map((field) => html`<label>${field.label}<input autocomplete="off" required ...${field}
       defaultValue=${field.name === 'by' ? tab.makegoodBy : ''}/></label>`)}
     <p class="bad" role="alert">${problem}</p>
     <div class="row"><button type="button" onClick=${end}>Back</button>
-      <button class=${danger ? 'danger' : 'main'} disabled=${busy}>${label}</button></div></form></dialog>`;
+      <button class=${danger ? 'danger' : 'main'} disabled=${busy}>${label}</button></div></form></dialog>`}`;
 }
 
-// A button for whoever may act: its dialog asks for a name and `fields`; `path` is called with them and
-// `body`. `why` it cannot be done.
-export function ActButton({ path, body, fields = [REASON], needs = 'acts', why, ...rest }) {
-  const { label, title = label, danger } = rest;
-  const [open, show] = useState(false);
-  if (!use(me)?.[needs]) return null;
-  const send = async (values) => {
-    await post(path, { ...body, ...values });
+// What the service offers to do.
+export const Acts = ({ of }) => of?.map((offer) => html`<${Form} key=${offer.label} ...${offer} send=${
+  async (values) => {
+    await post(API + offer.path, { ...offer.body, ...values });
     tab.makegoodBy = values.by;
-    said.set(`Done: ${title}.`);
+    say(`Done: ${offer.title}.`);
     renew();
-  };
-  return html`<button class=${danger && 'danger'} disabled=${!!why} title=${why || null}
-    onClick=${() => show(true)}>${label}</button>
-    ${open && html`<${Dialog} ...${rest} ...${{ title, send }} fields=${[BY, ...fields]}
-      close=${() => show(false)}/>`}`;
-}
+  }}/>`);
 
-// Ask once for all that show it.
-export function useShared(what, path) {
-  const told = useGet(path);
-  useEffect(() => what.set({ ...told }), [told.at, told.error]);
-}
-export const rules = signal({});
-
-// A button that pauses a pool or a job type; or that it is paused, by whom and why, and how to end it.
-export function Paused({ scope, name }) {
-  const rule = use(rules).data?.rules.find((r) => r.scope === scope && r.name === name && r.paused_at);
-  const given = { body: { scope, name }, path: '/operations/pauses' };
-  return rule ? html`<span class="warn">Paused ${rule.paused_until && `until ${time(rule.paused_until)} `}
-    by ${rule.actor}: ${rule.reason}</span><${ActButton} label="Resume" title="Resume ${scope} ${name}"
-      ...${given} path="${given.path}/end" fields=${[]}/>`
-    : html`<${ActButton} label="Pause" title="Start no more jobs of ${scope} ${name}" ...${given}/>`;
-}
-
+const KEY = [{ name: 'key', label: 'Key', type: 'password' }, { name: 'by', label: 'Your name' }];
 // Who the page is to the service, and the way to be somebody who may act.
 export function Key() {
-  const [open, show] = useState(false);
-  const { refused, acts } = use(me) ?? { acts: true };
-  const why = use(dropped);
-  return html`<span class="row key">${why && html`<span class="warn" role="alert">${why}</span>`}
-    <span class="dim">${tab.makegoodKey && tab.makegoodBy} ${!refused && !acts && 'Read-only'}</span>
-    ${tab.makegoodKey ? html`<button onClick=${signOut}>Forget the key</button>`
-    : html`<button onClick=${() => show(true)}>Enter a key</button>`}
-    ${open && html`<${Dialog} title="Enter a service key" label="Use it" send=${signIn} fields=${[KEY, BY]}
-      told="With the scope “operations” it may act, with “observe” look. It is forgotten with this tab."
-      close=${() => show(false)}/>`}</span>`;
-}
-
-export function Said() {
-  const text = use(said);
-  useEffect(() => {
-    const timer = setTimeout(() => text && said.set(''), 8_000);
-    return () => clearTimeout(timer);
-  }, [text]);
-  return html`<p class="said" role="status">${text}</p>`;
+  const { data, error } = me();
+  return html`<span class="row key">
+    ${page.dropped && html`<span class="warn" role="alert">${page.dropped}</span>`}
+    <span class="plain">${tab.makegoodKey && tab.makegoodBy} ${
+    !error && data?.acts === false && 'Read-only'}</span>
+    ${tab.makegoodKey ? html`<button onClick=${() => signOut()}>Forget the key</button>`
+    : html`<${Form} label="Use a key" title="A service key" send=${signIn} fields=${KEY} told="With the scope
+      “operations” it may act, with “observe” look. It is forgotten with this tab."/>`}</span>`;
 }

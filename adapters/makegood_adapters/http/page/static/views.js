@@ -1,7 +1,7 @@
 // The jobs and the credits: lists with search and pages, one job, the books, one owner's wallet.
-import { ago, clock, credits, file, html, Link, me, navigate, onSteps, overview, plural, seconds, short,
-  since, time, use, useEffect, useGet, useMemo, useParams, useRef, useState } from './base.js';
-import { ActButton, back, Card, Facts, Filter, Fold, Pages, Pill, REASON, Stale, Table } from './parts.js';
+import { ago, credits, file, html, navigate, onSteps, OPS, overview, page, query, recall, renew, seconds,
+  short, since, time, useEffect, useRef, useState } from './base.js';
+import { Acts, Card, Facts, Filter, Fold, Pages, Pill, Said, Stale, Table } from './parts.js';
 
 const TAGS = { img: /png|jpe?g|webp|gif|avif/, video: /mp4|webm|mov/, audio: /mp3|wav|ogg|m4a|flac/ };
 
@@ -11,9 +11,10 @@ function File({ path, kind, name, size }) {
   const [wanted, want] = useState(tag === 'img' && !(size > 2e7));
   const [{ url, wrong }, set] = useState({});
   useEffect(() => {
-    const made = wanted && file(path);
-    if (made) made.then((blob) => set({ url: blob }), (error) => set({ wrong: error.message }));
-    return () => made && made.then(URL.revokeObjectURL, () => {});
+    if (!wanted) return;
+    const made = file(path);
+    made.then((blob) => set({ url: blob }), ({ message }) => set({ wrong: message }));
+    return () => made.then(URL.revokeObjectURL, () => {});
   }, [wanted]);
   const broken = () => set({ url, wrong: `It is damaged, or no ${kind} that a browser can show.` });
   return html`<figure>${wrong ? html`<p class="bad">✗ ${wrong}</p>` : !wanted
@@ -33,7 +34,6 @@ function Files({ job, at }) {
 }
 
 function Bars({ bars, over }) {
-  use(clock);
   const at = bars.map((bar) => since(bars[0].from) - since(bar.from));
   const long = bars.map((bar) => (bar.to || over ? bar.seconds : since(bar.from)));
   const whole = at.at(-1) + long.at(-1) || 1;
@@ -47,42 +47,28 @@ function Bars({ bars, over }) {
 }
 
 const JOURNAL = ['kind', 'amount', 'bucket', 'balance', 'at'];
-const Journal = ({ lines }) => html`<h3>Its money</h3>${lines.map((line) => line.kind === 'release' && html`
-  <p class="money good">✓ ${credits(line.amount)} credits were given back on ${time(line.at)}, to bucket
-    <bdi> ${line.bucket}</bdi>.</p>`)}
-  <${Table} title="Lines of the journal" cols=${JOURNAL} rows=${lines} none="The journal has no line of it."
-    row=${({ text, kind }) => ({ title: text, class: back(kind) })}/>`;
-
 const EVIDENCE = ['verdict', 'source', 'at',
   ['detail', ({ detail }) => html`<${Fold} title="detail" value=${detail}/>`]];
-const Attempt = ({ attempt, at }) => html`<h3>Attempt ${attempt.number}: ${attempt.phase}</h3>
+const Attempt = ({ attempt }) => html`<h3>Attempt ${attempt.number}: ${attempt.phase}</h3>
   <${Facts} of=${attempt}/><${Table} title="Evidence" cols=${EVIDENCE} rows=${attempt.known}/>
-  <p><${ActButton} label="Settle: there is no task" title="Settle attempt ${attempt.number}"
-    path="${at}/attempts/${attempt.number}/resolve" why=${!attempt.needs_person && 'It needs nobody.'}/></p>`;
-
-const FILES = { name: 'files', label: 'Keys of its files in your storage', type: 'list' };
-const ACTS = [['ask', 'ask', 'Ask the provider now', []], ['cancel', 'cancel', 'Cancel'],
-  ['fail', 'end', 'End as failed'], ['complete', 'end', 'End as complete', [REASON, FILES]]];
-const Acts = ({ job, at }) => html`<div class="row" role="group" aria-label="Acts">${ACTS.map((
-  [event, path, label, fields]) => html`<${ActButton} label=${label} title="${label}: job ${short(job.id)}"
-  why=${job.refusals[event]} fields=${fields} path="${at}/${path}" body=${path === 'end' && { event }}
-  danger=${path !== 'ask'}/>`)}
-  <small>${use(me)?.acts && [...new Set(Object.values(job.refusals))].join(' ')}</small></div>`;
+  <${Acts} of=${attempt.acts}/>`;
 
 const Whole = ({ job, at }) => html`<p><${Pill} ...${job}/> <code>${job.id}</code></p>
-  ${job.error && html`<p class="bad">✗ <bdi>${job.error.message}</bdi> (${job.error.category})</p>`}
+  <${Said} of=${job.told}/>
   ${job.type_gone && html`<p class="warn">Its job type is not here any more.</p>`}
   <${Facts} of=${{ ...job, id: null, state: null, status: null, version: null, type_gone: null }}/>
-  <${Acts} job=${job} at=${at}/><${Bars} bars=${job.bars} over=${job.finished_at}/>
-  <${Files} job=${job} at=${at}/><${Journal} lines=${job.journal}/>
-  ${job.attempts.map((each) => html`<${Attempt} attempt=${each} at=${at}/>`)}<h3>Raw data</h3>
-  ${job.messages.map((each) => html`<${Fold} value=${each.body} title="${each.source}, ${time(each.at)} ${
-    each.task_id ?? ''} ${each.redacted ? '(secrets masked)' : ''} ${each.read ? '' : '(not read yet)'}"/>`)}
+  <div class="row" role="group" aria-label="Acts"><${Acts} of=${job.acts}/>
+    <small>${[...new Set(job.acts.map(({ refused }) => refused))].join(' ')}</small></div>
+  <${Bars} bars=${job.bars} over=${job.finished_at}/><${Files} job=${job} at=${at}/>
+  <h3>Its money</h3><${Table} title="Lines of the journal" cols=${JOURNAL} rows=${job.journal}
+    none="Its journal is empty."/>
+  ${job.attempts.map((each) => html`<${Attempt} attempt=${each}/>`)}<h3>Raw data</h3>
+  ${job.messages.map((each) => html`<${Fold} value=${each.body} title="${time(each.at)} ${each.text}"/>`)}
   ${['input', 'request', 'metadata'].map((name) => html`<${Fold} title=${name} value=${job[name]}/>`)}`;
 
 function Job({ id }) {
-  const at = `/operations/jobs/${encodeURIComponent(id)}`;
-  const got = useGet(at, {}, 60, (step) => step.job_id === id);
+  const at = `${OPS}/jobs/${encodeURIComponent(id)}`;
+  const got = recall(at, 60, (step) => step.job_id === id);
   const head = useRef();
   useEffect(() => head.current.focus(), []);
   return html`<article class="card job" aria-label="Job ${short(id)}"><div class="row">
@@ -93,60 +79,45 @@ function Job({ id }) {
 
 const NAMES = ['search', 'state', 'type', 'owner', 'active', 'since', 'after'];
 
-function asked(url) {
-  const given = Object.fromEntries(NAMES.map((name) => [name, url[name]]));
-  const hours = /^(\d{1,4})h$/.exec(url.since)?.[1];
-  return hours ? { ...given, since: new Date(Date.now() - hours * 36e5).toISOString() } : given;
-}
-
 const brings = (step, { after, search, active, state, type = step.type, owner = step.owner }) => !after
   && !search && type === step.type && owner === step.owner
   && (state ? state === step.to_state : active === 'false' ? step.money : !step.from_state);
 
-// Let the rows follow the stream; tells how many jobs it has brought.
-function useFresh(url, { data, again }) {
-  const [[fresh], bring] = useState([0]);
-  useEffect(() => {
-    const ids = new Set();
-    bring([0]);
-    return data && onSteps((steps) => {
-      for (const step of steps) {
-        const job = data.jobs.find((each) => each.id === step.job_id);
-        const { version, attempt, to_state: state } = step;
-        if (version > job?.version) Object.assign(job, { version, attempt, state, status: state });
-        else if (!job && brings(step, url)) ids.add(step.job_id);
-      }
-      if (ids.size && !data.jobs.length) again();
-      bring([ids.size]);
-    });
-  }, [data]);
-  return fresh;
-}
+// The rows follow the stream; the jobs that it has brought are counted.
+let list;
+onSteps((steps) => {
+  const { jobs, fresh } = list?.data ?? {};
+  for (const step of jobs ? steps : []) {
+    const job = jobs.find(({ id }) => id === step.job_id);
+    const { version, attempt, to_state: state } = step;
+    if (version > job?.version) Object.assign(job, { version, attempt, state, status: state });
+    else if (!job && brings(step, page.url)) fresh.add(step.job_id);
+  }
+  if (fresh?.size && !jobs.length) list.due = 0;
+});
 
 const COLUMNS = ['id', ['state', (job) => html`<${Pill} ...${job}/> ${job.draft && 'draft'}`], 'type',
   'owner', 'price', ['age', (job) => ago(job.created_at)], 'attempt'];
 
 // The list, and beside it the job that the address names.
 export function Jobs() {
-  const url = useParams();
-  const list = NAMES.map((name) => url[name]);
-  const some = list.some(Boolean);
-  const got = useGet('/operations/jobs', useMemo(() => asked(url), list), 3e5);
-  const types = use(overview).data?.types ?? [];
-  const fresh = useFresh(url, got);
+  const { url } = page;
+  const asked = query(Object.fromEntries(NAMES.map((name) => [name, url[name]])));
+  list = recall(`${OPS}/jobs${asked}`, 3e5);
+  const { jobs, next, fresh = list.data && (list.data.fresh = new Set()) } = list.data ?? {};
+  const types = overview().data?.types ?? [];
   const choices = { active: ['true', 'false'], since: ['1h', '24h', '168h'], type: types.map((t) => t.name),
     state: types.flatMap(({ states, ended }) => Object.keys({ ...states, ...ended })) };
-  const side = html`<span role="status">
-    ${fresh > 0 && html`<button onClick=${got.again}>${credits(fresh)} new</button>`}</span>
-    ${some && html`<${Link} to=${{ view: url.view, job: url.job }}>Show all<//>`}`;
-  const row = ({ id }) => ({ key: id, 'aria-current': id === url.job || null,
+  const side = html`<span role="status">${fresh?.size > 0 && html`<button onClick=${renew}>
+    ${credits(fresh.size)} new</button>`}</span>
+    ${asked !== '?' && html`<a href=${query({ view: url.view, job: url.job })}>Show all</a>`}`;
+  const row = ({ id }) => ({ 'aria-current': id === url.job || null,
     onClick: (event) => event.target.closest('a') || `${getSelection()}` || navigate({ job: id }) });
-  const { jobs, next } = got.data ?? {};
   return html`<div class=${url.job && 'split'}><div class="jobs">
-    <${Card} title="Jobs" id="jobs" told=${got} side=${side}><div class="row filters">
+    <${Card} title="Jobs" id="jobs" told=${list} side=${side}><div class="row filters">
     ${NAMES.slice(0, 6).map((name) => html`<${Filter} name=${name} options=${choices[name]}/>`)}</div>
     <${Table} title="Jobs, newest first" cols=${COLUMNS} rows=${jobs} row=${row}
-      none=${some ? 'No job is like that.' : 'No jobs yet.'}/><${Pages} next=${next}/><//></div>
+      none=${asked === '?' ? 'No jobs yet.' : 'No job is like that.'}/><${Pages} next=${next}/><//></div>
     ${url.job && html`<${Job} key=${url.job} id=${url.job}/>`}</div>`;
 }
 
@@ -154,47 +125,36 @@ const BROKEN = ['code', 'invariant', 'subject', 'owner', 'job_id'];
 
 // Whether all credits are somewhere, as of when; a click lists what is wrong.
 export function BooksLine() {
-  const { data: books, error } = useGet('/operations/books', {}, 3);
-  use(clock);
-  if (!books) return html`<${Stale} error=${error}/>`;
-  const { difference: off, broken, violations } = books;
-  const parts = ['remaining', 'held', 'captured', 'expired'].map((part) => `${part} ${credits(books[part])}`);
-  const sum = html`issued ${credits(books.issued)} = ${parts.join(' + ')}
-    <small> as of ${ago(books.at)}</small>`;
-  return off || broken ? html`<details class="money bad"><summary>✗ The books are wrong: ${
-    plural(off, 'credit')} off, ${plural(broken, 'violation')}. ${sum}</summary>
-    <${Table} title="What is broken" cols=${BROKEN} rows=${violations}/></details>`
-    : html`<p class="money good">✓ ${sum}</p>`;
+  const { data, error } = recall(`${OPS}/books`, 3);
+  if (!data) return html`<${Stale} error=${error}/>`;
+  const line = html`<${Said} of=${data.told}/><small>as of ${ago(data.at)}</small>`;
+  return html`<div class="row money ${data.told.level}">${data.told.level === 'good' ? line : html`<details>
+    <summary>${line}</summary><${Table} title="What is broken" cols=${BROKEN} rows=${data.violations}/>
+    </details>`}</div>`;
 }
 
 const BUCKETS = ['kind', 'remaining', 'held', 'expires_at', 'source_ref'];
-const GRANT = [{ name: 'amount', label: 'Credits', type: 'number' },
-  { name: 'source_ref', label: 'Order or ticket; each adds its credits once' }, REASON];
 
 function Wallet({ owner }) {
-  const at = `/owners/${encodeURIComponent(owner)}`;
-  const got = useGet(`/operations${at}/wallet`, {}, 60, (step) => step.owner === owner);
-  const { unlimited, available, held, debt, buckets } = got.data ?? {};
-  const title = html`Wallet of <bdi>${owner}</bdi>`;
-  return html`<${Card} title=${title} id="wallet" told=${got}>
-    ${got.data && html`<p><b>${unlimited ? 'unlimited' : credits(available)}</b> to spend, <b>${
-      credits(held)}</b> held for jobs${debt > 0 && html`, <b class="bad">${credits(debt)} owed</b>`}</p>`}
+  const at = `${OPS}/owners/${encodeURIComponent(owner)}/wallet`;
+  const got = recall(at, 60, (step) => step.owner === owner);
+  const { told, buckets, acts } = got.data ?? {};
+  return html`<${Card} title=${html`Wallet of <bdi>${owner}</bdi>`} id="wallet" told=${got}>
+    <${Said} of=${told}/>
     <${Table} title="Buckets, those first that are spent first" cols=${BUCKETS} rows=${buckets}/>
-    <${ActButton} label="Grant credits" title="Grant credits to ${owner}" path="${at}/grants"
-      fields=${GRANT} needs="credits"/><//>`;
+    <${Acts} of=${acts}/><//>`;
 }
 
 const LEDGER = ['at', 'owner', 'text', 'change', 'balance', 'job_id'];
 
 export function Money() {
-  const { owner = '', after } = useParams();
-  const touches = (step) => !after && owner === (owner && step.owner);
-  const got = useGet('/operations/ledger', { owner, after }, 60, touches);
+  const { owner, after } = page.url;
+  const touches = (step) => !after && (!owner || owner === step.owner);
+  const got = recall(`${OPS}/ledger${query({ owner, after })}`, 60, touches);
   const { entries, next } = got.data ?? {};
-  const row = ({ cursor, kind }) => ({ key: cursor, class: back(kind) });
   return html`${owner && html`<${Wallet} key=${owner} owner=${owner}/>`}
     <${Card} title="Ledger" id="ledger" told=${got}><div class="row filters">
     <${Filter} name="owner"/></div>
-    <${Table} title="Movements, newest first" cols=${LEDGER} rows=${entries} row=${row}
+    <${Table} title="Movements, newest first" cols=${LEDGER} rows=${entries}
       none="No credits have moved."/><${Pages} next=${next}/><//>`;
 }
