@@ -8,10 +8,15 @@ from uuid import UUID
 
 from rich.console import Console, RenderableType
 from rich.terminal_theme import TerminalTheme
+from rich.text import Text
 
+from makegood import JobMoney
 from makegood.audit import Audit, Totals
 from makegood.job import Occupancy
 from makegood.ports import Lane, Worker, WorkerName, WorkerState
+from makegood_adapters.cli.demo.script import USERS, write
+from makegood_adapters.cli.demo.show import Show, Ticket
+from makegood_adapters.cli.demo.view import line_of, page
 from makegood_adapters.cli.top.report import report
 from makegood_adapters.postgres.overview import Overview
 
@@ -31,6 +36,20 @@ THEME = TerminalTheme(
         (95, 200, 205),
         (214, 219, 226),
     ],
+)
+#: What each user of the demo begins with.
+BUCKETS = (300, 9_000)
+_HAPPENED = (
+    ("ana       job 4 is failed: 60 credits back", "yellow"),
+    ("browser   inserts job 34 as 'queued'; it lands as 'pending'", ""),
+    ("chloe     cancels job 36 at position 29 of the queue", ""),
+    ("chloe     job 36 is cancelled: 60 credits back", "yellow"),
+    ("psql      writes state = 'failed' into the row of job 38: UPDATE 1", "magenta"),
+    ("ben       job 38 is failed: 80 credits back", "yellow"),
+    ("provider  the webhook comes before the create reply (job 9)", "red"),
+    ("provider  the create reply is lost after the task was accepted (job 10)", "red"),
+    ("kill -9   ends the engine (pid 4711); 3 tasks are at the provider", "bold red"),
+    ("start     the engine is back and picks up what it finds in the database", "green"),
 )
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
@@ -115,7 +134,33 @@ def top() -> str:
     return drawn(report(overview, audit), width=96, title="makegood top --audit")
 
 
-PICTURES = {"top.svg": top}
+def a_story() -> tuple[Show, list[Text]]:
+    """Return the story that `make demo` tells, as it stands when the engine is back, and its lines so far."""
+    show = Show(lambda line, style, job: None)
+    show.engine, show.slots = "running", (3, 3, 0)
+    ends = {4: "failed", 36: "cancelled", 38: "failed"}
+    for part in write(jobs=40, seed=1).parts:
+        over = part.number <= 14 or part.number in ends
+        state = ends.get(part.number, "completed" if over else "running" if part.number <= 17 else "queued")
+        price = 80 if part.options.get("version") == "pro" else 60
+        paid = price if state == "completed" else 0
+        money = JobMoney(held=0 if over else price, captured=paid, released=price - paid if over else 0)
+        ticket = Ticket(part, UUID(int=part.number), price, "", state=state, over=over, money=money)
+        ticket.position = sum(t.state == "queued" for t in show.tickets.values()) + 1
+        show.tickets[ticket.job_id] = ticket
+    for owner in USERS:
+        own = [ticket.money for ticket in show.tickets.values() if ticket.part.owner == owner]
+        held = sum(money.held for money in own)
+        show.balances[owner] = (sum(BUCKETS) - held - sum(money.captured for money in own), held)
+    return show, [line_of(line, style) for line, style in _HAPPENED]
+
+
+def demo() -> str:
+    """Draw `makegood demo` in the middle of its story."""
+    return drawn(page(*a_story(), height=34), width=96, title="make demo")
+
+
+PICTURES = {"top.svg": top, "demo.svg": demo}
 
 if __name__ == "__main__":
     for name, drawn_anew in PICTURES.items():

@@ -1,6 +1,7 @@
 """The demo on a terminal: a live page while it runs, plain lines where there is no terminal."""
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -68,13 +69,13 @@ class LiveView:
         if self._closed:
             print_line(self._console, line, style)
             return
-        self._lines.append(Text(line, style, no_wrap=True, overflow="ellipsis"))
+        self._lines.append(line_of(line, style))
 
     def show(self, show: Show) -> None:
         """Draw *show* until the view is closed."""
         self._live = Live(
             console=self._console,
-            get_renderable=lambda: self._page(show),
+            get_renderable=lambda: page(show, [*self._lines], max(self._console.size.height, 20)),
             refresh_per_second=8,
             transient=True,
         )
@@ -89,21 +90,26 @@ class LiveView:
             for line in self._lines:
                 self._console.print(Text("  ").append_text(line))
 
-    def _page(self, show: Show) -> RenderableType:
-        height = max(self._console.size.height, 20)
-        # All fits with a line to spare: a page as high as the terminal moves up, and its first line stays.
-        story_lines = max(4, min(10, height // 3, height - 17))
-        top = Table.grid(expand=True, padding=(0, 1))
-        top.add_column(width=30)  # a wallet's line needs no more, the states' line needs the rest
-        top.add_column(ratio=1)
-        top.add_row(_wallets(show), _site(show))
-        story = Group(*list(self._lines)[-story_lines:])
-        rows = max(3, height - story_lines - 14)
-        return Group(
-            top,
-            Panel(_jobs(show, rows), title="jobs", border_style="dim"),
-            Panel(story, title="what happens", border_style="dim", height=story_lines + 2),
-        )
+
+def page(show: Show, lines: Sequence[Text], height: int) -> RenderableType:
+    """Return what a terminal of so many lines shows of *show*, and of the story the last ones."""
+    # All fits with a line to spare: a page as high as the terminal moves up, and its first line stays.
+    story_lines = max(4, min(10, height // 3, height - 17))
+    top = Table.grid(expand=True, padding=(0, 1))
+    top.add_column(width=30)  # a wallet's line needs no more, the states' line needs the rest
+    top.add_column(ratio=1)
+    top.add_row(_wallets(show), _site(show))
+    rows = max(3, height - story_lines - 14)
+    return Group(
+        top,
+        Panel(_jobs(show, rows), title="jobs", border_style="dim"),
+        Panel(Group(*lines[-story_lines:]), title="what happens", border_style="dim", height=story_lines + 2),
+    )
+
+
+def line_of(line: str, style: str) -> Text:
+    """Return a line of the story, cut where the page ends."""
+    return Text(line, style, no_wrap=True, overflow="ellipsis")
 
 
 def _wallets(show: Show) -> Panel:
