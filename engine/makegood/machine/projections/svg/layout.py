@@ -22,7 +22,6 @@ class Node:
     note: str
     status: str
     terminal: bool
-    slot: bool
     x: float
     y: float
     width: float
@@ -76,7 +75,6 @@ def _nodes(scene: Scene) -> Iterator[Node]:
             note=note_of(state),
             status=state.public or state.name,
             terminal=state.terminal,
-            slot=state.slot,
             x=round(box.x, 1),
             y=round(box.y, 1),
             width=round(box.width, 1),
