@@ -13,42 +13,49 @@ from makegood_adapters.http.release import release
 LAST_SECONDS = 2.0
 
 
-@contextmanager
-def telling_sentry(config: ServiceConfig, number: int = 0) -> Iterator[None]:
-    """Tell the errors of this process to the address `sentry_dsn` as long as the block runs; nobody, if it is
-    left out. *number* tells processes of one service apart.
-
-    Raises ConfigurationError where the package is missing, or the address is none of Sentry's.
-    """
-    if config.sentry_dsn is None:
-        yield
-        return
+def check_sentry(dsn: str) -> None:
+    """Raise ConfigurationError where nothing can be told to *dsn*: the package is missing, or it is none of
+    Sentry's addresses. Nothing is sent."""
     try:
-        import sentry_sdk
-        from sentry_sdk.integrations.dedupe import DedupeIntegration
-        from sentry_sdk.integrations.logging import LoggingIntegration
-        from sentry_sdk.utils import BadDsn
+        from sentry_sdk.utils import BadDsn, Dsn
     except ImportError:
         raise ConfigurationError(
             "sentry_dsn needs the extra sentry: pip install 'makegood[sentry]', or leave sentry_dsn out."
         ) from None
     try:
-        sentry_sdk.init(
-            dsn=config.sentry_dsn.get_secret_value(),
-            release=f"makegood@{release()}",
-            before_send=before_send(secrets_of(config)),
-            # The others look into requests and statements, and put headers on calls to providers.
-            default_integrations=False,
-            auto_enabling_integrations=False,
-            integrations=[LoggingIntegration(), DedupeIntegration()],
-            max_breadcrumbs=0,  # the lines before, of other jobs
-            include_local_variables=False,
-        )
+        Dsn(dsn)
     except BadDsn:
         raise ConfigurationError(
             "sentry_dsn is no address of Sentry: it is written https://KEY@HOST/NUMBER, as the settings of "
             "the project there show it under Client Keys."
         ) from None
+
+
+@contextmanager
+def telling_sentry(config: ServiceConfig, number: int = 0) -> Iterator[None]:
+    """Tell the errors of this process to the address `sentry_dsn` as long as the block runs; nobody, if it is
+    left out. *number* tells processes of one service apart. Raises ConfigurationError, see `check_sentry`.
+    """
+    if config.sentry_dsn is None:
+        yield
+        return
+    dsn = config.sentry_dsn.get_secret_value()
+    check_sentry(dsn)
+    import sentry_sdk
+    from sentry_sdk.integrations.dedupe import DedupeIntegration
+    from sentry_sdk.integrations.logging import LoggingIntegration
+
+    sentry_sdk.init(
+        dsn=dsn,
+        release=f"makegood@{release()}",
+        before_send=before_send(secrets_of(config)),
+        # The others look into requests and statements, and put headers on calls to providers.
+        default_integrations=False,
+        auto_enabling_integrations=False,
+        integrations=[LoggingIntegration(), DedupeIntegration()],
+        max_breadcrumbs=0,  # the lines before, of other jobs
+        include_local_variables=False,
+    )
     sentry_sdk.get_global_scope().set_tag("process", str(number))
     try:
         yield

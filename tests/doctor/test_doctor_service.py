@@ -37,12 +37,14 @@ class TestWholeService:
         assert "no account here serves it: no new jobs of gpt_image_evolink, movieled_maker_veo" in words
 
     async def test_without_a_database_the_rest_is_looked_at(self, doctor: Doctor) -> None:
-        told = await doctor("--json")
+        told = await doctor("--json", root='sentry_dsn = "https://key@errors.example/1"')
         marks = self.marks(told)
         assert told.status == 1
         assert (marks["database"], marks["files"], marks["account main"]) == ("fail", "ok", "ok")
+        assert marks["errors"] == "ok"
         assert "schema" not in marks
-        table = await doctor()
+        table = await doctor(root='sentry_dsn = "https://errors.example/1"')
+        assert "sentry_dsn is no address of Sentry" in " ".join(table.out.split())
         assert "→ until then nothing else of it can be looked at" in " ".join(table.out.split())
         assert table.status == 1
 

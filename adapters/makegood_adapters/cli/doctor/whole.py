@@ -12,6 +12,7 @@ from makegood_adapters.blobs import open_blobs
 from makegood_adapters.cli.doctor.checks import Checks
 from makegood_adapters.cli.doctor.database import examine_database
 from makegood_adapters.config import ConfigurationError, ServiceConfig, load_config, secrets_of
+from makegood_adapters.error_tracker import check_sentry
 from makegood_adapters.http import problem_of_hooks
 from makegood_adapters.http.release import release
 from makegood_adapters.job_types import DEADLINE, TOOL_FILE, load_catalog
@@ -40,6 +41,8 @@ async def examine_service(path: Path) -> Checks:
         return checks
     checks.clean = Redaction(secrets_of(config)).clean
     _configuration(config, path, checks)
+    if config.sentry_dsn is not None:
+        _errors(config.sentry_dsn.get_secret_value(), checks)
     plugins = load_plugins()
     catalog = _job_types(config, plugins, checks)
     await examine_database(config, catalog, checks)
@@ -79,6 +82,15 @@ def _configuration(config: ServiceConfig, path: Path, checks: Checks) -> None:
             f"the system allows {hard:,} open files, http.connections_max is {wanted:,}",
             "raise the limit (systemd: LimitNOFILE=), or lower http.connections_max",
         )
+
+
+def _errors(dsn: str, checks: Checks) -> None:
+    try:
+        check_sentry(dsn)
+    except ConfigurationError as error:
+        checks.fail("errors", str(error), "the service does not start until this is repaired")
+    else:
+        checks.ok("errors", "are told to Sentry too; nothing was sent to it now")
 
 
 def _job_types(config: ServiceConfig, plugins: Plugins, checks: Checks) -> Catalog | None:
