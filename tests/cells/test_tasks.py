@@ -100,6 +100,7 @@ OUTCOMES = [
         Cell(
             what=f"fails with {what} and runs again",
             rules=(Rule(faults=faults),),
+            rest_seconds=10,
             attempts=2,
             creates=2,
             tasks=2,
@@ -112,6 +113,8 @@ OUTCOMES = [
             rules=(Rule(faults=faults, times=None),),
             state="failed",
             category="provider",
+            rest_seconds=100,
+            rests=2,
             attempts=3,
             creates=3,
             tasks=3,

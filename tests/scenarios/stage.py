@@ -162,7 +162,7 @@ class Stage:
         """Wait until the job has come back to the queue so often, which it must."""
         async with patience():
             async for transition in self.engine.watch(job.id):
-                times -= transition.event == "defer"
+                times -= transition.event in ("defer", "rerun")
                 if not times:
                     return
         raise AssertionError(f"job {job.id} is over and was not sent back so often")

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from makegood import Job, JobMoney, Verdict
+from makegood import JobMoney, Verdict
 from makegood.job import Phase
 from makegood.testing.drive import Advance
 from makegood_adapters.runninghub.simulator import Faults, Match, Pace, Rule
@@ -51,17 +51,12 @@ async def test_d8_d41_a_failure_at_the_provider_gives_both_buckets_back(
         await stage.slots_free()
 
 
-async def waits_again(stage: Stage, job: Job) -> bool:
-    now = await stage.engine.get(job.id)
-    return (now.state, now.reruns) == ("queued", 1)
-
-
 async def test_m11_a_transient_failure_runs_again_under_the_same_hold(
     database: str, tmp_path: Path, advance: Advance
 ) -> None:
     async with staged(database, tmp_path) as stage:
         job = await stage.order(fail="generation failed", transient=True, times=1)
-        await stage.until(partial(waits_again, stage, job))
+        await stage.sent_back(job)
         await advance(5)
         job = await stage.settled(job)
         assert job.state == "completed"
@@ -80,7 +75,7 @@ async def test_m11_a_run_without_enough_memory_is_made_again_on_a_larger_machine
         )
         stage.simulator.add(Rule(faults=full, match=Match(instance="default"), times=None))
         job = await stage.order()
-        await stage.until(partial(waits_again, stage, job))
+        await stage.sent_back(job)
         await advance(5)
         job = await stage.settled(job)
         assert job.state == "completed"

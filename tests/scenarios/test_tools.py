@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from makegood import BaseJob, Catalog, Engine, JobInput, JobMoney, ProviderAccount
+from makegood import BaseJob, Catalog, Engine, Job, JobInput, JobMoney, ProviderAccount
 from makegood.errors import DeclarationError
 from makegood.outcome import JSON
 from makegood.testing.drive import Advance
@@ -129,16 +129,22 @@ async def test_d34_a_type_that_is_one_new_file_is_cancelled_timed_reported_and_c
 
 
 async def test_c6_a_second_try_runs_on_another_app_and_its_failure_settles_once(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, advance: Advance
 ) -> None:
     """The first app fails of the request itself, so that no run of the same could help: another app may."""
     far, price = {"category": "pessoas_longe"}, 60
+
+    async def second_try(job: Job) -> Job:
+        await stage.sent_back(job)
+        await advance(10)
+        return await stage.settled(job)
+
     async with staged(database, tmp_path) as stage:
-        saved = await stage.settled(await stage.order(more=far, fail="no people found", times=1))
+        saved = await second_try(await stage.order(more=far, fail="no people found", times=1))
         assert saved.state == "completed"
         assert [task.request.app for task in stage.simulator.tasks] == [UPSCALER_APP, SECOND_APP]
         assert await stage.engine.money(saved.id) == JobMoney(captured=price)
-        lost = await stage.settled(await stage.order(more=far, fail="no people found"))
+        lost = await second_try(await stage.order(more=far, fail="no people found"))
         assert lost.state == "failed"
         assert [task.request.app for task in stage.simulator.tasks][2:] == [UPSCALER_APP, SECOND_APP]
         assert await stage.engine.money(lost.id) == JobMoney(released=price)

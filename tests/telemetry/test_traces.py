@@ -136,11 +136,7 @@ async def test_a_lost_webhook_a_second_run_and_a_refund_can_be_read(
         lost = await stage.order(webhooks=0)
         failed = await stage.order(fail="the machine burns", webhooks=0)
         again = await stage.order(fail="a stale file handle", transient=True, times=1)
-
-        async def failed_once() -> bool:
-            return "rerun" in await stage.events(again)
-
-        await stage.until(failed_once)
+        await stage.sent_back(again)
         await advance(10)  # and with that is the pause before the second run over
         for job in (lost, failed, again):
             await stage.settled(job)
