@@ -179,7 +179,7 @@ async def _run(code: str, folder: Path, environment: dict[str, str]) -> "subproc
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
     return await asyncio.to_thread(run_python, textwrap.dedent(code), folder, environment)

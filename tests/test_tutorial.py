@@ -12,7 +12,7 @@ from tests.test_docs import BLOCK, HOUSE
 from tests.test_serve_command import free_port
 
 PAGE = HOUSE / "docs" / "tutorial" / "serve.md"
-SECONDS = 90.0
+SECONDS = 240.0
 
 
 def script(service: int, simulator: int) -> str:

@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.1
 #: So often an engine is started that does not come up, for instance because the server is away.
 _STARTS_MAX, _START_PAUSE_SECONDS = 40, 0.5
 #: What has not recovered after so long is told as that.
-_RECOVERY_SECONDS_MAX = 60.0
+_RECOVERY_SECONDS_MAX = 120.0
 _LEASED = (
     "select makegood.now() as now, coalesce(array_agg(job_id), '{}') as jobs,"
     " coalesce(array_agg(number), '{}') as numbers, coalesce(array_agg(epoch), '{}') as epochs,"

@@ -22,7 +22,7 @@ from makegood_adapters.postgres.store import PostgresStore, connect
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 
 _ROUNDS_PER_SECOND = 20
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 60.0
 _ACCOUNT = ProviderAccount(name="benchmark", pool=BENCHMARK.pool, capacity=1)
 _FAILURE = Failure(category="closed", message="The run has failed.")
 

@@ -22,7 +22,7 @@ from makegood_adapters.postgres.wakeups import PostgresWakeups
 _TOPIC = "benchmark"
 _CHANNEL = "makegood_bench"
 _ROUNDS_PER_SECOND = 50
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 60.0
 _CALLERS = 32
 _RATES = 6
 #: The jobs that are accepted were submitted by the same process, however many there are.
