@@ -148,7 +148,7 @@ class Filing:
         if not isinstance(files, (list, tuple)) or not 0 <= number < len(files):
             raise UnknownFile(f"{job.id}/{number}")
         file = files[number]
-        if not (isinstance(file, Mapping) and isinstance(file.get("key"), str) and await self._paid(job)):
+        if not (isinstance(file, Mapping) and isinstance(file.get("key"), str) and await self.paid(job)):
             raise UnknownFile(f"{job.id}/{number}")
         return file
 
@@ -162,7 +162,8 @@ class Filing:
         head = b"".join([piece async for piece in self.blobs.read(file["key"], 0, HEAD_BYTES)])
         return await self._store.uploads.keep(job.owner, file["key"], _kind(head, self._kinds()), size)
 
-    async def _paid(self, job: Job) -> bool:
+    async def paid(self, job: Job) -> bool:
+        """Return whether the results of the job are handed out: its last step captured credits."""
         if job.finished_at is None:
             return False
         [last] = await self._store.jobs.history(job.id, job.version - 1)

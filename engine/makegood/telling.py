@@ -133,6 +133,11 @@ def of_lanes(lanes: Iterable[Lane]) -> Told:
     return Told(Tone.PLAIN, f"{waiting:,} waiting" + (f", {parked:,} not yet due" if parked else ""))
 
 
+def of_kept_back(files: int) -> list[Told]:
+    """Say of a job that is not paid for why none of its result files is handed out."""
+    return [Told(Tone.PLAIN, f"{count(files, 'result file')} kept back: not paid for")] if files else []
+
+
 def of_refunds(journal: Iterable[JournalLine], now: datetime) -> list[Told]:
     """Say which credits of a job were given back: what its journal has, and no more."""
     told = []

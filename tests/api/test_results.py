@@ -111,6 +111,7 @@ class TestResults:
 
     async def test_what_is_not_paid_for_is_not_handed_out(self, scene: Scene) -> None:
         """Whatever a job has in its output: not before its credits are captured, nor once they are back."""
+        operator = scene.client.as_("service:observe")
         made = (await scene.client.post("/jobs", json=await scene.order())).body
         job = await scene.drive.submit(await scene.drive.dispatch(await scene.engine.get(UUID(made["id"]))))
         files = {"files": [{"key": await scene.blobs.put(MP4, "a.mp4"), "kind": "mp4"}]}
@@ -124,6 +125,9 @@ class TestResults:
             for path in paths:
                 method = "POST" if path.endswith(("link", "reuse")) else "GET"
                 assert (await scene.client.call(method, path)).status == 404, (path, job.state)
+            shown = (await operator.get(f"/operations/jobs/{job.id}")).body
+            kept_back = {"level": "plain", "text": "1 result file kept back: not paid for"}
+            assert (shown["files"], shown["told"][-1]) == ([], kept_back)
 
     async def test_a_file_that_is_gone_is_a_problem_and_an_error_in_the_log(
         self, scene: Scene, caplog: pytest.LogCaptureFixture

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from makegood.errors import UnknownFile
 from makegood.job import Attempt, Job, JournalLine, Transition
 from makegood.ports import KeptMessage
-from makegood.telling import Told, Tone, of_refunds
+from makegood.telling import Told, Tone, of_kept_back, of_refunds
 from makegood_adapters.access import LOOKS
 from makegood_adapters.http.callers import Caller, Scope
 from makegood_adapters.http.operation import Call, Op, Reply, Sends
@@ -143,8 +143,9 @@ class InputFileView(View):
 class JobDossier(JobSummary):
     """A job with its input and request, its money line by line, its history and how long each step took, its
     attempts, what was said about it from outside, the files that were given, and what the caller may do to
-    it (`acts`). `told` says why it has failed and what was given back. Secrets are left out. With `type_gone`
-    its job type is not here any more."""
+    it (`acts`). `told` says why it has failed, what was given back, and whether results are kept back since
+    they are not paid for: then `files` is empty. Secrets are left out. With `type_gone` its job type is not
+    here any more."""
 
     type_gone: bool
     told: list[ToldView]
@@ -174,10 +175,13 @@ async def dossier_of(api: Api, job_id: UUID, caller: Caller) -> JobDossier:
     fields = JobDossier.fields_of(job, api.status_of(job))
     attempts, now = await engine.attempts(job_id), await engine.now()
     journal = await engine.money_lines(job_id)
-    lines = [line for line, _ in journal]
+    told = [*_failure(fields["error"]), *of_refunds([line for line, _ in journal], now)]
+    if not await engine.paid(job):
+        told += of_kept_back(len(fields["files"]))
+        fields["files"] = []
     return JobDossier(
         type_gone=job.type not in engine.catalog.names,
-        told=ToldView.all_of([*_failure(fields["error"]), *of_refunds(lines, now)], redaction),
+        told=ToldView.all_of(told, redaction),
         acts=offers.of_job(job, attempts, await engine.hindrances(job)),
         **without_secrets(fields, redaction),
         input=redaction.shown(job.input),

@@ -1025,8 +1025,9 @@ export type InputFileView = {
  *
  * A job with its input and request, its money line by line, its history and how long each step took, its
  * attempts, what was said about it from outside, the files that were given, and what the caller may do to
- * it (`acts`). `told` says why it has failed and what was given back. Secrets are left out. With `type_gone`
- * its job type is not here any more.
+ * it (`acts`). `told` says why it has failed, what was given back, and whether results are kept back since
+ * they are not paid for: then `files` is empty. Secrets are left out. With `type_gone` its job type is not
+ * here any more.
  */
 export type JobDossier = {
     /**
