@@ -171,10 +171,13 @@ async def _run(code: str, folder: Path, environment: dict[str, str]) -> "subproc
     named = NAMED.match(code)
     if named and named[1].startswith("test_"):
         # Its own settings file keeps those of this repository out, should the folder lie below it.
-        (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+        waits = "pytest_asyncio" in code
+        scope = "asyncio_default_fixture_loop_scope = function\n" * waits
+        (folder / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = error\n{scope}")
+        plugins = ["-p", "no:cacheprovider", *(() if waits else ("-p", "no:asyncio"))]
         return await asyncio.to_thread(
             subprocess.run,
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", named[1]],
+            [sys.executable, "-m", "pytest", "-q", *plugins, named[1]],
             cwd=folder,
             env=environment,
             capture_output=True,

@@ -58,10 +58,15 @@ def test_a_new_folder_is_an_app_whose_tests_pass_and_whose_job_type_runs(tmp_pat
     for line in ("  cd my-shop", "  makegood dev my_shop.py  ", "  pytest  "):
         assert f"\n{line}" in told.stdout
     app = tmp_path / "my-shop"
+    listed = told.stdout.splitlines()[0].removeprefix("written: ").replace(" (readable by you alone)", "")
+    there = {str(path.relative_to(app)) for path in app.rglob("*") if path.is_file()}
+    assert set(listed.split(", ")) == {"secrets/" if "secrets" in name else name for name in there}
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
     tested = subprocess.run(words, cwd=app, capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "6 passed, 4 skipped" in tested.stdout  # without a Postgres those that need one are left out
+    assert tested.stdout.count("needs a Postgres") == 4
+    assert "Warning" not in tested.stdout + tested.stderr
     ran = makegood(app, "dev", "my_shop.py", "--once")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     readme = (HOUSE / "README.md").read_text("utf-8")

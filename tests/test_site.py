@@ -32,7 +32,10 @@ from tests.site.shipped_types import shipped_types_page
 from tests.test_docs import BLOCK, HOUSE, PAGES
 
 DOCS = HOUSE / "docs"
-MERMAID = "7a644017d37f93c8359790884e6b67fb1f747c78eb20475952404bd87190a3f8"
+COPIES = {
+    "mermaid.tiny.js": "7a644017d37f93c8359790884e6b67fb1f747c78eb20475952404bd87190a3f8",
+    "iframe-worker.js": "e8e412dbcfea9b7e31b5ffa288d7b6035915e714c542f4176a0cdbe262fc9609",
+}
 #: How the code of pages is held against the program, by the language that a block names.
 CHECKED = {
     "python": "run, and its output compared with the text below it: test_docs.py",
@@ -160,10 +163,12 @@ def test_every_kind_of_code_is_checked_somewhere() -> None:
     assert kinds <= CHECKED.keys()
 
 
-def test_the_copy_of_mermaid_is_the_published_one() -> None:
-    """It is dist/mermaid.tiny.js of @mermaid-js/tiny 11.17.2, under its licence."""
-    assert hashlib.sha256((DOCS / "assets" / "mermaid.tiny.js").read_bytes()).hexdigest() == MERMAID
-    assert "MIT License" in read("assets/mermaid.LICENSE")
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_is_the_published_one(name: str) -> None:
+    """dist/mermaid.tiny.js of @mermaid-js/tiny 11.17.2, shim/index.js of iframe-worker 1.0.4, each under its
+    licence."""
+    assert hashlib.sha256((DOCS / "assets" / name).read_bytes()).hexdigest() == COPIES[name]
+    assert "Permission is hereby granted" in read(f"assets/{name.partition('.')[0]}.LICENSE")
 
 
 TAG = re.compile(r"<(a|link|script|img|source|iframe)\b[^>]*?\b(?:href|src)=[\"']?([^\"'\s>]+)")
@@ -204,6 +209,9 @@ def test_the_site_is_whole_and_asks_nobody_else() -> None:
     drawn = [page for page, found in site.items() if found.draws]
     assert len(drawn) >= 2
     assert all(any("mermaid.tiny.js" in load for load in site[page].loads) for page in drawn)
+    # From the disk a search has no worker and may fetch nothing: it needs these two.
+    assert all(any("iframe-worker.js" in load for load in found.loads) for found in site.values())
+    assert (build.SITE / "search.js").is_file()
 
 
 def navigated_pages() -> list[str]:

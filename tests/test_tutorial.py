@@ -11,7 +11,11 @@ from PIL import Image
 from tests.test_docs import BLOCK, HOUSE
 from tests.test_serve_command import free_port
 
-PAGE = HOUSE / "docs" / "tutorial" / "serve.md"
+TUTORIAL = HOUSE / "docs" / "tutorial"
+PAGE = TUTORIAL / "serve.md"
+BEFORE = TUTORIAL / "postgres-and-a-provider.md"
+#: Names that stand for one payment or one order of an owner for ever.
+ONCE = re.compile(r"""(?:source_ref|key|Idempotency-Key)\W+([a-z]+-\d+)""")
 SECONDS = 240.0
 
 
@@ -68,3 +72,13 @@ async def test_the_service_of_the_tutorial_is_served_and_gives_a_refund(
     [shown] = [text for kind, text in BLOCK.findall(PAGE.read_text("utf-8")) if kind == "text"]
     end = told[told.index("\nIt costs 30 credits") - 400 :]
     assert re.search(".*".join(map(re.escape, shown.splitlines())), end, re.DOTALL), end
+
+
+def test_the_last_page_goes_on_with_the_database_and_the_picture_of_the_page_before() -> None:
+    """A payment that was told there would grant nothing here, and an order of the same key be refused."""
+    before, here = (page.read_text("utf-8") for page in (BEFORE, PAGE))
+    told = set(ONCE.findall(before))
+    assert {"order-1", "order-2", "click-1"} <= told
+    assert ONCE.findall(here)
+    assert not told & set(ONCE.findall(here))
+    assert "export PICTURE=$PWD/" in before, "the next page begins in another folder"

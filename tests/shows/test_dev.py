@@ -63,6 +63,11 @@ async def test_a_file_runs_while_it_is_written(tmp_path: Path) -> None:
         told = await show.press("run-poster")
         assert told.startswith("job 1 is proofing (waiting for your yes): approve or decline moves it on. ")
         await show.buttons("approve-job-1", "decline-job-1")
+        [job] = (await show.get("/v1/operations/jobs"))["jobs"]
+        [motif] = (await show.get(f"/v1/operations/jobs/{job['id']}"))["inputs"]
+        assert (motif["name"], motif["kind"]) == ("motif", "jpeg")
+        [process] = (await show.get("/v1/operations/overview"))["workers"]
+        assert process["pid"] > 0
         told = await show.press("approve-job-1")
         assert re.match(r"job 1 is completed\. .* Ledger: 80 held for poster; 80 paid for poster\.", told)
 

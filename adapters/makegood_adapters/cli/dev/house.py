@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from makegood import Engine, Job, MakegoodError
+from makegood.jobtype import sniff
 from makegood.lifecycle import BaseJob
 from makegood_adapters.cli.dev.example import example_of
 from makegood_adapters.cli.dev.source import told_of
@@ -43,7 +44,8 @@ class DevHouse:
             job_type, number = self.chosen, next(self.numbers)
             name = f"job {number}"
             wanted, data = example_of(job_type, self.folder, number)
-            keys = {field: await self.engine.blobs.put(d, f"{field}.bin") for field, d in data.items()}
+            put = self.engine.blobs.put
+            keys = {field: await put(d, f"{field}.{sniff(d) or 'bin'}") for field, d in data.items()}
             wanted |= {f: [key] if isinstance(wanted[f], list) else key for f, key in keys.items()}
             job = await self._submitted(job_type, wanted, not_before)
             if (await self.engine.wallet(OWNER)).available < job.price:

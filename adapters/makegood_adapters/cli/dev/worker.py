@@ -13,12 +13,14 @@ from aiohttp import web
 
 from makegood import Catalog, Engine, MakegoodError, ProviderAccount, Settings
 from makegood.lifecycle import BaseJob
+from makegood.ports import WorkerName
 from makegood_adapters.cli.dev.source import Source
 from makegood_adapters.cli.dev.stand_in import open_stand_in
 from makegood_adapters.cli.serve.signals import obey_signals
 from makegood_adapters.cli.stage import SETTINGS, Child, free_port
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, health_route, hook_routes, runner
+from makegood_adapters.http.release import release
 from makegood_adapters.logs import set_up_logs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
@@ -63,6 +65,7 @@ async def work(orders: Orders) -> None:
             providers=dict.fromkeys(_accounts(types), provider),
             settings=Settings(webhook_base_url=url, **SETTINGS),  # type: ignore[arg-type]  # all are numbers
             wakeups=wakeups,
+            worker=WorkerName(host=socket.gethostname(), pid=os.getpid(), version=release()),
         )
         await stack.enter_async_context(engine)
         app = application()

@@ -72,16 +72,15 @@ def init(
     base_url = _SIMULATOR if simulator else _SITES[site]
     text = files(__package__).joinpath("makegood.toml").read_text(encoding="utf-8")
     configuration = Template(text).substitute(port=port, account=_account(base_url, given=key is not None))
-    written = {
+    module = None if folder.exists() else module_of(folder)
+    written = app_files(module) if module else {}
+    written |= {
         _CONFIG: configuration,
         _DATABASE: f"{dsn or _NO_DATABASE}\n",
         _LINK: f"{token_hex(32)}\n",
     }
     if key is not None:
         written[_KEY] = f"{key}\n"
-    module = None if folder.exists() else module_of(folder)
-    if module:
-        written |= app_files(module)
     samples = [default_tools_folder() / name for name in (_SAMPLE, "schema.json")]
     _refuse_to_overwrite(folder, [*written, *(f"{_TOOLS}/{path.name}" for path in samples)])
     try:
@@ -95,14 +94,15 @@ def init(
         raise InvalidRequest(f"{error.filename} cannot be written: {error.strerror}.") from None
     names = [*written, *(f"{_TOOLS}/{path.name}" for path in samples), ".gitignore"]
     steps = _next_steps(folder, module, dsn is not None, key is not None, simulator)
-    _tell([folder / name for name in names], steps, module, json=json)
+    _tell(folder, names, steps, json=json)
 
 
-def _tell(written: list[Path], steps: list[str], module: str | None, *, json: bool) -> None:
+def _tell(folder: Path, names: list[str], steps: list[str], *, json: bool) -> None:
     if json:
+        written = [folder / name for name in names]
         tell({"written": written, "next": [step.strip() for step in steps if step]})
     else:
-        sys.stdout.write("\n".join([_written(module), "", "next:", *steps, ""]))
+        sys.stdout.write("\n".join([_written(names), "", "next:", *steps, ""]))
 
 
 def _account(base_url: str, *, given: bool) -> str:
@@ -147,10 +147,10 @@ def _ignore(path: Path) -> None:
         path.write_text(text + gap + "".join(f"{line}\n" for line in missing), encoding="utf-8")
 
 
-def _written(module: str | None) -> str:
-    names = [f"{module}.py", f"test_{module}.py"] if module else []
-    names += [_CONFIG, f"{_TOOLS}/{_SAMPLE}", f"{_SECRETS}/ (readable by you alone)", ".gitignore"]
-    return f"written: {', '.join(names)}"
+def _written(names: list[str]) -> str:
+    secrets = f"{_SECRETS}/ (readable by you alone)"
+    shown = dict.fromkeys(secrets if name.startswith(_SECRETS) else name for name in names)
+    return f"written: {', '.join(shown)}"
 
 
 def _next_steps(folder: Path, module: str | None, database: bool, key: bool, simulator: bool) -> list[str]:
