@@ -11,34 +11,37 @@ export const page = { url: {} }; // what is shown beside answers
 // For a while, and read aloud.
 export function say(text) {
   page.said = text;
-  setTimeout(() => { page.said = ''; }, 8_000);
+  setTimeout(() => { if (page.said === text) page.said = ''; }, 8_000);
 }
 
-// Everything is drawn from the top, at most once a picture.
+// Everything is drawn from the top, at most once a picture: what nobody sees is neither drawn nor asked for.
 const records = new Map();
-let Page, frame, root;
+const root = document.getElementById('root');
+let Page, frame;
 let drawn = 0;
+let ticks = 1; // half seconds, whatever a clock says
 function draw() {
   frame = null;
   drawn += 1;
   render(html`<${Page}/>`, root);
-  for (const [url, record] of records) if (record.drawn !== drawn) records.delete(url);
+  for (const [url, record] of records) {
+    if (record.drawn !== drawn) records.delete(url);
+    else if (!record.asking && ticks >= record.due) ask(record);
+  }
 }
 export const redraw = () => { frame ??= requestAnimationFrame(draw); };
 
 let ahead = 0; // of the clock of the service before ours, in ms
 export const since = (at) => (Date.now() + ahead - Date.parse(at)) / 1000;
 export function time(at) {
-  const day = (date) => new Date(date).toLocaleString('sv');
-  const [told, today] = [day(at), day(Date.now() + ahead)];
-  return told.slice(told.slice(0, 10) === today.slice(0, 10) ? 11 : 0);
+  const told = (date) => new Date(date).toLocaleString('sv');
+  return told(at).replace(told(Date.now() + ahead).slice(0, 11), '');
 }
 export function seconds(n) {
   if (n < 0.1) return `${Math.max(0, n * 1e3) | 0} ms`;
   if (n < 1) return `${n.toFixed(1)} s`;
-  const parts = [[n / 86400, 'd'], [(n / 3600) % 24, 'h'], [(n / 60) % 60, 'min'], [n % 60, 's']];
-  const told = parts.filter(([many]) => many >= 1).slice(0, 2);
-  return told.map(([many, unit]) => `${many | 0} ${unit}`).join(' ');
+  return [[n / 86400, 'd'], [(n / 3600) % 24, 'h'], [(n / 60) % 60, 'min'], [n % 60, 's']]
+    .filter(([many]) => many >= 1).slice(0, 2).map(([many, unit]) => `${many | 0} ${unit}`).join(' ');
 }
 export const ago = (at) => `${seconds(Math.max(1, since(at)))} ago`;
 export const credits = (n) => n?.toLocaleString('en');
@@ -48,9 +51,14 @@ export const short = (id) => `${id.slice(0, 8)}…${id.slice(-4)}`;
 export const query = (given) => `?${new URLSearchParams(
   Object.entries(given).filter(([, value]) => value),
 )}`;
+// The form that is open, if any.
+export function show(form) {
+  page.form = form;
+  redraw();
+}
 function arrive() {
   page.url = Object.fromEntries(new URLSearchParams(location.search));
-  redraw();
+  show(null);
 }
 // Change what the address asks for; what is empty is taken away.
 export function navigate(changes, rest = page.url) {
@@ -67,47 +75,51 @@ addEventListener('click', (event) => {
 
 // The reply; what is no success is thrown: an Error with a sentence, and the `status`.
 async function call(url, { body, key = tab.makegoodKey, signal = AbortSignal.timeout(20_000) } = {}) {
+  const unsure = body ? ' Whether it was done is not known.' : '';
   const reply = await fetch(url, {
     method: body ? 'POST' : 'GET', body: body && JSON.stringify(body), signal,
     headers: { ...(body && { 'Content-Type': 'application/json' }),
-      ...(key && { Authorization: `Bearer ${key}` }) },
-  }).catch(() => { throw new Error('The service does not answer.'); });
+      ...(key && { Authorization: `Bearer ${encodeURI(key)}` }) },
+  }).catch(() => { throw new Error(`The service does not answer.${unsure}`); });
   if (reply.ok) return reply;
   const { status } = reply;
   const problem = await reply.json().catch(() => ({}));
-  const { text = `The service answered ${status}.`, detail = text, errors = [] } = problem;
+  const { detail = `The service answered ${status}.${unsure}`, errors = [] } = problem;
   if (status === 401 && key && key === tab.makegoodKey) signOut('The key is not taken any more.');
   const told = [detail, ...errors.map(({ field, message }) => `${field}: ${message}`)].join(' ');
   throw Object.assign(new Error(told), { status });
 }
 export const get = async (url, more) => (await call(url, more)).json();
 export const post = (url, body) => call(url, { body });
-// Free it with URL.revokeObjectURL.
-export const file = async (url) => URL.createObjectURL(await (await call(url)).blob());
+// Free it with URL.revokeObjectURL. It may take as long as it is large.
+export const file = async (url) => URL.createObjectURL(await (await call(url, { signal: null })).blob());
 
+function touch(record, steps) {
+  if (steps.filter(record.touches)[0]) record.due = Math.min(record.due, ticks + 1);
+}
 async function ask(record) {
-  const asking = record.asking = {};
-  record.due = Infinity;
+  const asking = record.asking = []; // the steps that the answer may not know
   const told = await get(record.url).then(
-    (data) => ({ data, at: Date.now(), error: null }),
+    (data) => ({ data, at: Date.now() + ahead, error: null }),
     (error) => ({ error }),
   );
   if (record.asking !== asking) return; // asked anew meanwhile
-  if (told.data?.last_seq >= 0) ahead = Date.parse(told.data.at) - Date.now();
-  const every = told.error ? 2 : record.every;
-  const due = Date.now() + every * (document.hidden ? 6000 : 1000);
-  Object.assign(record, told, { asking: null, due: Math.min(record.due, due) });
+  if (told.data?.pace) ahead = Date.parse(told.data.at) - Date.now();
+  Object.assign(record, told, { asking: null, due: ticks + 2 * (told.error ? 2 : record.every) });
+  touch(record, asking);
   redraw();
 }
-// Whoever shows answers asks again at once.
-export const renew = () => [...records.values()].forEach(ask);
+// Ask again with the next picture.
+export function renew() {
+  for (const record of records.values()) Object.assign(record, { asking: null, due: 0 });
+  redraw();
+}
 
 // What GET answers, as long as it is drawn: {data, at (ms), error (of the last try)}; asked anew every so
 // many seconds, and soon after a step that `touches` it.
 export function recall(url, every = 10, touches = () => false) {
-  const record = Object.assign(records.get(url) ?? { url }, { every, touches, drawn });
+  const record = Object.assign(records.get(url) ?? { url, due: 0 }, { every, touches, drawn });
   records.set(url, record);
-  if (!record.due) ask(record);
   return record;
 }
 export const me = () => recall(`${OPS}/me`);
@@ -116,10 +128,8 @@ export const concerns = () => recall(`${OPS}/concerns`);
 
 export async function signIn({ key, by }) {
   await get(`${OPS}/me`, { key });
+  signOut();
   Object.assign(tab, { makegoodKey: key, makegoodBy: by });
-  page.dropped = '';
-  stream?.abort();
-  renew();
 }
 // `dropped`: why the key is not used any more.
 export function signOut(dropped = '') {
@@ -129,40 +139,37 @@ export function signOut(dropped = '') {
   renew();
 }
 
-const hearers = [];
-export const onSteps = (hear) => hearers.push(hear);
 function hear(steps) {
-  for (const tell of hearers) tell(steps);
-  const soon = Date.now() + 400;
+  steps.forEach(page.flash);
   for (const record of records.values()) {
-    if (steps.some(record.touches)) record.due = Math.min(record.due, soon);
+    record.asking?.push(...steps);
+    touch(record, steps);
   }
   redraw();
 }
 
-let stream;
+let stream, heard;
 async function listen() {
   const { signal } = stream = new AbortController();
-  const patient = (promise) => { // it says every 15 s that it is there
-    const silence = setTimeout(() => stream.abort(), 45_000);
-    return promise.finally(() => clearTimeout(silence));
-  };
-  const reply = await patient(call(`${OPS}/events`, { signal }));
-  if (page.live === false) renew(); // what happened meanwhile is told by no step
+  heard = ticks;
+  const reply = await call(`${OPS}/events`, { signal });
+  renew(); // what has happened before is told by no step
   page.live = true;
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = ''; ;) {
-    const { done, value } = await patient(reader.read());
+    const { done, value } = await reader.read();
     if (done) return;
+    heard = ticks;
     const lines = (text + value).split('\n');
     text = lines.pop();
-    const told = lines.filter((line) => line.startsWith('data: '));
-    if (told.length) hear(told.map((line) => JSON.parse(line.slice(6))));
+    hear(lines.filter((line) => line.startsWith('data: ')).map((line) => JSON.parse(line.slice(6))));
   }
 }
+// A browser has six connections for all its tabs: one that is not seen leaves them to others.
+addEventListener('visibilitychange', () => setTimeout(() => document.hidden && stream?.abort(), 10_000));
 async function follow() {
   for (;;) {
-    await listen().catch(() => {}); // that nobody answers is told by the answers
+    if (!document.hidden) await listen().catch(() => {}); // that nobody answers is told by the answers
     page.live = false;
     await new Promise((go) => { setTimeout(go, 1000 + 2000 * Math.random()); });
   }
@@ -170,12 +177,12 @@ async function follow() {
 
 export function begin(what) {
   Page = what;
-  root = document.getElementById('root');
   root.replaceChildren();
   arrive();
   follow();
   setInterval(() => {
-    for (const record of records.values()) if (!record.asking && Date.now() > record.due) ask(record);
+    ticks += 1;
+    if (ticks > heard + 90) stream.abort(); // it says every 15 s that it is there
     redraw();
   }, 500);
 }

@@ -1,26 +1,22 @@
 // How it is now: the machine with its counts, slots, queue, processes, the story, and what needs a person.
-import { address, ago, concerns, credits, html, navigate, onSteps, OPS, overview, page, post, query,
+import { address, ago, concerns, credits, html, navigate, OPS, overview, page, post, query,
   recall, renew, say, seconds, short, time, useEffect, useRef } from './base.js';
 import { Acts, Card, Filter, Said, Table } from './parts.js';
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
-function flash(edge) {
-  if (!edge || edge.getAnimations({ subtree: true }).length) return; // one at a time, however many pass
+// The way of a step lights up.
+page.flash = ({ type, event, from_state: from }) => {
+  const edge = document.querySelector(`[data-machine="${type}"] [data-step="${event} ${from}"]`);
+  // One at a time, however many pass.
+  if (!edge || calm.matches || edge.getAnimations({ subtree: true })[0]) return;
   const line = edge.querySelector('path');
   line.animate([{ strokeWidth: 6, stroke: 'var(--accent)' }, {}], 900);
   const offsetPath = `path("${line.getAttribute('d')}")`;
   const way = edge.dataset.up ? ['100%', '0%'] : ['0%', '100%'];
   edge.querySelector('circle').animate({ offsetPath: [offsetPath, offsetPath], offsetDistance: way,
     opacity: [1, 1, 0] }, 700);
-}
-onSteps((steps) => {
-  const shown = document.querySelector('[data-machine]')?.dataset.machine;
-  const passed = steps.filter(({ type }) => type === shown && !calm.matches);
-  for (const id of new Set(passed.map((step) => `${step.event} ${step.from_state}`))) {
-    flash(document.querySelector(`[data-step="${id}"]`));
-  }
-});
+};
 
 // The drawing of the service, with the counts of this moment.
 function Machine({ svg: __html, type }) {
@@ -68,11 +64,11 @@ function Diagram() {
 function Account({ account, pool, capacity, open, draining, foreign, problem, told, acts }) {
   const free = Math.max(0, capacity - open - foreign);
   const boxes = Object.entries({ open: open - draining, draining, foreign, free })
-    .flatMap(([kind, n]) => Array(n).fill(kind));
+    .flatMap(([kind, n]) => Array(Math.min(n, 61)).fill(kind));
   return html`<li class=${problem && 'unfit'}><div class="row"><h3>${account}</h3>
     <span class="plain">${pool !== account && `pool ${pool}`}</span><${Acts} of=${acts}/></div>
     <div class="row boxes" aria-hidden="true">${boxes.slice(0, 60).map((kind) => html`<i class=${kind}/>`)}
-      ${boxes[60] && `+${boxes.length - 60}`}</div><${Said} of=${told}/></li>`;
+      ${boxes[60] && '…'}</div><${Said} of=${told}/></li>`;
 }
 
 function Slots() {
@@ -124,8 +120,6 @@ const Concern = ({ level, what, todo, since, job_id: job }) => html`<li class=${
   <p class="plain">${since && `Since ${time(since)}, ${ago(since)}. `}
     ${job && html`<a href=${query({ job })}>Job ${short(job)}</a>`}</p></li>`;
 
-const ACTS = ['at', 'by', 'key', 'what', 'subject', 'reason', 'outcome'];
-
 export function Concerns() {
   const told = concerns();
   const found = told.data?.concerns;
@@ -134,5 +128,6 @@ export function Concerns() {
     ${found && !found[0] && html`<p class="good">✓ Nothing needs a person.</p>`}
     <ul>${found?.map((each) => html`<${Concern} key=${each.kind + each.subject} ...${each}/>`)}</ul><//>
     <${Card} id="acts" title="What operators did over the API" told=${acts}><${Table} none="Nothing yet."
-      title="Newest first, also what was refused" cols=${ACTS} rows=${acts.data?.acts}/><//>`;
+      title="Newest first, also what was refused" rows=${acts.data?.acts}
+      cols=${['at', 'by', 'key', 'what', 'subject', 'reason', 'outcome']}/><//>`;
 }

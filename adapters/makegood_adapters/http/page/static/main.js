@@ -1,6 +1,6 @@
 // The shell: the head, and the view that the address asks for.
 import { begin, concerns, html, me, overview, page, query, time, useEffect } from './base.js';
-import { Key } from './parts.js';
+import { Form, Key } from './parts.js';
 import { Concerns, Live } from './live.js';
 import { BooksLine, Jobs, Money } from './views.js';
 
@@ -11,16 +11,15 @@ const VIEWS = {
 
 // Whether what is seen is what is; if not, why, and of when it is.
 function Connection() {
-  const { at, error, data } = overview();
-  page.pace = data?.pace;
+  const { at, error } = overview();
   const state = error?.status ? 'No fresh data' : error ? 'Connection lost'
     : page.live && at ? 'Live' : 'Connecting …';
   return html`<span class="connection ${state === 'Live' ? 'good' : 'warn'}" role="status">${state}</span>
-    ${error && html`<p class="banner">${error.message} Trying again … ${
+    ${error && html`<p class="stale banner">${error.message} Trying again … ${
       at && `You see what was known at ${time(at)}.`}</p>`}`;
 }
 
-setInterval(() => { page.heard = page.pace; }, 15_000); // for screen readers
+setInterval(() => { page.heard = overview().data?.pace; }, 15_000); // for screen readers
 
 function Page() {
   const { view = 'live', job } = page.url;
@@ -38,6 +37,7 @@ function Page() {
       : html`<${Connection}/><${BooksLine}/>`}<${Key}/><nav aria-label="Views">${links}</nav></header>
     <main id="main" tabindex="-1">${refused ? html`<p>Who looks at this service needs a key with the scope
       “observe” or “operations”.</p>` : html`<${Part}/>`}</main>
+    ${page.form && html`<${Form} ...${page.form}/>`}
     <p class="hidden" aria-live="polite">${page.heard}</p><p class="said" role="status">${page.said}</p>`;
 }
 

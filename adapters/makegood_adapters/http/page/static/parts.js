@@ -1,6 +1,6 @@
 // Parts that the views share: cards, sentences, tables, filters, and what a person does.
-import { API, credits, html, me, navigate, page, post, query, renew, say, short, signIn, signOut, tab, time,
-  useEffect, useMemo, useRef, useState } from './base.js';
+import { API, credits, html, me, navigate, page, post, query, renew, say, short, show, signIn, signOut, tab,
+  time, useEffect, useMemo, useRef, useState } from './base.js';
 
 export const Stale = ({ at, error }) => error && html`<p class="stale">
   ${at ? `As of ${time(at)}. ` : 'Nothing is known yet. '}${error.message}</p>`;
@@ -52,8 +52,8 @@ export function Table({ title, cols, rows, row, none }) {
     <td data-name=${name} class=${kind}>${value}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
-const WORDS = { search: 'job, task, key or owner', '': 'any', true: 'not over', false: 'over', '1h': '1 hour',
-  '24h': '1 day', '168h': '1 week' };
+const WORDS = { __proto__: null, search: 'job, task, key or owner', '': 'any', true: 'not over',
+  false: 'over', '1h': '1 hour', '24h': '1 day', '168h': '1 week' };
 // A part of the address: one of the options, or a text, which stays while it is typed.
 export function Filter({ name, options }) {
   const value = page.url[name] ?? '';
@@ -74,29 +74,32 @@ const valuesOf = (form, fields) => Object.fromEntries(fields.map(({ name, type }
   return [name, type === 'number' ? +text : type === 'list' ? text.split(/[\s,]+/) : text];
 }));
 
-// A button that opens a modal form: what send(values) throws is told in it, and it stays open.
-function Form({ label, title, told, fields, danger, refused, send }) {
+const Opener = (form) => html`<button disabled=${!!form.refused} title=${form.refused}
+  onClick=${() => show(form)}>${form.label}</button>`;
+
+// A modal form, also when its button is gone: what send(values) throws is told in it, and it stays open.
+export function Form({ label, title, told, fields, danger, send }) {
   const dialog = useRef();
-  const [{ open, problem, busy }, tell] = useState({});
-  useEffect(() => open && dialog.current.showModal(), [open]);
-  const end = () => dialog.current?.close(); // gone with what it was about
+  const [{ problem, busy }, tell] = useState({});
+  useEffect(() => dialog.current.showModal(), []);
+  const end = () => dialog.current?.close();
   const submit = (event) => {
     event.preventDefault();
-    tell({ open, busy: true });
-    send(valuesOf(event.target, fields)).then(end, ({ message }) => tell({ open, problem: message }));
+    tell({ busy: true });
+    send(valuesOf(event.target, fields)).then(end, ({ message }) => (dialog.current
+      ? tell({ problem: message }) : say(message)));
   };
-  return html`<button class=${danger && 'danger'} disabled=${!!refused} title=${refused}
-    onClick=${() => tell({ open: true })}>${label}</button>${open && html`<dialog ref=${dialog}
-    onClose=${() => tell({})} aria-label=${title}><form onSubmit=${submit}><h2>${title}</h2>${told}
-    ${fields.map((field) => html`<label>${field.label}<input autocomplete="off" required ...${field}
+  return html`<dialog ref=${dialog} onClose=${() => show(null)} aria-label=${title}>
+    <form onSubmit=${submit}><h2>${title}</h2>${told}${fields.map((field) => html`<label>${field.label}
+      <input autocomplete="off" required ...${field}
       defaultValue=${field.name === 'by' ? tab.makegoodBy : ''}/></label>`)}
     <p class="bad" role="alert">${problem}</p>
     <div class="row"><button type="button" onClick=${end}>Back</button>
-      <button class=${danger ? 'danger' : 'main'} disabled=${busy}>${label}</button></div></form></dialog>`}`;
+      <button class=${danger ? 'danger' : 'main'} disabled=${busy}>${label}</button></div></form></dialog>`;
 }
 
 // What the service offers to do.
-export const Acts = ({ of }) => of?.map((offer) => html`<${Form} key=${offer.label} ...${offer} send=${
+export const Acts = ({ of }) => of?.map((offer) => html`<${Opener} ...${offer} send=${
   async (values) => {
     await post(API + offer.path, { ...offer.body, ...values });
     tab.makegoodBy = values.by;
@@ -113,6 +116,6 @@ export function Key() {
     <span class="plain">${tab.makegoodKey && tab.makegoodBy} ${
     !error && data?.acts === false && 'Read-only'}</span>
     ${tab.makegoodKey ? html`<button onClick=${() => signOut()}>Forget the key</button>`
-    : html`<${Form} label="Use a key" title="A service key" send=${signIn} fields=${KEY} told="With the scope
-      “operations” it may act, with “observe” look. It is forgotten with this tab."/>`}</span>`;
+    : html`<${Opener} label="Use a key" title="A service key" send=${signIn} fields=${KEY} told="With the
+      scope “operations” it may act, with “observe” look. It is forgotten with this tab."/>`}</span>`;
 }

@@ -1,5 +1,5 @@
 // The jobs and the credits: lists with search and pages, one job, the books, one owner's wallet.
-import { ago, credits, file, html, navigate, onSteps, OPS, overview, page, query, recall, renew, seconds,
+import { ago, credits, file, html, navigate, OPS, overview, page, query, recall, renew, seconds,
   short, since, time, useEffect, useRef, useState } from './base.js';
 import { Acts, Card, Facts, Filter, Fold, Pages, Pill, Said, Stale, Table } from './parts.js';
 
@@ -46,9 +46,8 @@ function Bars({ bars, over }) {
     <small>In proportion to time; the shortest are widened.</small>`;
 }
 
-const JOURNAL = ['kind', 'amount', 'bucket', 'balance', 'at'];
-const EVIDENCE = ['verdict', 'source', 'at',
-  ['detail', ({ detail }) => html`<${Fold} title="detail" value=${detail}/>`]];
+const EVIDENCE = ['verdict', 'source', 'at', ['detail', ({ detail }) => html`<${Fold} title="detail"
+  value=${detail}/>`]];
 const Attempt = ({ attempt }) => html`<h3>Attempt ${attempt.number}: ${attempt.phase}</h3>
   <${Facts} of=${attempt}/><${Table} title="Evidence" cols=${EVIDENCE} rows=${attempt.known}/>
   <${Acts} of=${attempt.acts}/>`;
@@ -60,15 +59,15 @@ const Whole = ({ job, at }) => html`<p><${Pill} ...${job}/> <code>${job.id}</cod
   <div class="row" role="group" aria-label="Acts"><${Acts} of=${job.acts}/>
     <small>${[...new Set(job.acts.map(({ refused }) => refused))].join(' ')}</small></div>
   <${Bars} bars=${job.bars} over=${job.finished_at}/><${Files} job=${job} at=${at}/>
-  <h3>Its money</h3><${Table} title="Lines of the journal" cols=${JOURNAL} rows=${job.journal}
-    none="Its journal is empty."/>
+  <h3>Its money</h3><${Table} title="Lines of the journal" rows=${job.journal}
+    cols=${['kind', 'amount', 'bucket', 'balance', 'at']} none="Its journal is empty."/>
   ${job.attempts.map((each) => html`<${Attempt} attempt=${each}/>`)}<h3>Raw data</h3>
   ${job.messages.map((each) => html`<${Fold} value=${each.body} title="${time(each.at)} ${each.text}"/>`)}
   ${['input', 'request', 'metadata'].map((name) => html`<${Fold} title=${name} value=${job[name]}/>`)}`;
 
 function Job({ id }) {
   const at = `${OPS}/jobs/${encodeURIComponent(id)}`;
-  const got = recall(at, 60, (step) => step.job_id === id);
+  const got = recall(at, 10, (step) => step.job_id === id);
   const head = useRef();
   useEffect(() => head.current.focus(), []);
   return html`<article class="card job" aria-label="Job ${short(id)}"><div class="row">
@@ -83,18 +82,16 @@ const brings = (step, { after, search, active, state, type = step.type, owner = 
   && !search && type === step.type && owner === step.owner
   && (state ? state === step.to_state : active === 'false' ? step.money : !step.from_state);
 
-// The rows follow the stream; the jobs that it has brought are counted.
-let list;
-onSteps((steps) => {
-  const { jobs, fresh } = list?.data ?? {};
-  for (const step of jobs ? steps : []) {
-    const job = jobs.find(({ id }) => id === step.job_id);
-    const { version, attempt, to_state: state } = step;
-    if (version > job?.version) Object.assign(job, { version, attempt, state, status: state });
-    else if (!job && brings(step, page.url)) fresh.add(step.job_id);
-  }
-  if (fresh?.size && !jobs.length) list.due = 0;
-});
+// The rows follow the stream; the jobs that it has brought are counted. Whether to ask again at once.
+function follow(data, url, step) {
+  const { jobs, fresh = data.fresh = new Set() } = data;
+  const { job_id: id, version, attempt, to_state: state } = step;
+  const job = jobs.find((each) => each.id === id);
+  if (version > job?.version) Object.assign(job, { version, attempt, state, status: state });
+  else if (!job && fresh.size < 1e4 && brings(step, url)) fresh.add(id);
+  else if (url.state) fresh.delete(id);
+  return fresh.size && !jobs.length;
+}
 
 const COLUMNS = ['id', ['state', (job) => html`<${Pill} ...${job}/> ${job.draft && 'draft'}`], 'type',
   'owner', 'price', ['age', (job) => ago(job.created_at)], 'attempt'];
@@ -103,13 +100,13 @@ const COLUMNS = ['id', ['state', (job) => html`<${Pill} ...${job}/> ${job.draft 
 export function Jobs() {
   const { url } = page;
   const asked = query(Object.fromEntries(NAMES.map((name) => [name, url[name]])));
-  list = recall(`${OPS}/jobs${asked}`, 3e5);
-  const { jobs, next, fresh = list.data && (list.data.fresh = new Set()) } = list.data ?? {};
+  const list = recall(`${OPS}/jobs${asked}`, 3e5, (step) => list.data && follow(list.data, url, step));
+  const { jobs, next, fresh } = list.data ?? {};
   const types = overview().data?.types ?? [];
   const choices = { active: ['true', 'false'], since: ['1h', '24h', '168h'], type: types.map((t) => t.name),
     state: types.flatMap(({ states, ended }) => Object.keys({ ...states, ...ended })) };
   const side = html`<span role="status">${fresh?.size > 0 && html`<button onClick=${renew}>
-    ${credits(fresh.size)} new</button>`}</span>
+    ${credits(fresh.size)}${fresh.size < 1e4 ? '' : '+'} new</button>`}</span>
     ${asked !== '?' && html`<a href=${query({ view: url.view, job: url.job })}>Show all</a>`}`;
   const row = ({ id }) => ({ 'aria-current': id === url.job || null,
     onClick: (event) => event.target.closest('a') || `${getSelection()}` || navigate({ job: id }) });
@@ -121,40 +118,36 @@ export function Jobs() {
     ${url.job && html`<${Job} key=${url.job} id=${url.job}/>`}</div>`;
 }
 
-const BROKEN = ['code', 'invariant', 'subject', 'owner', 'job_id'];
-
 // Whether all credits are somewhere, as of when; a click lists what is wrong.
 export function BooksLine() {
   const { data, error } = recall(`${OPS}/books`, 3);
   if (!data) return html`<${Stale} error=${error}/>`;
   const line = html`<${Said} of=${data.told}/><small>as of ${ago(data.at)}</small>`;
   return html`<div class="row money ${data.told.level}">${data.told.level === 'good' ? line : html`<details>
-    <summary>${line}</summary><${Table} title="What is broken" cols=${BROKEN} rows=${data.violations}/>
-    </details>`}</div>`;
+    <summary>${line}</summary><${Table} title="What is broken" rows=${data.violations}
+    cols=${['code', 'invariant', 'subject', 'owner', 'job_id']}/></details>`}</div>`;
 }
-
-const BUCKETS = ['kind', 'remaining', 'held', 'expires_at', 'source_ref'];
 
 function Wallet({ owner }) {
   const at = `${OPS}/owners/${encodeURIComponent(owner)}/wallet`;
-  const got = recall(at, 60, (step) => step.owner === owner);
+  const got = recall(at, 10, (step) => step.owner === owner);
   const { told, buckets, acts } = got.data ?? {};
   return html`<${Card} title=${html`Wallet of <bdi>${owner}</bdi>`} id="wallet" told=${got}>
     <${Said} of=${told}/>
-    <${Table} title="Buckets, those first that are spent first" cols=${BUCKETS} rows=${buckets}/>
+    <${Table} title="Buckets, those first that are spent first" rows=${buckets}
+      cols=${['kind', 'remaining', 'held', 'expires_at', 'source_ref']}/>
     <${Acts} of=${acts}/><//>`;
 }
 
-const LEDGER = ['at', 'owner', 'text', 'change', 'balance', 'job_id'];
-
 export function Money() {
   const { owner, after } = page.url;
-  const touches = (step) => !after && (!owner || owner === step.owner);
-  const got = recall(`${OPS}/ledger${query({ owner, after })}`, 60, touches);
+  const got = recall(`${OPS}/ledger${query({ owner, after })}`, 10, (step) => !after
+    && (!owner || owner === step.owner));
   const { entries, next } = got.data ?? {};
   return html`${owner && html`<${Wallet} key=${owner} owner=${owner}/>`}
     <${Card} title="Ledger" id="ledger" told=${got}><div class="row filters">
     <${Filter} name="owner"/></div>
-    <${Table} title="Movements, newest first" cols=${LEDGER} rows=${entries}
+    <${Table} title="Movements, newest first" rows=${entries}
+      cols=${['at', 'owner', 'text', 'change', 'balance', 'job_id']}
       none="No credits have moved."/><${Pages} next=${next}/><//>`;
 }

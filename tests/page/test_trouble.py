@@ -1,0 +1,256 @@
+"""What the page shows when answers are slow, odd or lost: the truth, as far as it knows it."""
+
+import json
+import re
+
+from playwright.async_api import expect
+
+from tests.page.scene import Watched
+from tests.page.scripted import PAUSE, RESUME, Script, job_id, overview, row, scripted, step
+from tests.page.test_live import counts, live, sign_in
+
+HIDDEN = """() => {
+    let hidden = false;
+    Object.defineProperty(document, 'hidden', { get: () => hidden });
+    const frame = window.requestAnimationFrame, waiting = [];
+    window.requestAnimationFrame = (tell) => hidden ? waiting.push(tell) : frame(tell);
+    window.turn = (to) => {
+        hidden = to;
+        document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+        if (!hidden) waiting.splice(0).forEach((tell) => frame(tell));
+    };
+}""".strip().removeprefix("() => ").strip("{}")  # fmt: skip
+
+
+async def test_no_step_is_missed_while_the_list_is_on_its_way(look: Watched) -> None:
+    """A list is as old as its reading: a job that ends before it has come is over in it, too."""
+    script = Script({"jobs": {"jobs": [row(1, "running"), row(2, "running")], "next": None}})
+    async with scripted(script) as url:
+        script.hold("jobs")
+        page = await look(f"{url}?view=jobs")
+        await script.until(lambda: script.asked["jobs"] >= 1 and script.streams)
+        await script.until(lambda: script.asked["queue"] == 0)
+        await expect(page.locator(".connection")).to_have_text("Live")
+        await script.tell(step(1, "running", "completed"), step(3, None, "pending", 0))
+        await expect(page.locator(".jobs .list")).to_have_count(0)
+        script.release("jobs")
+        await expect(page.locator(".jobs tr", has_text="completed")).to_have_count(1)
+        await expect(page.locator(".jobs tr", has_text="running")).to_have_count(1)
+        await expect(page.get_by_role("button", name="1 new")).to_be_visible()
+        await page.close()
+    assert script.connected == 1, "the stream was never torn"
+
+
+async def test_what_happens_before_the_stream_is_there_is_asked_for(look: Watched) -> None:
+    script = Script({"jobs": {"jobs": [row(1, "running")], "next": None}})
+    async with scripted(script) as url:
+        script.hold("events")
+        page = await look(f"{url}?view=jobs")
+        await expect(page.locator(".jobs tr", has_text="running")).to_have_count(1)
+        script.answers["jobs"] = {"jobs": [row(1, "failed", 4)], "next": None}
+        script.release("events")
+        await expect(page.locator(".jobs tr", has_text="failed")).to_have_count(1)
+        await page.close()
+
+
+async def test_an_empty_list_is_asked_for_again_but_not_with_every_picture(look: Watched) -> None:
+    """Answers that take longer than the next step are taken all the same, and nobody is hammered."""
+    script = Script({"jobs": {"jobs": [], "next": None}})
+    async with scripted(script) as url:
+        page = await look(f"{url}?view=jobs&state=starting")
+        await live(page)
+        await expect(page.get_by_text("No job is like that.")).to_be_visible()
+        script.hold("jobs")
+        asked = script.asked["jobs"]
+        for number in range(40):
+            await script.tell(step(number, "queued", "starting"))
+            await page.evaluate("() => new Promise(requestAnimationFrame)")
+        await script.until(lambda: script.asked["jobs"] > asked)
+        assert script.asked["jobs"] <= asked + 1, "one is on its way"
+        script.answers["jobs"] = {"jobs": [row(1, "starting")], "next": None}
+        script.release("jobs")
+        await expect(page.locator(".jobs tr", has_text="starting")).to_have_count(1)
+        await page.close()
+
+
+async def test_who_has_left_the_state_is_no_news_of_it(look: Watched) -> None:
+    script = Script({"jobs": {"jobs": [row(1, "starting")], "next": None}})
+    async with scripted(script) as url:
+        page = await look(f"{url}?view=jobs&state=starting")
+        await live(page)
+        await expect(page.locator(".jobs tr", has_text="starting")).to_have_count(1)
+        await script.tell(step(2, "queued", "starting", 3), step(3, "queued", "starting", 3))
+        await expect(page.get_by_role("button", name="2 new")).to_be_visible()
+        await script.tell(step(2, "starting", "running"))
+        await expect(page.get_by_role("button", name="1 new")).to_be_visible()
+        await page.close()
+
+
+async def test_a_page_that_nobody_sees_asks_nothing_and_leaves_the_connections_to_others(
+    look: Watched,
+) -> None:
+    """A browser has six connections to a host, and every stream takes one: seven tabs would get nothing."""
+    script = Script()
+    async with scripted(script) as url:
+        page = await look("about:blank")
+        await page.add_init_script(HIDDEN)
+        await page.goto(url)
+        await live(page)
+        await page.evaluate("turn(true)")
+        await script.until(lambda: not script.streams)
+        asked = script.asked["overview"]
+        script.answers["overview"] = overview(running=7)
+        await page.evaluate("turn(false)")
+        await counts(page, "running", "7")
+        await live(page)
+        assert script.asked["overview"] - asked < 4
+        assert script.connected == 2
+        await page.close()
+
+
+async def test_a_dialog_outlives_the_offer_that_opened_it(look: Watched) -> None:
+    """Another one has paused meanwhile: what was typed stays, and what is sent is what was read."""
+    script = Script({"overview": overview(PAUSE)})
+    async with scripted(script) as url:
+        page = await look(url)
+        await live(page)
+        await page.get_by_role("button", name="Pause").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Your name").fill("Grace")
+        reason = dialog.get_by_label("Reason")
+        await reason.press_sequentially("the studio ")
+        script.answers["overview"] = overview(RESUME)
+        await expect(page.get_by_role("button", name="Resume", include_hidden=True)).to_have_count(1)
+        await expect(reason).to_be_focused()
+        await reason.press_sequentially("is closed")
+        script.answers["pauses"] = {}
+        await reason.press("Enter")
+        await expect(dialog).to_have_count(0)
+        await expect(page.locator(".said")).to_have_text("Done: Start no more jobs of pool studio.")
+        assert script.posted == [{**PAUSE["body"], "by": "Grace", "reason": "the studio is closed"}]
+        await page.close()
+
+
+async def test_an_act_whose_reply_is_lost_is_not_called_undone(look: Watched) -> None:
+    script = Script({"overview": overview(PAUSE), "pauses": {}}, lost={"pauses"})
+    async with scripted(script) as url:
+        page = await look(url, broken=True)
+        await live(page)
+        await page.get_by_role("button", name="Pause").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Your name").fill("Grace")
+        await dialog.get_by_label("Reason").fill("the studio is closed")
+        await dialog.get_by_role("button", name="Pause").click()
+        await expect(dialog.get_by_role("alert")).to_contain_text("Whether it was done is not known.")
+        assert script.posted, "it was done"
+        await page.close()
+
+
+async def test_a_dialog_that_was_left_tells_what_has_become_of_it(look: Watched) -> None:
+    script = Script({"overview": overview(PAUSE)})  # what is posted is refused
+    async with scripted(script) as url:
+        page = await look(url, broken=True)
+        await live(page)
+        await page.get_by_role("button", name="Pause").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Your name").fill("Grace")
+        await dialog.get_by_label("Reason").fill("the studio is closed")
+        script.hold("pauses")
+        await dialog.get_by_role("button", name="Pause").dblclick()
+        await script.until(lambda: script.asked["pauses"] == 1)
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_have_count(0)
+        script.release("pauses")
+        await expect(page.locator(".said")).to_have_text("There is nothing.")
+        assert script.asked["pauses"] == 1, "two clicks are one act"
+        await page.close()
+
+
+async def test_a_key_that_cannot_be_sent_is_told_from_a_service_that_is_away(look: Watched) -> None:
+    script = Script()
+    async with scripted(script) as url:
+        page = await look(url, broken=True)
+        await live(page)
+        script.answers["me"] = None
+        await sign_in(page, "ключ…")
+        await expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text("There is nothing.")
+        await page.close()
+
+
+async def test_a_large_file_may_take_longer_than_an_answer(look: Watched) -> None:
+    script = Script({"0": "a film"})
+    dossier = {
+        **row(1, "completed"), "told": [], "acts": [], "bars": [], "journal": [], "attempts": [],
+        "messages": [], "inputs": [], "files": [{"number": 0, "kind": "html", "size": 90_000_000}],
+    }  # fmt: skip
+    script.answers[job_id(1)] = dossier
+    script.hold("0")
+    async with scripted(script) as url:
+        page = await look("about:blank")
+        await page.add_init_script(
+            "const { timeout } = AbortSignal;"
+            "AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 20);"
+        )
+        await page.goto(f"{url}?view=jobs&job={job_id(1)}")
+        await page.get_by_role("button", name="Fetch result 1").click()
+        await script.until(lambda: script.asked["0"] == 1)
+        asked = script.asked["overview"]
+        await script.until(lambda: script.asked["overview"] > asked + 2)
+        script.release("0")
+        await expect(page.get_by_role("link", name="Save")).to_be_visible()
+        await page.close()
+
+
+async def test_the_clock_of_the_browser_may_be_wrong_and_may_jump(look: Watched) -> None:
+    script = Script({"overview": overview(running=1)})
+    async with scripted(script) as url:
+        page = await look("about:blank", broken=True)
+        await page.add_init_script("const now = Date.now; window.off = 36e5; Date.now = () => now() + off;")
+        await page.goto(url)
+        await live(page)
+        right = await page.evaluate("new Date(Date.now() - 36e5).toLocaleString('sv').slice(11, 16)")
+        await page.evaluate("window.off = -36e5")
+        asked = script.asked["overview"]
+        await script.until(lambda: script.asked["overview"] > asked + 1)
+        script.answers["overview"] = None
+        banner = page.locator(".banner")
+        await expect(banner).to_contain_text(re.compile(rf"at ({right}|{_next(right)}):\d\d\."))
+        await page.close()
+
+
+def _next(minute: str) -> str:
+    """Return the minute after 13:59: 14:00."""
+    at = (int(minute[:2]) * 60 + int(minute[3:]) + 1) % 1_440
+    return f"{at // 60:02}:{at % 60:02}"
+
+
+async def test_names_of_the_language_are_names_like_others(look: Watched) -> None:
+    queue = {
+        "jobs": [],
+        "pools": ["__proto__", "constructor"],
+        "told": {"level": "plain", "text": "0 waiting"},
+    }
+    script = Script({"queue": queue})
+    async with scripted(script) as url:
+        page = await look(url)
+        await live(page)
+        options = page.get_by_label("pool").locator("option")
+        await expect(options).to_have_text(["any", "__proto__", "constructor"])
+        await page.close()
+
+
+async def test_words_that_are_cut_anywhere_are_put_together(look: Watched) -> None:
+    """A stream comes in pieces of its own: in the middle of a line, and of a character."""
+    script = Script({"jobs": {"jobs": [row(1, "running")], "next": None}})
+    async with scripted(script) as url:
+        page = await look(f"{url}?view=jobs")
+        await live(page)
+        await expect(page.locator(".jobs tr", has_text="running")).to_have_count(1)
+        told = json.dumps(step(1, "running", "größer\U0001f600"), ensure_ascii=False)
+        line = f"event: transition\ndata: {told}\n\n".encode()
+        for at in range(len(line)):
+            await script.send(line[at : at + 1])
+            await page.evaluate("() => new Promise(setTimeout)")
+        await expect(page.locator(".jobs .state")).to_have_text("größer\U0001f600")
+        await page.close()
+    assert script.connected == 1
