@@ -47,7 +47,7 @@ from makegood.errors import (
     UnknownJob,
 )
 from makegood.filing import Filing
-from makegood.hearing import Hearing
+from makegood.hearing import WISH, Hearing
 from makegood.intake import Order, take_order
 from makegood.job import (
     Evidence,
@@ -326,7 +326,7 @@ class Engine(
             raise UnknownJob(job_id)
         if asked.finished_at is not None:
             raise IllegalTransition(BaseJob.cancel.name, asked.state, [])
-        await self.hint(job_id, f"{actor} asks to cancel it: {reason or 'no reason given'}", source="cancel")
+        await self.hint(job_id, f"{actor} asks to cancel it: {reason or 'no reason given'}", source=WISH)
         return asked
 
     async def report(

@@ -152,10 +152,10 @@ async def test_what_comes_next_is_told_in_every_state(world: World, state: str) 
 
 async def test_a_wish_to_cancel_and_a_draining_slot_are_told(world: World) -> None:
     job = await world.running(Upscale, RUNS)
-    await world.engine.cancel(job.id, actor="ada")
+    await world.engine.cancel(job.id, actor="ada", reason="ordered twice")
     explained = await told(world, job)
     assert "It is to be cancelled: the provider's answer decides what that costs." in explained.next
-    assert "somebody asks to cancel the job" in [fact.text for fact in explained.facts]
+    assert "ada asks to cancel it: ordered twice" in [fact.text for fact in explained.facts]
     for question in ("cancel", "query"):
         world.provider.fail(question, times=100)
     await world.after(RUNNING)

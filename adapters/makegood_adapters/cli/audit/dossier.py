@@ -6,6 +6,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from makegood.errors import StoreError, UnknownJob
+from makegood.hearing import SHOWN_CHARS_MAX, SHOWN_MAX, WISH
 from makegood.job import Attempt, Evidence, Job, JobMoney, JournalLine, Transition
 from makegood.machine import Edge, Holding, Money, Spec
 from makegood.machine.money import holdings
@@ -16,7 +17,8 @@ TRIES_MAX = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
-    """Everything about one job that has to do with its money; `place` is that in its queue, 0 for none."""
+    """Everything about one job that has to do with its money; `place` is that in its queue, 0 for none, and
+    `wish` who asked to cancel it while the provider had it, and why."""
 
     job: Job
     spec: Spec
@@ -26,6 +28,7 @@ class Dossier:
     attempts: tuple[Attempt, ...]
     evidence: tuple[Evidence, ...]
     place: int
+    wish: str | None
 
     @property
     def public(self) -> str:
@@ -58,10 +61,16 @@ async def collect(store: Store, job_id: UUID) -> Dossier:
             attempts=tuple(await store.attempts.of(job_id)),
             evidence=tuple(await store.attempts.evidence(job_id)),
             place=await store.jobs.position(job_id),
+            wish=await _wish(store, job) if job.cancel_requested_at else None,
         )
         if await store.jobs.get(job_id) == job:
             return dossier
     raise StoreError(f"Job {job_id} moves too fast to be explained; ask again.")
+
+
+async def _wish(store: Store, job: Job) -> str | None:
+    kept = await store.hints.of(job.id, SHOWN_MAX, SHOWN_CHARS_MAX)
+    return next((message.body for message in kept if message.source == WISH), None)
 
 
 def faults(found: Dossier) -> list[str]:

@@ -148,7 +148,7 @@ def _facts(found: Dossier) -> Iterator[tuple[_Place, Fact]]:
             text = f"attempt {a.number}: its slot of {a.account} is free again"
             yield (a.number, _CLOSED, 0), Fact(at=a.closed_at, text=text)
     if job.cancel_requested_at:
-        text = "somebody asks to cancel the job"
+        text = found.wish or "somebody asks to cancel it"
         yield (job.attempt, _UNDER_WAY, 0), Fact(at=job.cancel_requested_at, text=text)
     for evidence in found.evidence:
         stage = _TAKEN if evidence.verdict is Verdict.ACCEPTED else _KNOWN
