@@ -139,7 +139,7 @@ async def accept(scene: Scene, client: Client, offer: Offer) -> Answer:
     kinds = {"text": str, "number": int, "list": list}
     values = {field["name"]: given[field["name"]] for field in offer["fields"]}
     assert all(type(values[field["name"]]) is kinds[field["type"]] for field in offer["fields"])
-    assert offer["fields"][0] == {"name": "by", "label": "Your name", "type": "text"}
+    assert offer["fields"][-1] == {"name": "by", "label": "Your name", "type": "text"}
     return await client.post(offer["path"], json={**offer["body"], **values})
 
 
@@ -181,8 +181,8 @@ async def test_offers_are_called_what_they_do_and_say_what_cannot_be_undone(offe
         ("Settle: there is no task", "Settle attempt 1", f"{at}/attempts/1/resolve", {}, False),
     ]
     fields = [[field["name"] for field in each["fields"]] for each in told]
-    signed = ["by", "reason"]
-    assert fields == [["by"], signed, signed, [*signed, "files"], signed]
+    signed = ["reason", "by"]
+    assert fields == [["by"], signed, signed, ["files", *signed], signed]
 
 
 async def test_who_pauses_sees_it_paused_at_once_though_readings_are_shared(offering: Scene) -> None:

@@ -49,17 +49,17 @@ class Offer(View):
 _BY = OfferField(name="by", label="Your name")
 _REASON = OfferField(name="reason", label="Reason, kept for good")
 _FILES = OfferField(name="files", label="Keys of its files in your storage", type=FieldType.LIST)
-_SIGNED = (_BY, _REASON)
+#: The name comes last: a page mostly knows it, so that whoever acts begins with what is new.
+_SIGNED = (_REASON, _BY)
 _GRANT = (
-    _BY,
     OfferField(name="amount", label="Credits", type=FieldType.NUMBER),
     OfferField(name="source_ref", label="Order or ticket; each adds its credits once"),
-    _REASON,
+    *_SIGNED,
 )
 #: By which events a person ends a job, beside cancelling it, what that is called, and what is to be given.
 _ENDS = (
     (BaseJob.fail.name, "End as failed", _SIGNED),
-    (BaseJob.complete.name, "End as complete", (*_SIGNED, _FILES)),
+    (BaseJob.complete.name, "End as complete", (_FILES, *_SIGNED)),
 )
 
 
