@@ -53,25 +53,49 @@ async def test_what_happens_before_the_stream_is_there_is_asked_for(look: Watche
         await page.close()
 
 
+#: Counts what the page asks for: of several requests that are alike a browser lets one through.
+COUNT_FETCHES = (
+    "const { fetch } = window; window.fetched = {};"
+    "window.fetch = (url, how) => {"
+    "  const name = url.split('?')[0].split('/').pop(); fetched[name] = (fetched[name] ?? 0) + 1;"
+    "  return fetch(url, how); };"
+)
+
+
+async def test_a_stream_that_ends_again_and_again_drops_no_answer(look: Watched) -> None:
+    """What is asked for again with every connection would never come, were it thrown away for a later one."""
+    script = Script({"overview": overview(running=7)})
+    async with scripted(script) as url:
+        script.hold("overview")
+        page = await look("about:blank")
+        await page.add_init_script(COUNT_FETCHES)
+        await page.goto(url)
+        for _ in range(3):
+            await script.until(lambda: script.streams)
+            await script.send(b"")
+            await script.until(lambda: not script.streams)
+        assert await page.evaluate("fetched.overview") == 1, "it is on its way"
+        script.release("overview")
+        await counts(page, "running", "7")
+        await page.close()
+
+
 async def test_an_empty_list_is_asked_for_again_but_not_with_every_picture(look: Watched) -> None:
     """Answers that take longer than the next step are taken all the same, and nobody is hammered."""
     script = Script({"jobs": {"jobs": [], "next": None}})
     async with scripted(script) as url:
         page = await look("about:blank")
-        await page.add_init_script(
-            "const { fetch } = window; window.fetched = 0;"
-            "window.fetch = (url, how) => { fetched += url.includes('/jobs?'); return fetch(url, how); };"
-        )
+        await page.add_init_script(COUNT_FETCHES)
         await page.goto(f"{url}?view=jobs&state=starting")
         await live(page)
         await expect(page.get_by_text("No job is like that.")).to_be_visible()
         script.hold("jobs")
-        asked, fetched = script.asked["jobs"], await page.evaluate("fetched")
+        asked, fetched = script.asked["jobs"], await page.evaluate("fetched.jobs")
         for number in range(40):
             await script.tell(step(number, "queued", "starting"))
             await page.evaluate("() => new Promise(requestAnimationFrame)")
         await script.until(lambda: script.asked["jobs"] > asked)
-        assert await page.evaluate("fetched") == fetched + 1, "one is on its way"
+        assert await page.evaluate("fetched.jobs") == fetched + 1, "one is on its way"
         script.answers["jobs"] = {"jobs": [row(1, "starting")], "next": None}
         script.release("jobs")
         await expect(page.locator(".jobs tr", has_text="starting")).to_have_count(1)
@@ -133,6 +157,32 @@ async def test_a_dialog_outlives_the_offer_that_opened_it(look: Watched) -> None
         await expect(dialog).to_have_count(0)
         await expect(page.locator(".said")).to_have_text("Done: Start no more jobs of pool studio.")
         assert script.posted == [{**PAUSE["body"], "by": "Grace", "reason": "the studio is closed"}]
+        await page.close()
+
+
+async def test_nothing_that_comes_disturbs_who_reads_or_types(look: Watched) -> None:
+    """Focus, what is typed, and text that is marked stay, however often the page is drawn meanwhile."""
+    script = Script({"jobs": {"jobs": [row(1, "running"), row(2, "running")], "next": None}})
+    async with scripted(script) as url:
+        page = await look(url)
+        await live(page)
+        node = page.get_by_role("link", name="running: ")
+        await node.focus()
+        script.answers["overview"] = overview(running=5)
+        await counts(page, "running", "5")
+        await expect(node).to_be_focused()
+        search = page.get_by_label("job, task, key or owner")
+        await search.press_sequentially("a lighth")
+        await script.tell(step(1, "running", "completed"))
+        await expect(page.locator(".jobs tr", has_text="completed")).to_have_count(1)
+        await search.press_sequentially("ouse")
+        await expect(search).to_have_value("a lighthouse")
+        await page.locator(".jobs td bdi", has_text=job_id(2)[:8]).first.select_text()
+        marked = await page.evaluate("`${getSelection()}`")
+        await script.tell(step(2, "running", "failed"))
+        await expect(page.locator(".jobs tr", has_text="failed")).to_have_count(1)
+        assert marked
+        assert await page.evaluate("`${getSelection()}`") == marked
         await page.close()
 
 

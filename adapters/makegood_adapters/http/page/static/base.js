@@ -98,20 +98,21 @@ function touch(record, steps) {
   if (steps.filter(record.touches)[0]) record.due = Math.min(record.due, ticks + 1);
 }
 async function ask(record) {
-  const asking = record.asking = []; // the steps that the answer may not know
+  const missed = record.asking = []; // the steps that the answer may not know
+  record.due = Infinity;
   const told = await get(record.url).then(
     (data) => ({ data, at: Date.now() + ahead, error: null }),
     (error) => ({ error }),
   );
-  if (record.asking !== asking) return; // asked anew meanwhile
   if (told.data?.pace) ahead = Date.parse(told.data.at) - Date.now();
-  Object.assign(record, told, { asking: null, due: ticks + 2 * (told.error ? 2 : record.every) });
-  touch(record, asking);
+  const due = ticks + 2 * (told.error ? 2 : record.every);
+  Object.assign(record, told, { asking: null, due: Math.min(record.due, due) });
+  touch(record, missed);
   redraw();
 }
-// Ask again with the next picture.
+// Ask again with the next picture, or when the answer is there that is on its way.
 export function renew() {
-  for (const record of records.values()) Object.assign(record, { asking: null, due: 0 });
+  for (const record of records.values()) record.due = 0;
   redraw();
 }
 
