@@ -3,7 +3,7 @@
 import json
 import re
 
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.page.scene import Watched
 from tests.page.scripted import PAUSE, RESUME, Script, job_id, overview, row, scripted, step
@@ -22,15 +22,26 @@ HIDDEN = """() => {
 }""".strip().removeprefix("() => ").strip("{}")  # fmt: skip
 
 
+async def listed(look: Watched, script: Script, url: str) -> Page:
+    """Open a page with a list, and wait until that has been asked for the last time: with the stream."""
+    script.hold("events")
+    page = await look(url)
+    await expect(page.locator(".jobs .list")).to_be_visible()
+    assert script.asked["jobs"] == 1
+    script.release("events")
+    await live(page)
+    await script.until(lambda: script.asked["jobs"] == 2)
+    return page
+
+
 async def test_no_step_is_missed_while_the_list_is_on_its_way(look: Watched) -> None:
     """A list is as old as its reading: a job that ends before it has come is over in it, too."""
     script = Script({"jobs": {"jobs": [row(1, "running"), row(2, "running")], "next": None}})
     async with scripted(script) as url:
+        page = await listed(look, script, f"{url}?view=jobs")
         script.hold("jobs")
-        page = await look(f"{url}?view=jobs")
-        await script.until(lambda: script.asked["jobs"] >= 1 and script.streams)
-        await script.until(lambda: script.asked["queue"] == 0)
-        await expect(page.locator(".connection")).to_have_text("Live")
+        await page.get_by_label("since").select_option("24h")
+        await script.until(lambda: script.asked["jobs"] == 3)
         await script.tell(step(1, "running", "completed"), step(3, None, "pending", 0))
         await expect(page.locator(".jobs .list")).to_have_count(0)
         script.release("jobs")
@@ -105,9 +116,7 @@ async def test_an_empty_list_is_asked_for_again_but_not_with_every_picture(look:
 async def test_who_has_left_the_state_is_no_news_of_it(look: Watched) -> None:
     script = Script({"jobs": {"jobs": [row(1, "starting")], "next": None}})
     async with scripted(script) as url:
-        page = await look(f"{url}?view=jobs&state=starting")
-        await live(page)
-        await expect(page.locator(".jobs tr", has_text="starting")).to_have_count(1)
+        page = await listed(look, script, f"{url}?view=jobs&state=starting")
         await script.tell(step(2, "queued", "starting", 3), step(3, "queued", "starting", 3))
         await expect(page.get_by_role("button", name="2 new")).to_be_visible()
         await script.tell(step(2, "starting", "running"))
@@ -164,8 +173,7 @@ async def test_nothing_that_comes_disturbs_who_reads_or_types(look: Watched) -> 
     """Focus, what is typed, and text that is marked stay, however often the page is drawn meanwhile."""
     script = Script({"jobs": {"jobs": [row(1, "running"), row(2, "running")], "next": None}})
     async with scripted(script) as url:
-        page = await look(url)
-        await live(page)
+        page = await listed(look, script, url)
         node = page.get_by_role("link", name="running: ")
         await node.focus()
         script.answers["overview"] = overview(running=5)
@@ -298,9 +306,7 @@ async def test_words_that_are_cut_anywhere_are_put_together(look: Watched) -> No
     """A stream comes in pieces of its own: in the middle of a line, and of a character."""
     script = Script({"jobs": {"jobs": [row(1, "running")], "next": None}})
     async with scripted(script) as url:
-        page = await look(f"{url}?view=jobs")
-        await live(page)
-        await expect(page.locator(".jobs tr", has_text="running")).to_have_count(1)
+        page = await listed(look, script, f"{url}?view=jobs")
         told = json.dumps(step(1, "running", "größer\U0001f600"), ensure_ascii=False)
         line = f"event: transition\ndata: {told}\n\n".encode()
         for at in range(len(line)):
