@@ -113,6 +113,34 @@ async def test_an_empty_list_is_asked_for_again_but_not_with_every_picture(look:
         await page.close()
 
 
+async def looked_twice(script: Script) -> None:
+    """Wait until the page has asked two times more how everything is: whatever is due by then was asked."""
+    looks = script.asked["overview"]
+    await script.until(lambda: script.asked["overview"] > looks + 1)
+
+
+async def test_an_empty_list_that_has_filled_is_not_asked_for_again(look: Watched) -> None:
+    """What is told while the first rows are on their way is news of them: they stay under who reads."""
+    script = Script({"jobs": {"jobs": [], "next": None}})
+    async with scripted(script) as url:
+        page = await look(f"{url}?view=jobs&state=starting")
+        await live(page)
+        await looked_twice(script)
+        script.hold("jobs")
+        script.answers["jobs"] = {"jobs": [row(1, "starting")], "next": None}
+        asked = script.asked["jobs"]
+        await script.tell(step(1, "queued", "starting", 3))
+        await script.until(lambda: script.asked["jobs"] > asked)
+        await script.tell(step(2, "queued", "starting", 3))
+        await looked_twice(script)
+        script.release("jobs")
+        await expect(page.get_by_role("button", name="1 new")).to_be_visible()
+        await looked_twice(script)
+        await expect(page.get_by_role("button", name="1 new")).to_be_visible()
+        assert script.asked["jobs"] == asked + 1
+        await page.close()
+
+
 async def test_who_has_left_the_state_is_no_news_of_it(look: Watched) -> None:
     script = Script({"jobs": {"jobs": [row(1, "starting")], "next": None}})
     async with scripted(script) as url:

@@ -143,8 +143,7 @@ export function signOut(dropped = '') {
 function hear(steps) {
   steps.forEach(page.flash);
   for (const record of records.values()) {
-    record.asking?.push(...steps);
-    touch(record, steps);
+    record.asking?.push(...steps) ?? touch(record, steps);
   }
   redraw();
 }
