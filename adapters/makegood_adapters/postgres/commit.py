@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import asyncpg
 
 from makegood.errors import StoreUnavailable
+from makegood_adapters.postgres.refusal import bare
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.transaction import LOST, Database
 
@@ -242,7 +243,7 @@ class GroupCommit:
         except asyncpg.PostgresError as error:
             if len(batch) == 1:  # its caller hears the reason when it tries alone
                 return True
-            log.info("a batch of %d is divided after %s", len(batch), error)
+            log.info("a batch of %d is divided after %s", len(batch), bare(error))
             half = len(batch) // 2
             first = await self._divide(connection, kind, batch[:half])
             return first and await self._divide(connection, kind, batch[half:])

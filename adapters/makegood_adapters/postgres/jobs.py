@@ -22,9 +22,10 @@ from makegood.outcome import JSON
 from makegood.ports import COUNTED_MAX, ORPHAN_SECONDS, RESULT_SECONDS, Change, Cursor, Effect, JobFilter
 from makegood_adapters.postgres.attempts import fact_text, facts_text
 from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
+from makegood_adapters.postgres.refusal import DatabaseRefusal
 from makegood_adapters.postgres.rows import as_json, moved_on, storable, to_job, to_money, to_transition
 from makegood_adapters.postgres.statements import statement
-from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
+from makegood_adapters.postgres.transaction import Database
 
 _INSERTS_MAX = 5
 

@@ -9,9 +9,10 @@ import asyncpg
 from makegood.buckets import check_amount, check_bucket, check_cycle, check_texts
 from makegood.errors import InvalidRequest
 from makegood.job import JournalLine, Wallet
+from makegood_adapters.postgres.refusal import DatabaseRefusal
 from makegood_adapters.postgres.rows import to_bucket, to_line
 from makegood_adapters.postgres.statements import statement
-from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
+from makegood_adapters.postgres.transaction import Database
 
 
 class PostgresLedger:

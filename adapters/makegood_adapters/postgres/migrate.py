@@ -9,6 +9,7 @@ from importlib.resources import files
 import asyncpg
 
 from makegood.errors import StoreError
+from makegood_adapters.postgres.refusal import bare
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _KEY = int.from_bytes(hashlib.sha256(b"makegood.migrate").digest()[:8], "big", signed=True)
@@ -126,7 +127,7 @@ async def _apply_one(connection: asyncpg.Connection, migration: Migration) -> No
 
 
 def _line(error: asyncpg.PostgresError) -> str:
-    return " ".join(str(error).split())
+    return " ".join(bare(error).split())
 
 
 def _whose(error: asyncpg.PostgresError) -> str:

@@ -26,11 +26,12 @@ from makegood_adapters.postgres.messages import PostgresHints, PostgresOutbox
 from makegood_adapters.postgres.migrate import load, migrate
 from makegood_adapters.postgres.oversight import PostgresOversight
 from makegood_adapters.postgres.queue import PostgresQueue
+from makegood_adapters.postgres.refusal import missing_right
 from makegood_adapters.postgres.rows import spec_from_rows
 from makegood_adapters.postgres.rules import PostgresRules
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.stream import PostgresStream
-from makegood_adapters.postgres.transaction import Database, missing_right
+from makegood_adapters.postgres.transaction import Database
 from makegood_adapters.postgres.uploads import PostgresUploads
 from makegood_adapters.postgres.workers import PostgresWorkers
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import asyncpg
 
 from makegood.errors import OutcomeUnknown, StoreError, StoreUnavailable
+from makegood_adapters.postgres.refusal import DatabaseRefusal, bare
 
 T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[T]]
@@ -48,26 +49,6 @@ log = logging.getLogger("makegood.postgres")
 
 class SilentRollback(StoreError):
     """An error was swallowed inside the transaction: the server answered COMMIT with ROLLBACK."""
-
-
-class DatabaseRefusal(StoreError):
-    """The database said no, and nothing was changed; `sqlstate` MG… are the referee's own. `shown` is what it
-    shows of rows: error trackers would tell an attribute `detail` in place of the message."""
-
-    def __init__(self, error: asyncpg.PostgresError) -> None:
-        self.sqlstate = str(error.sqlstate)
-        self.shown = str(error.detail) if error.detail else None
-        lacks = isinstance(error, asyncpg.InsufficientPrivilegeError)
-        super().__init__(missing_right(error) if lacks else str(error))
-
-
-def missing_right(error: asyncpg.PostgresError) -> str:
-    """Say which right the database user lacks, and how its owner gives it."""
-    return (
-        f"The database user may not do this: {error}. The owner of the schema gives it rights with "
-        "select makegood.grant_rights('<user>', 'worker'), or the kind that fits; "
-        "docs/how-to/database-roles.md says what each may do."
-    )
 
 
 @dataclass(slots=True)
@@ -187,7 +168,7 @@ class Database:
                 if this.mistaken:
                     raise
                 unknown = unknown or (this.committing and not isinstance(error, REPLAY))
-                problem = f"{type(error).__name__}: {error}"
+                problem = f"{type(error).__name__}: {bare(error)}"
                 log.info("a transaction is run again after %s", problem)
             except asyncpg.PostgresError as error:
                 raise DatabaseRefusal(error) from error

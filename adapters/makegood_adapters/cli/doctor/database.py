@@ -10,9 +10,9 @@ from makegood.errors import StoreUnavailable
 from makegood_adapters.cli.doctor.checks import Checks
 from makegood_adapters.config import ServiceConfig
 from makegood_adapters.postgres.migrate import load
+from makegood_adapters.postgres.refusal import missing_right
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import connect
-from makegood_adapters.postgres.transaction import missing_right
 from makegood_adapters.postgres.wakeups import deaf
 
 #: A difference of the clocks that people should know of: tokens are checked by that of this machine.

@@ -15,6 +15,7 @@ from makegood_adapters.cli.imports.plan import KIND, Fate, Grant, LiveJob, Plan,
 from makegood_adapters.cli.imports.rows import FINISHED, OldJob, read_job
 from makegood_adapters.cli.imports.types import Types, kept_beside, known_input
 from makegood_adapters.postgres.imports import ACTOR, FinishedJob, grant, import_jobs, take_over
+from makegood_adapters.postgres.refusal import bare
 
 _GRANTS_AT_ONCE = 200
 #: The category of the error of a job that did not end well, and is over since before it was here.
@@ -81,7 +82,7 @@ class Carrier:
         except StoreUnavailable:
             raise
         except (MakegoodError, asyncpg.PostgresError) as error:
-            text = f"it stays as it is, run the command again: {error}"
+            text = f"it stays as it is, run the command again: {bare(error)}"
             return Problem(owner=live.owner, place=live.job.place, text=text)
         return None
 
