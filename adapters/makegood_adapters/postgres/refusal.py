@@ -1,4 +1,4 @@
-"""What Postgres says when it refuses, told without what is in its rows: no log of ours names an owner or an input."""
+"""What Postgres says when it refuses, without what is in its rows: their owners and inputs."""
 
 import re
 
@@ -36,8 +36,8 @@ def missing_right(error: asyncpg.PostgresError) -> str:
 def bare(error: BaseException) -> str:
     """Take out of *error* what it shows of rows and values, and return the text that is left.
 
-    It is taken out of the error itself, because traces tell of it wherever it is the cause. Constraint, table,
-    column and sqlstate stay: its message and its attributes name them. Other errors stay as they are.
+    It is taken out of the error itself, because traces tell of it wherever it is the cause. Constraint,
+    table, column and sqlstate stay: its message and attributes name them. Other errors stay as they are.
     """
     if isinstance(error, asyncpg.PostgresError):
         error.detail = None

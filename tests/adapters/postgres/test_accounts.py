@@ -18,8 +18,8 @@ from makegood.testing.drive import (
     edge_of,
     token_hash,
 )
+from makegood_adapters.postgres.refusal import DatabaseRefusal
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.postgres.transaction import DatabaseRefusal
 from tests.roles import login
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"

@@ -15,9 +15,9 @@ from makegood import GuardFailed, InsufficientCredits, InvalidRequest, KeyReused
 from makegood.job import Job, JobMoney, Verdict
 from makegood.testing.drive import PRICE, Drive, fact, token_hash
 from makegood_adapters.postgres.attempts import fact_text, facts_text
+from makegood_adapters.postgres.refusal import DatabaseRefusal
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.postgres.transaction import DatabaseRefusal
 from tests.adapters.postgres.far import somebody_waits
 
 FORBIDDEN, NO_RIGHT, NO_CREDITS, NO_EVIDENCE = "MG005", "42501", "MG402", "MG002"

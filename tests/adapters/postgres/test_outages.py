@@ -11,8 +11,9 @@ import pytest
 from makegood.errors import StoreUnavailable
 from makegood.job import Job
 from makegood.testing.drive import PRICE, Drive, change, new_job
+from makegood_adapters.postgres.refusal import DatabaseRefusal
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.postgres.transaction import Database, DatabaseRefusal
+from makegood_adapters.postgres.transaction import Database
 from tests.adapters.postgres.far import (
     ACCEPT,
     MOVE,

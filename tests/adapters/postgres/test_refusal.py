@@ -1,4 +1,4 @@
-"""Of a row that Postgres refuses neither owner nor input is in our log, an error of ours or its trace."""
+"""Of a row that Postgres refuses neither owner nor input is in our log, our errors or their traces."""
 
 import asyncio
 import logging

@@ -18,8 +18,8 @@ from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres import migrate as module
 from makegood_adapters.postgres.migrate import Migration, load, migrate
+from makegood_adapters.postgres.refusal import DatabaseRefusal
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.postgres.transaction import DatabaseRefusal
 from tests.conftest import Administrator
 from tests.roles import PASSWORD, dsn_as, login
 
