@@ -47,7 +47,7 @@ from makegood.errors import (
     UnknownJob,
 )
 from makegood.filing import Filing
-from makegood.hearing import WISH, Hearing
+from makegood.hearing import Hearing
 from makegood.intake import Order, take_order
 from makegood.job import (
     Evidence,
@@ -58,7 +58,7 @@ from makegood.keyring import Keyring
 from makegood.lifecycle import BaseJob, Failure
 from makegood.listing import Listing
 from makegood.machine import Empty, Event
-from makegood.mover import STREAM, Mover
+from makegood.mover import POLL, STREAM, Mover
 from makegood.notifying import Notifying
 from makegood.observing import Observers, observed
 from makegood.offering import Offering
@@ -321,12 +321,13 @@ class Engine(
                 if not (job_type.at_provider(job) or (last and "evidence" in refusal.unmet)):
                     raise
         permitted(job_type, job, BaseJob.cancel.name, Empty())
-        asked = await self._store.jobs.request_cancel(job_id)
+        wish = f"{actor} asks to cancel it: {reason or 'no reason given'}"
+        asked = await self._store.jobs.request_cancel(job_id, wish)
         if asked is None:
             raise UnknownJob(job_id)
         if asked.finished_at is not None:
             raise IllegalTransition(BaseJob.cancel.name, asked.state, [])
-        await self.hint(job_id, f"{actor} asks to cancel it: {reason or 'no reason given'}", source=WISH)
+        self._wakeups.wake(POLL)
         return asked
 
     async def report(

@@ -17,8 +17,6 @@ log = logging.getLogger("makegood.engine")
 BODY_MAX = 10_000
 #: So many messages about a job are shown, of each so many characters.
 SHOWN_MAX, SHOWN_CHARS_MAX = 30, 65_536
-#: The source of a message that says who wishes that a job at the provider ends, and why.
-WISH = "cancel"
 #: A message is read before its token is known if it is no longer, for no more accounts: that takes a moment.
 _SHORT_BYTES_MAX, _READERS_MAX = 8_192, 8
 

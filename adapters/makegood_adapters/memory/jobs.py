@@ -10,8 +10,8 @@ from makegood.errors import ActiveJob, InvalidRequest, KeyReused, UnknownJobType
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition, Verdict
 from makegood.machine import Spec
 from makegood.outcome import JSON
-from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, Change, Cursor, Effect, JobFilter
-from makegood_adapters.memory import admission, ledger, moves
+from makegood.ports import ORPHAN_SECONDS, RESULT_SECONDS, WISH, Change, Cursor, Effect, JobFilter
+from makegood_adapters.memory import admission, ledger, moves, parked
 from makegood_adapters.memory.tables import JobRow, Tables
 
 
@@ -125,14 +125,17 @@ class MemoryJobs:
         )
         return moves.apply(self._tables, change)
 
-    async def request_cancel(self, job_id: UUID) -> Job | None:
-        """Note when the first request to cancel came, and make the attempt due."""
+    async def request_cancel(self, job_id: UUID, wish: str | None = None) -> Job | None:
+        """Note when the first request to cancel came and who wishes it, and make the attempt due."""
         row = self._tables.jobs.get(job_id)
         if row is None:
             return None
-        if row.job.finished_at is None and row.job.cancel_requested_at is None:
-            row.job = replace(row.job, cancel_requested_at=self._tables.now())
-            self._tables.hasten(job_id)
+        if row.job.finished_at is None:
+            if row.job.cancel_requested_at is None:
+                row.job = replace(row.job, cancel_requested_at=self._tables.now())
+                self._tables.hasten(job_id)
+            if wish is not None:
+                parked.report(self._tables, (job_id, row.job.attempt), WISH, wish)
         return row.job
 
     async def history(

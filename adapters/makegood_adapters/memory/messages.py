@@ -5,7 +5,7 @@ from uuid import UUID
 
 from makegood.errors import UnknownJob
 from makegood.job import Announcement, Attempt
-from makegood.ports import REPORTS_MAX, KeptMessage, Receipt, StoredHint, Swept
+from makegood.ports import KeptMessage, Receipt, StoredHint, Swept
 from makegood_adapters.memory import parked
 from makegood_adapters.memory.tables import OutboxRow, Tables
 
@@ -45,10 +45,7 @@ class MemoryHints:
         row = self._tables.jobs.get(job_id)
         if row is None:
             raise UnknownJob(job_id)
-        about = (job_id, row.job.attempt, source)
-        kept = [h for h in self._tables.hints if (h.hint.job_id, h.hint.attempt, h.hint.source) == about]
-        if len(kept) < REPORTS_MAX and parked.keep(self._tables, about[:2], source, body, None):
-            self._tables.hasten(job_id)
+        parked.report(self._tables, (job_id, row.job.attempt), source, body)
 
     async def hear(self, task_id: str, source: str, body: str) -> Receipt:
         """Keep what names only a task, as a hint or for the attempt that gets the task."""

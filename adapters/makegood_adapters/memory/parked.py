@@ -41,6 +41,13 @@ def room(tables: Tables, about: tuple[UUID, int], source: str) -> bool:
     return kept.count(source) < REPORTS_MAX and len(kept) - kept.count("webhook") < HINTS_MAX
 
 
+def report(tables: Tables, about: tuple[UUID, int], source: str, body: str) -> None:
+    """Keep what is reported about an attempt, of many the first REPORTS_MAX, and make it due."""
+    kept = [r for r in tables.hints if (r.hint.job_id, r.hint.attempt, r.hint.source) == (*about, source)]
+    if len(kept) < REPORTS_MAX and keep(tables, about, source, body, None):
+        tables.hasten(about[0])
+
+
 def hear(tables: Tables, task_id: str, source: str, body: str) -> Receipt:
     """See `Hints.hear`."""
     known = [row for row in tables.attempts.values() if row.attempt.task_id == task_id]

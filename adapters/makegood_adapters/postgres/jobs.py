@@ -19,9 +19,19 @@ from makegood.errors import (
 )
 from makegood.job import Evidence, Job, JobMoney, NewJob, Transition
 from makegood.outcome import JSON
-from makegood.ports import COUNTED_MAX, ORPHAN_SECONDS, RESULT_SECONDS, Change, Cursor, Effect, JobFilter
+from makegood.ports import (
+    COUNTED_MAX,
+    ORPHAN_SECONDS,
+    RESULT_SECONDS,
+    WISH,
+    Change,
+    Cursor,
+    Effect,
+    JobFilter,
+)
 from makegood_adapters.postgres.attempts import fact_text, facts_text
 from makegood_adapters.postgres.commit import GroupCommit, Kind, transposed
+from makegood_adapters.postgres.messages import keep_report
 from makegood_adapters.postgres.refusal import DatabaseRefusal
 from makegood_adapters.postgres.rows import as_json, moved_on, storable, to_job, to_money, to_transition
 from makegood_adapters.postgres.statements import statement
@@ -255,12 +265,15 @@ class PostgresJobs:
         except DatabaseRefusal as error:
             raise await self._explain(error, change) from error
 
-    async def request_cancel(self, job_id: UUID) -> Job | None:
+    async def request_cancel(self, job_id: UUID, wish: str | None = None) -> Job | None:
         """See `Jobs.request_cancel`."""
 
         async def work(connection: asyncpg.Connection) -> Job | None:
             await connection.execute(statement("jobs/request_cancel"), job_id)
-            return await _read(connection, job_id)
+            job = await _read(connection, job_id)
+            if job and job.finished_at is None and wish is not None:
+                await keep_report(connection, job_id, WISH, wish)
+            return job
 
         return await self._database.transact(work)
 

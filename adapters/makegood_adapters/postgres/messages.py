@@ -195,9 +195,7 @@ class PostgresHints:
         """See `Hints.report`."""
 
         async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(
-                statement("hints/report"), job_id, source, _digest(body), storable(body), REPORTS_MAX
-            )
+            await keep_report(connection, job_id, source, body)
 
         await self._database.transact(work)
 
@@ -265,6 +263,12 @@ class PostgresOutbox:
             await connection.execute(statement("outbox/done"), ids)
 
         await self._database.transact(work)
+
+
+async def keep_report(connection: asyncpg.Connection, job_id: UUID, source: str, body: str) -> None:
+    """Keep what is reported about a job as part of the transaction of *connection*; see `Hints.report`."""
+    given = (job_id, source, _digest(body), storable(body), REPORTS_MAX)
+    await connection.execute(statement("hints/report"), *given)
 
 
 def _digest(body: str) -> bytes:

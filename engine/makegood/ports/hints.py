@@ -11,6 +11,8 @@ from makegood.job import Attempt
 
 #: Reports of one source about one attempt that are kept.
 REPORTS_MAX = 20
+#: The source of a message that says who wishes that a job at the provider ends, and why.
+WISH = "cancel"
 #: Hints about one attempt that came without its token, of all sources together.
 HINTS_MAX = 100
 #: Messages about tasks that nobody knows yet: in all, of one source, and how long they are kept.

@@ -121,8 +121,10 @@ class Jobs(Protocol):
         no guard, effect or type of a process can hold it back. None if the job has moved from *job*, has no
         such edge, or has had a result for less than RESULT_SECONDS, which only has to be fetched."""
 
-    async def request_cancel(self, job_id: UUID) -> Job | None:
-        """Note durably that the job shall be cancelled; return it, None if there is none."""
+    async def request_cancel(self, job_id: UUID, wish: str | None = None) -> Job | None:
+        """Note durably that the job shall be cancelled, and in the same transaction the *wish*, whose and
+        why, as a message of the source WISH; return the job, None if there is none. One that is over stays as
+        it is, and the first request keeps its time."""
 
     async def history(
         self, job_id: UUID, after_version: int = -1, *, owner: str | None = None

@@ -14,10 +14,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from makegood import Catalog, Engine
 from makegood.errors import StoreError
 from makegood.job import NewJob
 from makegood.ports import Store
-from makegood.testing.drive import LEASE_SECONDS, PRICE, Drive, new_job
+from makegood.testing.drive import LEASE_SECONDS, PRICE, Drive, Plain, new_job
+from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.postgres.flights import Fate, FlightProxy, flights_to
 from tests.adapters.postgres.lives import LIVES, NothingToDo, Plan, live, named, summary
@@ -225,6 +227,35 @@ async def rows_written(rows: Rows, dsn: str, lives: Lives) -> int:
     written = await rows.seen()
     await lives.recover(new)
     return written
+
+
+async def test_a_wish_to_cancel_is_never_without_whose_it_is(
+    drive: Drive, plain: asyncpg.Connection, flights: FlightProxy, tally: Tally
+) -> None:
+    await drive.grant(10_000 * PRICE)
+    pool = await drive.pool(capacity=100)
+
+    async def befall(fate: Fate, at: int) -> bool:
+        job = await drive.to("running", pool=pool)
+
+        async def work(store: Store) -> None:
+            engine = Engine(store, Catalog([Plain]), blobs=MemoryBlobs(), run_loops=False)
+            async with engine:
+                await engine.cancel(job.id, actor="Ada", reason="too slow")
+
+        met = await dies(flights, at, fate, work)
+        asked = (await drive.job(job)).cancel_requested_at is not None
+        kept = [message.body for message in await drive.store.hints.of(job.id, 10, 100)]
+        assert kept == (["Ada asks to cancel it: too slow"] if asked else []), (fate, at)
+        told[asked] += 1
+        return met
+
+    told = Counter[bool]()
+    assert not await befall(Fate.UNSENT, 0)
+    points = await every_point((Fate.UNSENT, Fate.LOST), befall, usual=flights.seen, soak=True)
+    assert told[True] > 1, "the request was on its way"
+    assert told[False] > 1, "the request was not made"
+    tally("crash points", points)
 
 
 @pytest.mark.parametrize("how", [dies, lives_on])

@@ -6,11 +6,11 @@ from itertools import pairwise
 from uuid import UUID
 
 from makegood.errors import StoreError, UnknownJob
-from makegood.hearing import SHOWN_CHARS_MAX, SHOWN_MAX, WISH
+from makegood.hearing import SHOWN_CHARS_MAX, SHOWN_MAX
 from makegood.job import Attempt, Evidence, Job, JobMoney, JournalLine, Transition
 from makegood.machine import Edge, Holding, Money, Spec
 from makegood.machine.money import holdings
-from makegood.ports import Store
+from makegood.ports import WISH, Store
 
 TRIES_MAX = 5
 

@@ -13,6 +13,7 @@ import pytest
 from makegood.errors import DeclarationError, IllegalTransition, KeyReused, MakegoodError
 from makegood.job import Job, Verdict
 from makegood.machine import Edge, Spec
+from makegood.ports import WISH
 from makegood.testing.drive import PLAIN, REVIEWED, SPECS, Drive, accounts, change, edge_of, fact, new_job
 
 STATES = [(spec, state.name) for spec in SPECS for state in spec.states]
@@ -253,9 +254,25 @@ class JobsContract:
         job = await drive.wants_cancel(job)
         assert len(await drive.store.attempts.due(accounts(job.pool), 10, 600)) == 1
 
+    async def test_who_asks_to_cancel_and_why_is_kept_with_the_request(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("running")
+
+        async def asks(wish: str) -> tuple[list[tuple[int, str, str, bool]], int]:
+            await drive.store.jobs.request_cancel(job.id, wish)
+            kept = await drive.store.hints.of(job.id, 10, 100)
+            due = await drive.store.attempts.due(accounts(job.pool), 10, 600)
+            return [(each.attempt, each.source, each.body, each.read) for each in kept], len(due)
+
+        first, second = "Ada asks: too slow", "Bo asks: it is wrong"
+        assert await asks(first) == ([(1, WISH, first, False)], 1)
+        assert await asks(first) == ([(1, WISH, first, False)], 0)  # the same words are kept once
+        assert await asks(second) == ([(1, WISH, first, False), (1, WISH, second, False)], 1)
+
     async def test_a_job_that_is_over_is_not_cancelled(self, drive: Drive) -> None:
         job = await drive.to("failed")
-        assert await drive.store.jobs.request_cancel(job.id) == job
+        assert await drive.store.jobs.request_cancel(job.id, "Ada asks: too late") == job
+        assert await drive.store.hints.of(job.id, 10, 100) == []
 
     async def test_what_went_wrong_on_the_way_is_not_the_error_of_a_delivered_job(self, drive: Drive) -> None:
         await drive.grant()

@@ -1,5 +1,5 @@
 -- Keep what a client reports about a job, once, and of many only the first $5 for each attempt; make its
--- attempt due. Called by Hints.report.
+-- attempt due. Called by keep_report.
 with kept as (
   insert into makegood.inbox (job_id, attempt, source, digest, body)
   select j.job_id, j.attempt, $2, $3, $4 from makegood.job j
