@@ -1,13 +1,15 @@
 """What a job type adds to its machine: input, price, files, the provider's request, limits."""
 
+import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from makegood.buckets import CREDITS_MAX
 from makegood.errors import InvalidInput
 from makegood.job import Job
 from makegood.machine import Event, Machine, Problem
@@ -77,11 +79,7 @@ class JobType(Machine):
 
     @classmethod
     def _misuses(cls) -> list[Problem]:
-        scope: object = cls.exclusive_by
-        if scope is None or (isinstance(scope, str) and SCOPE.fullmatch(scope)):
-            return []
-        told = f"exclusive_by: {scope!r} names no scope; write small letters, digits and _, or None"
-        return [Problem("MG116", told)]
+        return [Problem("MG116", told) for told in (*_wrong_values(cls), *_wrong_methods(cls))]
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> BaseModel:
@@ -160,3 +158,54 @@ class JobType(Machine):
                 yield from ((f"{name}.{i}", mark, key) for i, key in enumerate(found))
             elif found is not None:
                 yield name, mark, found
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_scope(value: object) -> bool:
+    return value is None or (isinstance(value, str) and SCOPE.fullmatch(value) is not None)
+
+
+#: What the values of a job type must be: each is used long after its definition, some only once a job is paid.
+_WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "label": (lambda v: isinstance(v, str), "is no text"),
+    "pool": (lambda v: isinstance(v, str) and v != "", "names no pool; write a text"),
+    "price": (
+        lambda v: _is_whole(v, 0, CREDITS_MAX),
+        f"is no price; write a whole number of credits, 0 to {CREDITS_MAX:,}",
+    ),
+    "attempts_max": (lambda v: _is_whole(v, 1, 2**31 - 1), "is no bound; write a whole number, 1 or more"),
+    "fetch_deadline": (
+        lambda v: isinstance(v, timedelta) and v > timedelta(),
+        "is no time that can pass; write a timedelta of more than 0",
+    ),
+    "exclusive_by": (_is_scope, "names no scope; write small letters, digits and _, or None"),
+    "rerun_policy": (lambda v: isinstance(v, RerunPolicy), "is no RerunPolicy"),
+    "Input": (
+        lambda v: isinstance(v, type) and issubclass(v, BaseModel),
+        "is no model; derive it from JobInput",
+    ),
+}
+#: What the engine calls on the class itself, and at once.
+_CALLED = ("parse", "price_of", "request", "delivered", "rerun_after", "cancellation_price")
+
+
+def _wrong_values(job_type: type[JobType]) -> Iterator[str]:
+    for name, (fits, complaint) in _WANTED.items():
+        value = getattr(job_type, name)
+        if not fits(value):
+            yield f"{name}: {value!r} {complaint}"
+
+
+def _wrong_methods(job_type: type[JobType]) -> Iterator[str]:
+    for name in _CALLED:
+        declared = inspect.getattr_static(job_type, name)
+        method = getattr(job_type, name)
+        if not callable(method):
+            yield f"{name}: {method!r} is no method"
+        elif inspect.isfunction(declared):
+            yield f"{name} is called on the class; write @classmethod above it"
+        elif inspect.iscoroutinefunction(inspect.unwrap(method)):
+            yield f"{name} is async, and nobody awaits it; write `def`"

@@ -43,6 +43,7 @@ SETTINGS: Mapping[str, float] = {
 #: than anybody's patience, and what can end by itself should.
 _LOOK_SECONDS, _START_LOOKS, _STOP_SECONDS = 0.05, 1_200, 60.0
 _PR_SET_PDEATHSIG = 1
+_REFUSED = "makegood: "  # how a command begins the sentence with which it gives up
 
 
 class StageError(MakegoodError):
@@ -135,12 +136,14 @@ class Child:
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
         self._retired = False
+        self._began = 0  # where in the log the last start has its first word
 
     async def start(self) -> None:
         """Start and return when the service answers. Raises NotStarted."""
         if self._retired:
             raise NotStarted("Another engine works meanwhile.")
         with self._log.open("ab") as log:
+            self._began = log.tell()
             self._process = subprocess.Popen(  # noqa: ASYNC220  # forking takes a millisecond
                 self._command,
                 env=self._environment,
@@ -153,9 +156,7 @@ class Child:
         async with aiohttp.ClientSession(trust_env=False) as session:
             for _ in range(_START_LOOKS):
                 if self._process.poll() is not None:
-                    raise NotStarted(
-                        f"The engine did not start; the last lines of {self._log}:\n{self._tail()}"
-                    )
+                    raise NotStarted(f"The engine did not start{self._last_words()}")
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"{self.url}/health") as reply:
                         if reply.status == 200:
@@ -191,8 +192,14 @@ class Child:
             raise StageError("The engine was not started.")
         return self._process
 
-    def _tail(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-8:])
+    def _last_words(self) -> str:
+        """Return what this start has said: the sentence with which it ended, else its last lines."""
+        with self._log.open("rb") as log:
+            log.seek(self._began)
+            lines = log.read().decode(errors="replace").splitlines()[-8:]
+        if lines and lines[-1].startswith(_REFUSED):
+            return f": {lines[-1].removeprefix(_REFUSED)}"
+        return f"; the last lines of {self._log}:\n" + "\n".join(lines)
 
 
 class EngineProcess(Child):

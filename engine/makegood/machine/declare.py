@@ -21,7 +21,7 @@ from makegood.errors import DeclarationError
 from makegood.job import Transition
 from makegood.machine.definitions import stands
 from makegood.machine.elements import Effect, Event, Hook, State
-from makegood.machine.kinds import misuses
+from makegood.machine.kinds import misnamed, misuses
 from makegood.machine.lint import lint
 from makegood.machine.obligation import Obligation
 from makegood.machine.problem import Problem, source_line, told_at
@@ -57,7 +57,7 @@ class Machine:
             cls.name = _snake(cls.__name__)
         if "declared_at" not in vars(cls):
             cls.declared_at = source_line()
-        problems = misuses(cls.states(), cls.events()) + cls._misuses()
+        problems = misnamed(cls.name, cls.version) + misuses(cls.states(), cls.events()) + cls._misuses()
         if not problems:
             cls.spec = _compile(cls)
             problems = _not_there(cls, dropped) + _without_data(cls) + lint(cls.spec)

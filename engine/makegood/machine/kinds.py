@@ -19,6 +19,16 @@ def misuses(states: Mapping[str, State], events: Mapping[str, Event[Any]]) -> li
     return [Problem("MG116", message, where=where or None) for message, where in found]
 
 
+def misnamed(name: object, version: object) -> list[Problem]:
+    """Return what is wrong with the words by which stores know the type."""
+    found = []
+    if not isinstance(name, str) or not name:
+        found.append(f"name: {name!r} is no name; write a text")
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
+        found.append(f"version: {version!r} is no version; write a whole number, 1 or more")
+    return [Problem("MG116", told) for told in found]
+
+
 def _of_states(states: Iterable[State]) -> Iterator[tuple[str, str]]:
     for s in states:
         if not isinstance(s.deadline, timedelta | None):
