@@ -168,7 +168,7 @@ def _is_scope(value: object) -> bool:
     return value is None or (isinstance(value, str) and SCOPE.fullmatch(value) is not None)
 
 
-#: What the values of a job type must be: each is used long after its definition, some only once a job is paid.
+#: What a job type must say of itself: each is used long after its definition, some only when a job is paid.
 _WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "label": (lambda v: isinstance(v, str), "is no text"),
     "pool": (lambda v: isinstance(v, str) and v != "", "names no pool; write a text"),
