@@ -53,15 +53,18 @@ async def awaited(cls: type[BaseJob], value: object) -> int:
 def test_a_value_of_the_wrong_kind_is_refused_with_its_name(name: str, value: object, told: str) -> None:
     with pytest.raises(DeclarationError) as refused:
         defined(**{name: value})
-    [problem] = refused.value.problems
-    assert (problem.code, problem.message.split(":")[0].split()[0]) == ("MG116", name)
-    assert told in problem.message
+    [problem] = map(str, refused.value.problems)
+    assert problem.replace(":", "").split()[:2] == ["MG116", name]
+    assert told in problem
 
 
 def test_several_are_told_at_once() -> None:
     with pytest.raises(DeclarationError) as refused:
         defined(pool=17, price="60")
-    assert [problem.message.partition(":")[0] for problem in refused.value.problems] == ["pool", "price"]
+    assert [str(problem).partition(":")[0] for problem in refused.value.problems] == [
+        "MG116 pool",
+        "MG116 price",
+    ]
 
 
 def test_what_fits_is_taken() -> None:

@@ -22,11 +22,11 @@ def reference(ops: Iterable[Op]) -> str:
     """Return a page with two tables: of the operations, each with who may call it and what it may answer, and
     of all codes."""
     lines = ["# The operations and problems of the API", "", _ABOUT, "", "## Operations", ""]
-    lines += ["| Operation | Name | What it does | Who | Its own problems |", "|---|---|---|---|---|"]
+    lines += ["| Operation | What it does | Who | Its own problems |", "|---|---|---|---|"]
     for op in ops:
         usual = usual_codes(op)
         own = ", ".join(f"`{code}`" for code in dict.fromkeys(op.codes) if code not in usual)
-        lines.append(f"| `{op.method} {op.path}` | `{op.name}` | {op.summary} | {_who(op)} | {own} |")
+        lines.append(f"| `{op.method}` `{op.path}`<br>`{op.name}` | {op.summary} | {_who(op)} | {own} |")
     lines += ["", "## Problems", "", "| Code | Status | Meaning |", "|---|---|---|"]
     lines += [f"| `{code}` | {status} | {title} |" for code, (status, title) in CODES.items()]
     return "\n".join(lines) + "\n"
