@@ -114,7 +114,8 @@ class Admission:
         scope, name = _chosen(pool, type, owner)
         check_texts(actor=actor)
         resumed = await self._store.rules.resume(scope, name, actor=actor)
-        self.catalog.closed = await self._store.rules.closed()
+        look = self.catalog.look()
+        self.catalog.learn(await self._store.rules.closed(), look)
         self._wakeups.wake(DISPATCH)
         return resumed
 

@@ -36,6 +36,7 @@ class Catalog:
         self.closed: Mapping[str, str] = {}
         """The names of which no new jobs are taken for now, each with the reason, as this process knows it
         from the rules of the store."""
+        self._looks = self._learned = 0
         self.unserved: Mapping[str, str] = {}
         """The names of which no new jobs are taken since no account serves their pool, each with the pool."""
 
@@ -82,6 +83,16 @@ class Catalog:
         if pool := self.unserved.get(name):
             raise JobTypeUnserved(name, pool)
         return newest
+
+    def look(self) -> int:
+        """Return the number of a look at what is closed, which begins now; `learn` takes what it finds."""
+        self._looks += 1
+        return self._looks
+
+    def learn(self, closed: Mapping[str, str], look: int) -> None:
+        """Take what *look* has found to be closed, unless one that began later has told already."""
+        if look > self._learned:
+            self.closed, self._learned = closed, look
 
     def is_open(self, name: str) -> bool:
         """Whether new jobs of *name*, one of `names`, are taken now."""

@@ -155,12 +155,6 @@ CELLS = [
     ),
     Cell(what="a reply with complaints and a task id is a task", rules=(create(node_errors=True),)),
     Cell(what="a reply that takes its time", rules=(create(reply_seconds=0.3),)),
-    Cell(
-        what="a reply that comes after our patience: the webhook names the task",
-        rules=(create(reply_seconds=30),),
-        settings={"submit_timeout_seconds": 2},
-        accepted_by="webhook",
-    ),
 ]
 
 

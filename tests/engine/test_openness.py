@@ -1,6 +1,8 @@
 """A job type whose pool no provider account serves takes no jobs: nobody could run them."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from makegood import BaseJob, Catalog, Engine, JobTypeClosed, JobTypeUnserved, ProviderAccount
 from makegood.runtime import Context, Surveyor
+from makegood.runtime.openness import read_openness
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from tests.engine.world import WALLET, Upscale, a_world
@@ -89,3 +92,35 @@ async def test_an_engine_that_is_not_told_so_or_has_no_loops_lets_jobs_wait(
 ) -> None:
     async with engine_on(store, **given) as engine:
         assert (await engine.submit(Film, "ada", {})).state == "pending"
+
+
+class Held:
+    """What tells which types are closed, and is late with its first answer."""
+
+    def __init__(self, closed: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        self._closed = closed
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def closed(self) -> Mapping[str, str]:
+        found = await self._closed()
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.may_answer.wait()
+        return found
+
+
+async def test_who_resumes_a_type_takes_its_jobs_although_a_look_from_before_is_answered_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_world(Upscale) as world:
+        assert await world.store.rules.close(
+            Upscale.name, times=0, within_seconds=1, actor="refusals", reason="refused three times"
+        )
+        held = Held(world.store.rules.closed)
+        monkeypatch.setattr(world.store.rules, "closed", held.closed)
+        looking = asyncio.create_task(read_openness(world.engine._context))
+        await held.asked.wait()
+        assert await world.engine.resume(type=Upscale, actor="olga")
+        held.may_answer.set()
+        await looking
+        assert (await world.queued()).state == "queued"

@@ -296,9 +296,10 @@ class OldService:
         return [await self.running(await self.page(f"blocker-{n}")) for n in range(users)]
 
     async def release(self, job_id: str) -> None:
-        """Let the provider go on with the job's task."""
+        """Let the provider go on with the job's task, and wait until it is over there."""
         for task in await self.stage.tasks_of(await self.job(job_id)):
             self.stage.simulator.release(task.id)
+            await self.stage.simulator.wait_for(lambda: task.over)  # noqa: B023 - it is awaited here
 
     async def job(self, job_id: str) -> Job:
         return await self.stage.engine.get(UUID(job_id))
@@ -338,7 +339,7 @@ class OldService:
 
 @asynccontextmanager
 async def old_service(
-    dsn: str, folder: Path, *, crowded: bool = False, stall_seconds: float = 1.0, **given: Any
+    dsn: str, folder: Path, *, crowded: bool = False, stall_seconds: float = 60.0, **given: Any
 ) -> AsyncIterator[OldService]:
     """Serve. At the end no page may have heard a secret, and the ledger has no difference.
 

@@ -10,10 +10,10 @@ import pytest
 from makegood import JobMoney
 from makegood.lifecycle import BaseJob
 from makegood_adapters.runninghub.patience import Patience
-from makegood_adapters.runninghub.simulator import Call, Faults, Match, Rule, Task
+from makegood_adapters.runninghub.simulator import Call, Faults, Match, Rule, Task, VirtualClock
 from tests.incidents.old_page import CREDITS, OldService, old_service
 from tests.incidents.old_tools import POSE
-from tests.scenarios.stage import POOL
+from tests.scenarios.stage import INSTANT, POOL
 
 PRICE = 60
 NEVER_POLL = 300.0
@@ -63,9 +63,10 @@ async def test_d15_p33_m1_old_webhooks_that_come_twice_before_the_create_reply_l
 ) -> None:
     """They name a task whose id nobody has told us; and the page reports a failure at the same moment."""
     fails = {"fail": "it broke"} if ends == "failed" else {}
-    async with old_service(database, tmp_path, poll_interval_seconds=NEVER_POLL) as service:
+    still: dict[str, Any] = {"clock": VirtualClock(), "pace": INSTANT, "poll_interval_seconds": NEVER_POLL}
+    async with old_service(database, tmp_path, **still) as service:
         page = await service.page()
-        job_id = await service.order(page, reply_seconds=0.5, webhooks=0, **fails)
+        job_id = await service.order(page, reply_seconds=1, webhooks=0, **fails)
         task = await service.stage.task_exists()
         await service.stage.simulator.wait_for(lambda: task.over)
         assert (await service.job(job_id)).state == "starting"
@@ -73,6 +74,8 @@ async def test_d15_p33_m1_old_webhooks_that_come_twice_before_the_create_reply_l
         hooked = await asyncio.gather(*(service.hook(body) for _ in range(5)), page.finish(job_id))
         assert [reply.status for reply in hooked] == [200] * 6
         assert hooked[-1].body == {"success": True, "refundedAmount": 0}
+        assert task.reply == "pending"
+        await service.stage.simulator.advance(1)
         assert (await service.settled(job_id)).state == ends
         early = "select sum(copies) from makegood.inbox where job_id = $1 and source <> 'client'"
         assert await service.stage.value(early, (await service.job(job_id)).id) == 5, "none is lost"
@@ -286,9 +289,9 @@ async def test_m5_d17_a_job_that_ends_during_its_create_call_stays_ended_and_its
     database: str, tmp_path: Path
 ) -> None:
     """An administrator cancels it; then the reply comes, and the page and its webhook say what they like."""
-    async with old_service(database, tmp_path) as service:
+    async with old_service(database, tmp_path, clock=VirtualClock(), pace=INSTANT) as service:
         page = await service.page()
-        job_id = await service.order(page, reply_seconds=0.7, hold="running")
+        job_id = await service.order(page, reply_seconds=1, hold="running")
         task = await service.stage.task_exists()
         await service.stage.engine.administer(
             (await service.job(job_id)).id, BaseJob.cancel, actor="ops", reason="asked on the phone"
@@ -300,6 +303,8 @@ async def test_m5_d17_a_job_that_ends_during_its_create_call_stays_ended_and_its
         for body in shapes(task.id):
             assert (await service.hook(body)).status == 200
         await page.mark_failed(job_id)
+        assert task.reply == "pending"
+        await service.stage.simulator.advance(1)
         await service.stage.slots_free()
         assert task.state == "CANCEL"
         assert await service.job(job_id) == ended

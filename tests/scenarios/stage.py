@@ -6,7 +6,7 @@ import io
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,17 @@ from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
 from makegood_adapters.runninghub.patience import Patience
-from makegood_adapters.runninghub.simulator import Account, Faults, Habits, Match, Pace, Rule, Simulator, Task
+from makegood_adapters.runninghub.simulator import (
+    Account,
+    Clock,
+    Faults,
+    Habits,
+    Match,
+    Pace,
+    Rule,
+    Simulator,
+    Task,
+)
 from tests.shipped import shipped
 
 KEY = "a-key-of-the-simulator"
@@ -35,7 +45,15 @@ OWNER = "ada"
 #: The monthly bucket is less than any price, so that the first hold takes from both.
 MONTHLY, PURCHASED = 40, 5_000
 WIDTH, HEIGHT = 6, 4
-FAST = Pace(queued_seconds=0, running_seconds=0.02, cancel_seconds=0, webhook_retry_seconds=0.1)
+FAST = Pace(
+    queued_seconds=0,
+    running_seconds=0.02,
+    cancel_seconds=0,
+    webhook_retry_seconds=0.1,
+    webhook_timeout_seconds=60,  # a receiver that is slow has still heard it, and once
+)
+#: Of a site with a VirtualClock: nothing there takes time but what the faults of a task say.
+INSTANT = replace(FAST, running_seconds=0)
 #: The provider may hold as many tasks as it likes, so that only the engine keeps to the slots.
 ROOMY = 50
 #: A wait that takes this long has failed; nothing waits so long on purpose.
@@ -46,15 +64,19 @@ Holds = Callable[[], Awaitable[bool]]
 
 
 def quick(**given: Any) -> Settings:
-    """Return settings whose pauses are short; *given* replaces some."""
+    """Return settings whose pauses are short; *given* replaces some.
+
+    No time limit of a call is, for on a slow machine it would decide: what takes so long has failed.
+    """
     usual = {
         "loop_interval_seconds": 0.1,
         "loop_backoff_max_seconds": 0.5,
         "poll_interval_seconds": 0.2,
         "defer_seconds": 0.02,
-        "submit_timeout_seconds": 30,
-        "upload_timeout_seconds": 10,
-        "lease_seconds": 60,
+        "submit_timeout_seconds": 60,
+        "upload_timeout_seconds": 60,
+        "ask_timeout_seconds": 60,
+        "lease_seconds": 200,
         "drain_seconds": 5,
     }
     return Settings(**{**usual, **given})
@@ -278,6 +300,7 @@ async def staged(
     limit: int = ROOMY,
     pace: Pace = FAST,
     habits: Habits | None = None,
+    clock: Clock | None = None,
     provider_url: str | None = None,
     foreign_key: bool = False,
     draining_seconds: float = 600,
@@ -294,16 +317,19 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     """Raise the curtain: *capacity* slots of ours, a provider that takes *limit* tasks, Ada with credits.
 
-    *habits* are those of the simulated site; *provider_url* is another site than that, and a
-    *foreign_key* is not valid there; *patience* is how often one question is repeated. *wrap* puts
-    something between engine and provider, *types* are offered beside the shipped tools, *offered* in their
-    place; *beside* serves more at the address of the webhooks. Without *run_loops* others do the work, woken
-    by *wakeups* if these reach them. *observe* says who looks on. *settings* replace those of `quick`.
+    *habits* are those of the simulated site, and *clock* is its time; *provider_url* is another site than
+    that, and a *foreign_key* is not valid there; *patience* is how often one question is repeated. *wrap*
+    puts something between engine and provider, *types* are offered beside the shipped tools, *offered* in
+    their place; *beside* serves more at the address of the webhooks. Without *run_loops* others do the work,
+    woken by *wakeups* if these reach them. *observe* says who looks on. *settings* replace those of `quick`.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(
             Simulator(
-                keys={key: Account(limit=limit, site="ai" if foreign_key else "cn")}, pace=pace, habits=habits
+                keys={key: Account(limit=limit, site="ai" if foreign_key else "cn")},
+                pace=pace,
+                habits=habits,
+                clock=clock,
             )
         )
         listener = socket.create_server(("127.0.0.1", 0))

@@ -12,7 +12,7 @@ from aiohttp import web
 from makegood import Catalog, JobMoney
 from makegood.testing.drive import Advance
 from makegood_adapters.http import application, hook_routes, runner
-from tests.scenarios.stage import FAST, PATIENCE_SECONDS, Stage, engine_beside, free_port, staged
+from tests.scenarios.stage import FAST, PATIENCE_SECONDS, Stage, engine_beside, staged
 
 JOBS = 3
 PENDING_SECONDS = 180
@@ -35,10 +35,9 @@ async def service(stage: Stage, port: int) -> AsyncIterator[None]:
 
 
 async def test_d14_a_service_that_was_away_for_longer_than_webhooks_are_repeated_loses_no_result(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, port: int
 ) -> None:
     """Some tasks end well meanwhile and one fails; nobody tells of them again."""
-    port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with staged(database, tmp_path, run_loops=False, webhook_base_url=url) as stage:
         async with service(stage, port):

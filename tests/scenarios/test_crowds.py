@@ -1,17 +1,21 @@
 """Many starts, many refusals, many questions without an answer: one charge, one task, no more than fit."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from makegood import JobMoney
-from makegood.outcome import Cause
+from makegood.observing import NOBODY, ObservedProvider
+from makegood.outcome import JSON, Cause, Submission
+from makegood.ports import Provider
 from makegood.testing.drive import Advance
 from makegood_adapters.runninghub.codes import CODES, CodeClass
 from makegood_adapters.runninghub.patience import Patience
-from makegood_adapters.runninghub.simulator import Call, Faults, Match, Rule
-from tests.scenarios.stage import KEY, engine_beside, staged
+from makegood_adapters.runninghub.simulator import Call, Faults, Match, Rule, VirtualClock
+from tests.scenarios.stage import INSTANT, KEY, engine_beside, staged
 
 QUEUE_SECONDS = 3_600  # of the upscaler
 #: What the provider refuses for good because of the job, not because of the account.
@@ -102,12 +106,28 @@ async def test_m4_forty_starts_at_one_moment_fill_twenty_slots_and_no_more(
         assert stage.create_calls() == 40
 
 
+class Unheard(ObservedProvider):
+    """What the create call sends arrives, whenever its caller's patience ends."""
+
+    async def submit(self, request: JSON, files: Mapping[str, str], webhook: str | None) -> Submission:
+        """Send, and wait no longer than the caller does."""
+        self.sent = asyncio.create_task(super().submit(request, files, webhook))
+        return await asyncio.shield(self.sent)
+
+
 @pytest.mark.parametrize("then", ["found", "never found"])
 async def test_c5_a_create_call_that_takes_too_long_is_not_made_again(
     then: str, database: str, tmp_path: Path, advance: Advance
 ) -> None:
     """The task is there; only its webhook, or the deadline, tells what became of it."""
-    async with staged(database, tmp_path, submit_timeout_seconds=0.3, draining_seconds=100) as stage:
+    calls: list[Unheard] = []
+
+    def wrap(provider: Provider) -> Provider:
+        calls.append(Unheard("main", provider, NOBODY))
+        return calls[0]
+
+    given: dict[str, Any] = {"submit_timeout_seconds": 0.3, "draining_seconds": 100}
+    async with staged(database, tmp_path, wrap=wrap, clock=VirtualClock(), pace=INSTANT, **given) as stage:
         found = then == "found"
         job = await stage.order(reply_seconds=2.0, webhooks=int(found))
         if not found:
@@ -123,3 +143,8 @@ async def test_c5_a_create_call_that_takes_too_long_is_not_made_again(
         await stage.slots_free()
         assert len(stage.simulator.tasks) == 1
         assert stage.create_calls() == 1
+        sources = "select source from makegood.evidence where verdict = 'accepted'"
+        assert await stage.value(sources) == ("webhook" if found else None)
+        assert stage.simulator.tasks[0].reply == "pending"
+        await stage.simulator.advance(2.0)
+        await calls[0].sent

@@ -11,12 +11,13 @@ import pytest
 from makegood import Catalog, Engine, Job, ProviderAccount, Settings, Transition
 from makegood.outcome import Unfinished
 from makegood.ports import Wakeups, WorkerName
+from makegood.runtime import crew, lifetime
 from makegood.testing.provider import PNG, Gate, ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 from tests.engine.world import PRICE, Upscale
-from tests.scenarios.stage import patience
+from tests.scenarios.stage import PATIENCE_SECONDS, patience
 
 RUNS = Unfinished(running=True)
 #: Nobody looks by itself, so that what is not woken or due at the start is seen to wait.
@@ -36,6 +37,14 @@ TAKEN = {
 
 #: What stays taken while a create call is waited for.
 SENDING = {"leases of attempts", "create calls in doubt", "processes"}
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a process that ends have the time to hand over, which a slow machine needs."""
+    for name in ("_LEAVE_SECONDS", "_TURN_SECONDS", "_CUT_SECONDS", "_BEAT_SECONDS"):
+        monkeypatch.setattr(lifetime, name, PATIENCE_SECONDS)
+    monkeypatch.setattr(crew, "_HAND_BACK_SECONDS", PATIENCE_SECONDS)
 
 
 class Told(Upscale):

@@ -11,9 +11,9 @@ from makegood.outcome import JSON, Submission
 from makegood.ports import Provider
 from makegood.testing.drive import Advance
 from makegood_adapters.cli.stage import API_KEY
-from makegood_adapters.runninghub.simulator import Pace
+from makegood_adapters.runninghub.simulator import Pace, VirtualClock
 from tests.scenarios.child import Mortal, child_of
-from tests.scenarios.stage import Stage, engine_beside, most_at_once, patience, staged
+from tests.scenarios.stage import INSTANT, Stage, engine_beside, most_at_once, patience, staged
 
 PRICE = 60
 SLOTS = 3  # of the child's account
@@ -145,13 +145,20 @@ async def test_sigterm_lets_the_create_call_under_way_end_and_leaves_nothing_lea
     database: str, tmp_path: Path
 ) -> None:
     async with (
-        staged(database, tmp_path, key=API_KEY, run_loops=False) as stage,
+        staged(database, tmp_path, key=API_KEY, run_loops=False, clock=VirtualClock(), pace=INSTANT) as stage,
         child_of(stage, tmp_path) as process,
     ):
         job = await stage.order(reply_seconds=1, hold="running")
         task = await stage.task_exists()
+
+        async def knows() -> bool:
+            return [row.state.value for row in await stage.store.workers.present()] == ["draining"]
+
+        stopping = asyncio.create_task(asyncio.to_thread(process.stop))
+        await stage.until(knows)
         replies = [task.reply]
-        assert await asyncio.to_thread(process.stop) == 0
+        await stage.simulator.advance(1)
+        assert await stopping == 0
         assert [*replies, task.reply] == ["pending", "sent"]
         attempt = await stage.store.attempts.get(job.id, 1)
         assert attempt is not None

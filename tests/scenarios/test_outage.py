@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from makegood import BaseJob, JobInput, JobMoney
 from makegood.outcome import JSON
 from makegood_adapters.runninghub.simulator import Simulator
-from tests.scenarios.stage import FAST, KEY, POOL, free_port, picture, staged
+from tests.scenarios.stage import FAST, KEY, POOL, picture, staged
 
 APP = "2018000000000000000"
 REFUSALS = 3
@@ -37,9 +37,8 @@ def site(port: int) -> Simulator:
 
 
 async def test_d50_a_refused_connection_is_not_submitted_and_runs_when_the_provider_is_back(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, port: int
 ) -> None:
-    port = free_port()
     async with staged(database, tmp_path, provider_url=f"http://127.0.0.1:{port}", types=[Poster]) as stage:
         jobs = [await stage.engine.submit(Poster, "ada", {"words": f"poster {n}"}) for n in range(3)]
         for job in jobs:
@@ -58,9 +57,8 @@ async def test_d50_a_refused_connection_is_not_submitted_and_runs_when_the_provi
 
 
 async def test_d50_an_upload_that_cannot_be_made_defers_the_job_and_sends_nothing(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, port: int
 ) -> None:
-    port = free_port()
     async with staged(database, tmp_path, provider_url=f"http://127.0.0.1:{port}") as stage:
         job = await stage.order()
         await stage.sent_back(job, REFUSALS)
@@ -71,8 +69,10 @@ async def test_d50_an_upload_that_cannot_be_made_defers_the_job_and_sends_nothin
             assert len(provider.tasks) == 1
 
 
-async def test_d50_a_job_may_be_cancelled_while_the_provider_is_away(database: str, tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
+async def test_d50_a_job_may_be_cancelled_while_the_provider_is_away(
+    database: str, tmp_path: Path, port: int
+) -> None:
+    url = f"http://127.0.0.1:{port}"
     async with staged(database, tmp_path, provider_url=url, defer_seconds=30) as stage:
         job = await stage.order()
         before = await stage.engine.wallet("ada")

@@ -24,6 +24,7 @@ async def test_d18_a_push_channel_that_died_without_a_word_hides_no_result(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its socket stays open and carries nothing; whoever watches looks at its interval, and it is noticed."""
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", PATIENCE_SECONDS)  # a slow answer is an answer
     async with (
         proxy_before(database) as proxy,
         PostgresWakeups(database) as others,
@@ -43,7 +44,7 @@ async def test_d18_a_push_channel_that_died_without_a_word_hides_no_result(
         task = await stage.task_exists()
         await stage.reached(job, "running")
         proxy.pause()
-        monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.5)  # not before: an answer may be slow, too
+        monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.5)  # what is asked from now on has no answer
         stage.simulator.release(task.id)
         async with patience():
             seen = [step.to_state async for step in page.watch(job.id)]
@@ -53,6 +54,7 @@ async def test_d18_a_push_channel_that_died_without_a_word_hides_no_result(
         async with patience():
             while push.connected:  # noqa: ASYNC110  # noticed by its own probe, which tells nobody
                 await asyncio.sleep(0.01)
+        monkeypatch.setattr(module, "_ANSWER_SECONDS", PATIENCE_SECONDS)
         proxy.resume()
         with push.listen("anything") as bell:
             assert await bell.wait(PATIENCE_SECONDS)

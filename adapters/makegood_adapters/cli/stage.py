@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import weakref
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -127,11 +128,14 @@ def crowded_tools(folder: Path, names: Collection[str] = ()) -> Path:
 class Child:
     """A service of ours as a child that can be killed like any process; its log is kept.
 
-    *url* is where it will answer `/health`.
+    It answers `/health` at *port*, of `keep_port`, which is its own as long as this object lives.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str], url: str) -> None:
-        self.url = url
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], port: socket.socket
+    ) -> None:
+        self.url = url_of(port)
+        weakref.finalize(self, port.close)
         self._command, self._log = [sys.executable, "-m", *command], log
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
@@ -220,19 +224,19 @@ class EngineProcess(Child):
         settings: Mapping[str, float] = SETTINGS,
         tools: Path | None = None,
     ) -> None:
-        self.port = free_port()
-        url = f"http://127.0.0.1:{self.port}"
+        kept = keep_port()
+        self.port: int = kept.getsockname()[1]
         config = folder / f"engine-{self.port}.toml"
         keys: dict[str, str | float] = {"database_url": dsn, "port": self.port, "blobs": str(blobs)}
         keys["log_format"] = "text"
         if tools is not None:
             keys["tools"] = str(tools)
-        engine: dict[str, str | float] = {"webhook_base_url": url, **settings}
+        engine: dict[str, str | float] = {"webhook_base_url": url_of(kept), **settings}
         text = _toml(keys) + "[deadlines]\n" + _toml(deadlines) + "[engine]\n" + _toml(engine)
         config.write_text(text)
         environment = {"MAKEGOOD_ACCOUNTS": json.dumps([dict(a) for a in accounts])}
         command = ["makegood_adapters.cli", "serve", "--config", str(config)]
-        super().__init__(command, log, environment, url)
+        super().__init__(command, log, environment, kept)
 
 
 def _toml(table: Mapping[str, str | float]) -> str:
@@ -240,12 +244,21 @@ def _toml(table: Mapping[str, str | float]) -> str:
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
 
 
-def free_port() -> int:
-    """Return a port of this machine on which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def keep_port() -> socket.socket:
+    """Return a socket that keeps a port of this machine until it is closed, which the caller does.
+
+    Nobody listens there and nobody else is given it; who was told of it may listen there any number of times,
+    with SO_REUSEADDR, as servers do.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    return kept
+
+
+def url_of(port: socket.socket) -> str:
+    """Return the address of a port that is kept."""
+    return f"http://127.0.0.1:{port.getsockname()[1]}"
 
 
 def _die_with_parent(parent: int):  # type: ignore[no-untyped-def]  # what Popen wants

@@ -14,7 +14,8 @@ async def read_openness(context: Context) -> None:
     is only started again, or lost for a while, loses no orders.
     """
     catalog, store = context.catalog, context.store
-    catalog.closed = await store.rules.closed()
+    look = catalog.look()
+    catalog.learn(await store.rules.closed(), look)
     if not context.served_only:
         return
     served = await store.attempts.served_pools() | set(context.pools)

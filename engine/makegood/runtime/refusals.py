@@ -122,7 +122,8 @@ class Refusals:
             name, times=times, within_seconds=_IN_A_ROW_SECONDS, actor=_ACTOR, reason=reason
         )
         if closed:
-            context.catalog.closed = {**context.catalog.closed, name: reason}
+            catalog = context.catalog
+            catalog.learn({**catalog.closed, name: reason}, catalog.look())
             log.error("job type %s is closed: %s", name, reason)
 
     async def _defer(self, job: Job, evidence: Evidence | None, defer_seconds: float | None = None) -> None:

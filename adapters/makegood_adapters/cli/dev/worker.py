@@ -17,7 +17,7 @@ from makegood.ports import WorkerName
 from makegood_adapters.cli.dev.source import Source
 from makegood_adapters.cli.dev.stand_in import open_stand_in
 from makegood_adapters.cli.serve.signals import obey_signals
-from makegood_adapters.cli.stage import SETTINGS, Child, free_port
+from makegood_adapters.cli.stage import SETTINGS, Child, keep_port
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, health_route, hook_routes, runner
 from makegood_adapters.http.release import release
@@ -42,10 +42,10 @@ class Orders:
 
 def child_of(file: Path, *, dsn: str, blobs: Path, site: str, log: Path) -> Child:
     """Return the child for the file as it is when it starts."""
-    orders = Orders(str(file), dsn, str(blobs), site, free_port())
+    kept = keep_port()
+    orders = Orders(str(file), dsn, str(blobs), site, kept.getsockname()[1])
     environment = {_ORDERS: json.dumps(asdict(orders)), "PYTHONDONTWRITEBYTECODE": "1"}
-    url = f"http://127.0.0.1:{orders.port}"
-    return Child(["makegood_adapters.cli.dev.worker"], log, environment, url)
+    return Child(["makegood_adapters.cli.dev.worker"], log, environment, kept)
 
 
 async def work(orders: Orders) -> None:
