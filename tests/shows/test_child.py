@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from makegood_adapters.cli.stage import Child, NotStarted
+from makegood_adapters.cli.stage import Child, NotStarted, keep_port
 
 
 def child(folder: Path, program: str) -> tuple[Child, Path]:
@@ -12,7 +12,7 @@ def child(folder: Path, program: str) -> tuple[Child, Path]:
     log = folder / "engine.log"
     log.write_text("INFO what an engine before it has said\nmakegood: its last sentence\n")
     environment = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    return Child(["engine_of_the_test"], log, environment, "http://127.0.0.1:9"), log
+    return Child(["engine_of_the_test"], log, environment, keep_port()), log
 
 
 async def refusal(started: Child) -> str:
