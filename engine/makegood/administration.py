@@ -110,6 +110,13 @@ class Administration(Overseeing):
         job_type = await self._mover.type_of(job)
         return {event.name: _hindrance(job_type, job, event) for event in _ACTS}
 
+    async def unasked(self, job: Job) -> list[str]:
+        """Return the names of the guards that `hindrances` has not asked: they see the files with which
+        `administer` completes the *job*, and may hold it back then."""
+        events = (await self._mover.type_of(job)).events()
+        complete = events.get(BaseJob.complete.name)
+        return [guard.__name__ for guard in complete.guards] if complete else []
+
     async def unresolvable(self, attempt: Attempt) -> str | None:
         """Return why `resolve` would refuse the *attempt*, with what is `known` of it; None: it would not."""
         if not needs_person(attempt):

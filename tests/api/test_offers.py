@@ -8,7 +8,7 @@ from typing import Any
 import pytest_asyncio
 
 from makegood.job import Job, Verdict
-from makegood.lifecycle import BaseJob, Failure
+from makegood.lifecycle import BaseJob, Completion, Failure
 from makegood.testing.drive import token_hash
 from makegood_adapters.http.v1.shared import Shared
 from tests.api.scene import OWNER, PNG, POOL, Answer, Client, Scene, opened
@@ -29,6 +29,11 @@ def is_not_kept(job: Job, _: Failure) -> bool:
     return False
 
 
+@Kept.complete.guard
+def is_a_picture(job: Job, result: Completion) -> bool:
+    return [each["kind"] for each in result.output["files"]] == ["png"]
+
+
 @pytest_asyncio.fixture
 async def offering(database: str, tmp_path: Path) -> AsyncIterator[Scene]:
     async with opened(database, tmp_path, types=[*shipped(), Kept]) as scene:
@@ -46,6 +51,10 @@ async def queued(scene: Scene) -> Job:
 
 async def guarded(scene: Scene) -> Job:
     return await scene.engine.accept((await scene.engine.submit(Kept, OWNER, {})).id)
+
+
+async def guarded_attempt(scene: Scene) -> Job:
+    return await scene.drive.dispatch(await guarded(scene))
 
 
 async def opened_attempt(scene: Scene) -> Job:
@@ -96,6 +105,7 @@ STATES: Mapping[str, Callable[[Scene], Awaitable[Job]]] = {
         pending,
         queued,
         guarded,
+        guarded_attempt,
         opened_attempt,
         submitted,
         asked_to_stop,
@@ -106,7 +116,7 @@ STATES: Mapping[str, Callable[[Scene], Awaitable[Job]]] = {
     )
 }
 NO, NOBODY = "No task of it is open at the provider.", "It needs nobody."
-OVER, STOPPING = "The job is over.", "It was asked to stop."
+OVER = "The job is over."
 NAMED = "A webhook names task 7 for attempt 1: the provider is being asked, and its answer decides."
 HELD = "'fail' in state 'queued' is held back by is_not_kept."
 #: Why each act is refused: to ask, to cancel, to end as failed and as complete, to settle the attempt.
@@ -114,9 +124,10 @@ REFUSED: Mapping[str, list[str | None]] = {
     "pending": [NO, None, None, "Not while it is pending."],
     "queued": [NO, None, None, "Not while it is queued."],
     "guarded": [NO, None, HELD, "Not while it is queued."],
+    "guarded_attempt": [NO, None, HELD.replace("queued", "starting"), None, NOBODY],
     "opened_attempt": [NO, None, None, None, NOBODY],
     "submitted": [None, None, None, None, NOBODY],
-    "asked_to_stop": [None, STOPPING, None, None, NOBODY],
+    "asked_to_stop": [None, None, None, None, NOBODY],
     "uncertain": [None, None, None, None, None],
     "named": [None, None, None, None, NAMED],
     "found_late": [None, None, None, None, None],
@@ -152,8 +163,7 @@ async def test_what_is_offered_to_do_to_a_job_is_done_and_what_is_refused_is_not
         for offer in offers_of(before):
             if offer["refused"]:
                 reply = await accept(offering, client, offer)
-                # Who asks twice that it stops, for want of an answer perhaps, is answered twice.
-                assert reply.status in (400, 409) or offer["refused"] == STOPPING, (state, offer, reply.body)
+                assert reply.status in (400, 409), (state, offer, reply.body)
                 after = await dossier(client, job)
                 for name in ("version", "cancel_requested_at", "money", "acts"):
                     assert after[name] == before[name], state
@@ -183,6 +193,37 @@ async def test_offers_are_called_what_they_do_and_say_what_cannot_be_undone(offe
     fields = [[field["name"] for field in each["fields"]] for each in told]
     signed = ["reason", "by"]
     assert fields == [["by"], signed, signed, ["files", *signed], signed]
+
+
+async def test_who_asks_a_second_time_that_a_job_stops_is_offered_to_and_is_heard(offering: Scene) -> None:
+    client = offering.client.as_("service:operations")
+    job = await running(offering)
+    [_, first, *_] = offers_of(await dossier(client, job))
+    assert (first["label"], first["refused"]) == ("Cancel", None)
+    for reason, offer in (("too slow", first), ("still too slow", {**first, "label": "Cancel again"})):
+        told = await dossier(client, job)
+        [_, offered, *_] = offers_of(told)
+        assert offered == {**offer, "title": first["title"].replace("Cancel", offer["label"])}
+        values = {"by": "Grace", "reason": reason}
+        assert (await client.post(offered["path"], json=values)).status == 200
+        kept = [message["body"] for message in (await dossier(client, job))["messages"]]
+        assert kept[-1].endswith(f"asks to cancel it: {reason}")
+        assert len(kept) == len(told["messages"]) + 1
+
+
+async def test_guards_that_see_the_files_are_named_before_they_hold_a_job_back(offering: Scene) -> None:
+    client = offering.client.as_("service:operations")
+    job = await guarded_attempt(offering)
+    offer = offers_of(await dossier(client, job))[3]
+    assert offer["title"].endswith(" (may be held back by is_a_picture)")
+    words = {"by": "Grace", "reason": "asked by phone"}
+    for name, status in (("result.txt", 409), ("result.png", 200)):
+        files = [await offering.blobs.put(PNG, name)]
+        reply = await client.post(offer["path"], json={**offer["body"], **words, "files": files})
+        assert (reply.status, reply.body.get("unmet")) == (
+            status,
+            ["is_a_picture"] if status == 409 else None,
+        )
 
 
 async def test_who_pauses_sees_it_paused_at_once_though_readings_are_shared(offering: Scene) -> None:

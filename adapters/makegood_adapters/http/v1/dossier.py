@@ -182,7 +182,7 @@ async def dossier_of(api: Api, job_id: UUID, caller: Caller) -> JobDossier:
     return JobDossier(
         type_gone=job.type not in engine.catalog.names,
         told=ToldView.all_of(told, redaction),
-        acts=offers.of_job(job, attempts, await engine.hindrances(job)),
+        acts=offers.of_job(job, attempts, await engine.hindrances(job), await engine.unasked(job)),
         **without_secrets(fields, redaction),
         input=redaction.shown(job.input),
         request=redaction.shown(job.request),

@@ -79,15 +79,18 @@ class Offers:
         return self._may("Pause", title, "/operations/pauses", body, _SIGNED, refused=refused)
 
     def of_job(
-        self, job: Job, attempts: Sequence[Attempt], hindrances: Mapping[str, str | None]
+        self,
+        job: Job,
+        attempts: Sequence[Attempt],
+        hindrances: Mapping[str, str | None],
+        unasked: Sequence[str],
     ) -> list[Offer]:
-        """Return what may be done to a job; *hindrances* are those of `Engine.hindrances`."""
+        """Return what may be done to a job; *hindrances* and *unasked* guards are those of `Engine`."""
         at, of = f"/operations/jobs/{job.id}", f": job {_short(job.id)}"
         idle = None if askable(attempts) else "No task of it is open at the provider."
-        cancel = hindrances[BaseJob.cancel.name]
-        if cancel is None and job.cancel_requested_at is not None:
-            cancel = "It was asked to stop."
-        ask, stop = "Ask the provider now", "Cancel"
+        cancel, again = hindrances[BaseJob.cancel.name], job.cancel_requested_at is not None
+        # Whoever asks once more is heard: the words are kept, and the provider is asked soon.
+        ask, stop = "Ask the provider now", "Cancel again" if again and cancel is None else "Cancel"
         return [
             *self._may(ask, ask + of, f"{at}/ask", {}, (_BY,), refused=idle),
             *self._may(stop, stop + of, f"{at}/cancel", {}, _SIGNED, refused=cancel, danger=True),
@@ -96,7 +99,7 @@ class Offers:
                 for event, label, fields in _ENDS
                 for offer in self._may(
                     label,
-                    label + of,
+                    label + of + (_held_back(unasked) if event == BaseJob.complete.name else ""),
                     f"{at}/end",
                     {"event": event},
                     fields,
@@ -146,6 +149,11 @@ class Offers:
             refused=refused,
         )
         return [offer]
+
+
+def _held_back(guards: Sequence[str]) -> str:
+    """Say which guards are asked only when the files are there."""
+    return f" (may be held back by {', '.join(guards)})" if guards else ""
 
 
 def _short(job_id: UUID) -> str:
