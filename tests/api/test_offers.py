@@ -31,7 +31,7 @@ def is_not_kept(job: Job, _: Failure) -> bool:
 
 @Kept.complete.guard
 def is_a_picture(job: Job, result: Completion) -> bool:
-    return [each["kind"] for each in result.output["files"]] == ["png"]
+    return [each["kind"] for each in (result.output or {})["files"]] == ["png"]
 
 
 @pytest_asyncio.fixture
