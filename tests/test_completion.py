@@ -32,6 +32,7 @@ TYPED = {
     "makegood graph tools/cl": "makegood graph tools/clock.toml ",
     "makegood serve --config mak": "makegood serve --config makegood.toml ",
     "makegood conf": "makegood config ",
+    "makegood init --site a": "makegood init --site ai ",
 }
 #: What is offered where more than one word fits, in fish, which says it to programs.
 OFFERED = {
@@ -41,6 +42,7 @@ OFFERED = {
     "makegood top --au": {"--audit"},
     "makegood graph base --format s": {"svg", "sql"},
     "makegood completion ": {"bash", "zsh", "fish"},
+    "makegood init --site ": {"cn", "ai"},
     "makegood check too": {"tools/"},
 }
 

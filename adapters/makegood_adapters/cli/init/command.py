@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from secrets import token_hex
 from string import Template
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -31,7 +31,7 @@ def init(
     *,
     dsn: str | None = None,
     key: str | None = None,
-    site: str = "cn",
+    site: Literal["cn", "ai"] = "cn",
     simulator: Annotated[bool, Parameter(negative="")] = False,
     port: int = 8000,
     json: Json = False,
@@ -63,8 +63,6 @@ def init(
     --------
     makegood init myapp
     """
-    if site not in _SITES:
-        raise InvalidRequest(f"--site takes cn or ai, not {site!r}.")
     if not 0 < port <= 65_535:
         raise InvalidRequest(f"--port takes 1 to 65535, not {port}.")
     dsn = dsn or os.environ.get("DATABASE_URL")
