@@ -207,6 +207,20 @@ async def test_a_port_in_use_is_told_before_anything_starts(database: str, tmp_p
         assert re.fullmatch(rb"makegood: Cannot listen on 127\.0\.0\.1:\d+: the port is in use\. .*\n", err)
 
 
+@pytest.mark.parametrize("more", ["", "[page]\nopen = false\n"], ids=["open", "closed"])
+async def test_who_may_look_without_a_key_is_told_where_a_proxy_may_hide_who_comes(
+    database: str, tmp_path: Path, more: str
+) -> None:
+    async with serving(tmp_path, database, more=more) as service:
+        await service.until(service.health, "an answer")
+        status, _ = await service.ask("/v1/operations/overview")
+        assert status == (401 if more else 200)
+        told = [
+            text in service.log for text in ("without a key", "X-Forwarded-For", "`open = false` in [page]")
+        ]
+        assert told == [not more] * 3
+
+
 @pytest.mark.parametrize("count", ["0", "65"])
 async def test_the_number_of_processes_has_bounds(database: str, tmp_path: Path, count: str) -> None:
     async with serving(tmp_path, database, "--workers", count) as service:

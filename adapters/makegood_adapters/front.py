@@ -265,6 +265,11 @@ async def _listen(
     except OSError as error:
         raise _cannot_listen(config, error, config.port, "port") from None
     log.info("listening on http://%s:%d", config.host, server.addresses[0][1])
+    if config.page_open:
+        log.info(
+            "whoever is on this machine may look at all jobs without a key, and so may all who come through "
+            "a proxy on it that adds no X-Forwarded-For: let it add that, or set `open = false` in [page]"
+        )
 
 
 def try_metrics_ports(config: ServiceConfig, count: int) -> None:

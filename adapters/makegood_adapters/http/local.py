@@ -39,7 +39,8 @@ def is_local(request: Request) -> bool:
         return False
     if any(name in _PASSED_ON or name.startswith("x-forwarded") for name in headers):
         return False
-    # nginx calls us by the name that we listen on, and says nothing of itself but this.
+    # nginx calls us by the name that we listen on, and before 1.29.7 said nothing of itself but this. A later
+    # one says nothing: whoever is behind it is told from others by X-Forwarded-For alone.
     if "close" in headers.get("connection", "").lower():
         return False
     host = headers.get("host", "").lower()
