@@ -46,6 +46,7 @@ async def test_the_page_stays_and_its_buttons_do_what_they_say(postgres_dsn: str
         told["kill"] = await show.press("kill")
         for name, text in told.items():
             assert re.match(TOLD[name], text), f"{name}: {text}"
+        await check_that_nobody_looks_after_who_was_killed(show)
         story = (await show.stage())["story"]
         for wanted in STORY:
             assert any(re.match(wanted, line["text"]) for line in story), f"{wanted} is not in {story}"
@@ -65,6 +66,13 @@ async def check_the_page(show: Show) -> None:
     assert (me["caller"], me["acts"], me["page"]["demo"]) == ("local", False, True)
     types = {each["name"] for each in (await show.get("/v1/operations/overview"))["types"]}
     assert types == {"upscaler", "pose_changer"}
+
+
+async def check_that_nobody_looks_after_who_was_killed(show: Show) -> None:
+    """The engine was killed for the show and is back: the one before it is in no list of what has trouble."""
+    workers = (await show.get("/v1/operations/overview"))["workers"]
+    assert len(workers) == 1, workers
+    os.kill(workers[0]["pid"], 0)  # it lives
 
 
 async def check_that_jobs_are_found(show: Show, story: list[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ import asyncpg
 
 from makegood.errors import MakegoodError, StoreUnavailable
 from makegood_adapters.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from makegood_adapters.postgres.store import connect
+from makegood_adapters.postgres.store import PostgresStore, connect
 from makegood_adapters.toolfiles import default_tools_folder
 
 API_KEY = "demo-key-of-the-simulator"
@@ -123,6 +123,15 @@ def crowded_tools(folder: Path, names: Collection[str] = ()) -> Path:
             text = re.sub(r"(?m)^exclusive_by = .*\n", "", text)
         (tools / path.name).write_text(text, encoding="utf-8")
     return tools
+
+
+async def forget_killed(dsn: str, pid: int) -> None:
+    """Take the process of this id, which a show has killed and started anew, off the list of those that
+    somebody would have to look after."""
+    async with PostgresStore.open(dsn, connections_max=1) as store:
+        for worker in await store.workers.present():
+            if worker.name.pid == pid:
+                await store.workers.leave(worker.id)
 
 
 class Child:

@@ -15,7 +15,7 @@ import asyncpg
 from makegood import Engine, IllegalTransition, MakegoodError
 from makegood_adapters.cli.demo.script import PROVIDER_FAULTS, Mishap, Part, Script
 from makegood_adapters.cli.demo.show import Show, Ticket
-from makegood_adapters.cli.stage import EngineProcess, StageError
+from makegood_adapters.cli.stage import EngineProcess, StageError, forget_killed
 from makegood_adapters.runninghub.simulator import Simulator, Task
 
 _OVER_SECONDS = 100.0
@@ -227,6 +227,7 @@ class Director:
             self._show.say(f"kill -9   ends the engine (pid {pid}); {tasks} at the provider", "bold red")
             await asyncio.sleep(0.7)  # the provider goes on meanwhile, and nobody listens
             await self._process.start()
+            await forget_killed(self._dsn, pid)
         self._show.restarts += 1
         self._show.engine = "running"
         self._show.say("start     the engine is back and picks up what it finds in the database", "green")

@@ -10,7 +10,7 @@ from typing import Protocol
 import asyncpg
 
 from makegood import Engine, Job, Transition
-from makegood_adapters.cli.stage import SETTINGS, Child, StageError
+from makegood_adapters.cli.stage import SETTINGS, Child, StageError, forget_killed
 from makegood_adapters.cli.staging.board import PRESS_SECONDS, Board, Button, Tone
 from makegood_adapters.cli.staging.telling import tasks_of, tell_end
 from makegood_adapters.runninghub.simulator import Faults, Simulator, Task
@@ -123,6 +123,7 @@ class Acts:
             self._board.say(f"kill -9: the engine, process {pid}, is gone; the provider goes on", Tone.BAD)
             await asyncio.sleep(_DOWN_SECONDS)  # nobody listens meanwhile, which is what is shown
             await house.process.start()
+            await forget_killed(house.dsn, pid)
         self._board.say("start: the engine is back and picks up what it finds in the database", Tone.GOOD)
         return await self.follow(ordered)
 
