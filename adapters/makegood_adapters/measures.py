@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -68,8 +69,9 @@ class Measures(Collector):
         self._credits: Credits | None = None
         self._credits_due = 0.0
 
-    async def refresh(self) -> None:
-        """Read the store if the last reading is old; who scrapes often or at the same time shares one."""
+    async def refresh(self, within_seconds: float = math.inf) -> None:
+        """Read the store if the last reading is old; who scrapes often or at the same time shares one. Who
+        has less patience than ANSWER_SECONDS is told *within_seconds* that the store does not answer."""
         now = asyncio.get_running_loop().time()
         if self._audit_seconds and (not self._audited or now - self._audited[0] > self._audit_seconds):
             self._begin("audit")  # it may take minutes: a later scrape tells it
@@ -80,7 +82,7 @@ class Measures(Collector):
         if self._reading is None or now - self._reading.at > self._fresh:
             works.add(self._begin("read"))
         if works:
-            await asyncio.wait(works, timeout=ANSWER_SECONDS)
+            await asyncio.wait(works, timeout=min(within_seconds, ANSWER_SECONDS))
         self._answers = self._reading is not None and now - self._reading.at <= self._fresh
 
     async def close(self) -> None:
@@ -101,6 +103,8 @@ class Measures(Collector):
             age = asyncio.get_running_loop().time() - self._audited[0]
             yield family("makegood_violations", {(): float(self._audited[1])})
             yield family("makegood_audit_age_seconds", {(): age})
+        elif self._audit_seconds:  # one that never comes to its end is to be heard of, too
+            yield family("makegood_audit_age_seconds", {(): math.inf})
 
     def _begin(self, name: str) -> "asyncio.Task[None]":
         work = self._works.get(name)
@@ -183,20 +187,26 @@ def _of_store(reading: _Reading) -> Iterable[Metric]:
     yield family("makegood_queue_oldest_seconds", ages)
     # A rate is jobs a minute, of the last minute: their number.
     yield family("makegood_recent_jobs", {(outcome,): rate for outcome, rate in found.rates.items()})
-    for name, field in (
-        ("slots_open", "open"),
-        ("slots", "capacity"),
-        ("slots_draining", "draining"),
-        ("account_healthy", "healthy"),
-        ("account_late_results", "late"),
-        ("account_abandoned", "abandoned"),
-    ):
-        values = {(use.account, use.pool): float(getattr(use, field)) for use in found.accounts}
-        yield family(f"makegood_{name}", values)
+    alive = [worker for worker in found.workers if not worker.is_lost(found.at)]
+    served = {account for worker in alive for account in worker.accounts}
+    for name, field, always in (
+        ("slots_open", "open", True),
+        ("slots", "capacity", False),
+        ("slots_draining", "draining", True),
+        ("account_late_results", "late", True),
+        ("account_abandoned", "abandoned", True),
+    ):  # an account that was taken away is not ill; what it left behind is told until it is done with
+        uses = [use for use in found.accounts if always or use.account in served]
+        yield family(
+            f"makegood_{name}", {(use.account, use.pool): float(getattr(use, field)) for use in uses}
+        )
+    # A provider that does not tell how the account is has refused nothing: its calls are counted.
+    usable = {(use.account, use.pool): use.problem is None for use in found.accounts if use.account in served}
+    yield family("makegood_account_healthy", usable)
     yield family("makegood_uncertain_submits", {(each.account,): each.uncertain for each in reading.attempts})
     draining = {(each.account,): each.draining_seconds for each in reading.attempts}
     yield family("makegood_draining_oldest_seconds", draining)
-    yield family("makegood_processes", {(): len(found.workers)})
+    yield family("makegood_processes", {(): len(alive)})
     yield from _of_webhooks(reading.webhooks)
 
 
@@ -205,8 +215,8 @@ def _of_webhooks(found: WebhooksOut) -> Iterable[Metric]:
     yield family("makegood_recent_webhook_tries", tries)
     yield family("makegood_webhook_messages", {("waiting",): found.waiting, ("failed",): found.failed})
     yield family("makegood_webhook_late_seconds", {(): found.late_seconds})
-    endpoints = {("enabled",): found.endpoints, ("disabled",): found.disabled}
-    yield family("makegood_webhook_endpoints", endpoints)
+    endpoints = {"enabled": found.endpoints, "disabled": found.disabled, "switched_off": found.switched_off}
+    yield family("makegood_webhook_endpoints", {(state,): count for state, count in endpoints.items()})
 
 
 def _of_credits(found: Credits) -> Iterable[Metric]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,8 +17,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from makegood import Engine, ProviderAccount
-from makegood.ports import Endpoint, Posted
+from makegood.errors import StoreError
+from makegood.ports import LOST_SECONDS, SWITCHED_OFF, Endpoint, Posted, Worker, WorkerName, WorkerState
 from makegood.runtime import Health
+from makegood.testing.drive import Advance
 from makegood_adapters.config import ServiceConfig, StreamsConfig
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.front import Front, bind
@@ -25,6 +28,7 @@ from makegood_adapters.http.callers import Gate
 from makegood_adapters.http.hub import StreamLimits
 from makegood_adapters.job_types import load_catalog
 from makegood_adapters.logs import REQUEST_ID
+from makegood_adapters.measures import Measures
 from makegood_adapters.plugins import Plugins
 from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.postgres.proxy import proxy_before
@@ -223,7 +227,7 @@ class TestMetrics:
             assert found["makegood_http_request_seconds_count"][("method", "GET"), ("route", "/livez")] == 2
             assert found["makegood_jobs"] == {(("state", "queued"), ("type", "upscaler")): 1}
             assert found["makegood_queue_jobs"] == {(("pool", "runninghub"),): 1}
-            assert found["makegood_slots"] == {(("account", "main"), ("pool", "runninghub")): 2}
+            assert found["makegood_slots_open"] == {(("account", "main"), ("pool", "runninghub")): 0}
             assert found["makegood_store_up"] == {(): 1}
             assert found["makegood_left_out"] == {(): 1}
             assert found["makegood_http_connections"][()] >= 1
@@ -236,17 +240,61 @@ class TestMetrics:
                     found = await self.read(site)
             assert found["makegood_violations"] == {(): 0}
 
+    async def test_a_process_that_died_and_an_account_that_was_taken_away_are_not_told(
+        self, database: str, tmp_path: Path, advance: Advance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(Measures.__init__.__kwdefaults__ or {}, "fresh_seconds", 0.0)
+        async with opened(database, tmp_path, metrics_public=True) as site:
+            main = (("account", "main"), ("pool", "runninghub"))
+
+            async def works(*accounts: str) -> None:
+                worker = Worker(
+                    id=uuid4(), name=WorkerName(), state=WorkerState.RUNNING, accounts=accounts, health={}
+                )
+                await site.store.workers.beat(worker)
+
+            async def told() -> list[dict[tuple[tuple[str, str], ...], float]]:
+                found = await self.read(site)
+                names = ("processes", "account_healthy", "slots", "slots_open")
+                return [found.get(f"makegood_{name}", {}) for name in names]
+
+            await works("main")
+            for _ in range(3):  # a provider that does not tell how the account is has refused nothing
+                await site.store.attempts.unanswered("main", "it is away")
+            assert await told() == [{(): 1}, {main: 1}, {main: 2}, {main: 0}]
+            await site.store.attempts.unfit("main", "the key was refused", 60, 60)
+            assert await told() == [{(): 1}, {main: 0}, {main: 2}, {main: 0}]
+            await advance(LOST_SECONDS + 1)  # it was killed: its row stays, for people to read
+            await works()
+            assert await told() == [{(): 1}, {}, {}, {main: 0}]
+
+    async def test_an_audit_that_does_not_end_is_infinitely_old(
+        self, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def fails(*_: Any, **__: Any) -> None:
+            raise StoreError("it takes too long")
+
+        monkeypatch.setattr(PostgresStore, "audit", fails)
+        async with opened(database, tmp_path, metrics_public=True, metrics_audit_seconds=60) as site:
+            found = await self.read(site)
+            assert found["makegood_audit_age_seconds"] == {(): math.inf}
+            assert "makegood_violations" not in found
+
     async def test_they_tell_of_webhooks_out(self, database: str, tmp_path: Path) -> None:
         async with opened(database, tmp_path, metrics_public=True) as site:
             endpoints, deliveries = site.store.endpoints, site.store.deliveries
             now = await site.store.now()
-            hears, gone = (Endpoint(id=uuid4(), url="https://shop.example/", created_at=now) for _ in "12")
+            hears, gone, off = (
+                Endpoint(id=uuid4(), url="https://shop.example/", created_at=now) for _ in "123"
+            )
             assert await endpoints.add(hears, "whsec_x")
             assert await endpoints.add(gone, "whsec_x")
             await endpoints.disable(gone.id, "it is gone")
+            await endpoints.add(off, "whsec_x")
             await site.order()
             await site.store.stream.place(100)
-            assert (await deliveries.fan_out(100)).deliveries == 2
+            assert (await deliveries.fan_out(100)).deliveries == 4
+            await endpoints.disable(off.id, SWITCHED_OFF)  # with its message, which nobody has given up
             [first, second] = await deliveries.take(2, 2, 60)
             await deliveries.ended(first, Posted(status=204), None)
             await deliveries.ended(second, Posted(status=500), None)
@@ -270,6 +318,7 @@ class TestMetrics:
             assert found["makegood_webhook_endpoints"] == {
                 (("state", "enabled"),): 1,
                 (("state", "disabled"),): 1,
+                (("state", "switched_off"),): 1,
             }
             assert 90 <= found["makegood_webhook_late_seconds"][()] < 1_000
 
@@ -297,3 +346,18 @@ class TestMetrics:
             assert "makegood_jobs" not in found
             assert found["makegood_http_connections"][()] >= 1
             proxy.resume()
+
+    @pytest.mark.parametrize("told", ["0.1", "nan", "-1", "soon"])
+    async def test_a_scraper_hears_of_it_before_its_own_time_is_over(
+        self, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+    ) -> None:
+        async def never(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr("makegood_adapters.measures.overview", never)
+        monkeypatch.setattr("makegood_adapters.measures.ANSWER_SECONDS", 3_600 if told == "0.1" else 0.2)
+        async with opened(database, tmp_path, metrics_public=True) as site:
+            async with asyncio.timeout(60):  # only so that the test ends where it fails
+                headers = {"X-Prometheus-Scrape-Timeout-Seconds": told}
+                found = await self.read(site, headers=headers)
+            assert found["makegood_store_up"] == {(): 0}

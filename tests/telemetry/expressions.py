@@ -20,11 +20,15 @@ _VARIABLE = re.compile(r"\$(\w+)")
 
 def expressions() -> list[str]:
     """Return every expression; what Grafana puts in is put in."""
-    found = [rule["expr"] for rule in RULES]
-    for panel in PANELS:
-        for target in panel["targets"]:
-            found.append(_VARIABLE.sub(lambda m: "5m" if m[1] == "__rate_interval" else ".*", target["expr"]))
-    return found
+    return [rule["expr"] for rule in RULES] + [each for panel in PANELS for each in panel_expressions(panel)]
+
+
+def panel_expressions(panel: dict[str, Any]) -> list[str]:
+    """Return those of one panel; what Grafana puts in is put in."""
+    return [
+        _VARIABLE.sub(lambda m: "5m" if m[1] == "__rate_interval" else ".*", target["expr"])
+        for target in panel["targets"]
+    ]
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,26 @@ def _nodes(node: Any) -> Iterator[Any]:
             yield from _nodes(inner)
     for argument in getattr(node, "args", None) or ():
         yield from _nodes(argument)
+
+
+def gathered(expression: str) -> Iterator[tuple[str, list[tuple[str, frozenset[str]]]]]:
+    """Yield each series of an expression with what is around it, from the outside: a function by its name, an
+    aggregation by its own with the labels that it keeps. Raises ValueError."""
+    yield from _gathered(promql_parser.parse(expression), [])
+
+
+def _gathered(
+    node: Any, around: list[tuple[str, frozenset[str]]]
+) -> Iterator[tuple[str, list[tuple[str, frozenset[str]]]]]:
+    if isinstance(node, promql_parser.VectorSelector):
+        yield str(node.name), around
+    elif isinstance(node, promql_parser.AggregateExpr):
+        kept = frozenset(node.modifier.labels) if node.modifier else frozenset()
+        yield from _gathered(node.expr, [*around, (str(node.op), kept)])
+    elif isinstance(node, promql_parser.Call):
+        for argument in node.args:
+            yield from _gathered(argument, [*around, (node.func.name, frozenset())])
+    else:
+        for name in ("lhs", "rhs", "expr", "vector_selector", "vs"):
+            if (inner := getattr(node, name, None)) is not None:
+                yield from _gathered(inner, around)

@@ -1,6 +1,8 @@
 """Every measure that there is moves when what it tells of happens: a real service, a simulated provider."""
 
 import asyncio
+import shutil
+import subprocess
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -260,6 +262,20 @@ async def connections_run_out(seen: Sight, monkeypatch: pytest.MonkeyPatch) -> N
         for _ in range(seen.stage.store.connections.most):
             await stack.enter_async_context(database.connection())
         await seen.look()
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool on PATH: apt install prometheus")
+async def test_prometheus_finds_nothing_wrong_with_them(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sight(database, tmp_path, monkeypatch) as seen:
+        await some_wait_and_some_pay(seen)
+        text = await seen.look()
+    check = ["promtool", "check", "metrics"]
+    done = await asyncio.to_thread(
+        subprocess.run, check, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.tampers

@@ -1,11 +1,12 @@
 """The table of measures, the page that explains them, the dashboard and the alerts say the same."""
 
 import re
+from typing import Any
 
 import pytest
 
 from makegood_adapters.telemetry import METRICS, Kind, Measure
-from tests.telemetry.expressions import HOUSE, PANELS, RULES, asked, expressions
+from tests.telemetry.expressions import HOUSE, PANELS, RULES, asked, expressions, panel_expressions
 
 TABLE = {each.name: each for each in METRICS}
 #: Added by Prometheus, and by a histogram.
@@ -94,3 +95,25 @@ def test_every_panel_has_a_title_and_a_place_of_its_own() -> None:
         assert not cells & taken, panel["title"]
         assert place["x"] + place["w"] <= 24
         taken |= cells
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_panel_has_the_unit_of_what_it_shows(panel: dict[str, Any]) -> None:
+    shown = {
+        TABLE[row_of(each.name)].unit
+        for expression in panel_expressions(panel)
+        for each in asked(expression)[0]
+        if not each.name.endswith("_count")
+    }
+    expected = {"s": {"seconds"}, "Bps": {"bytes"}}.get(panel["fieldConfig"]["defaults"]["unit"])
+    assert shown == expected if expected else not shown & {"seconds", "bytes"}
+
+
+def test_a_number_of_now_is_not_one_of_an_hour_ago() -> None:
+    """Else the last that was heard would be shown as long as nobody answers."""
+    stats = [panel for panel in PANELS if panel["type"] == "stat"]
+    assert stats
+    assert all(target["instant"] and not target["range"] for panel in stats for target in panel["targets"])
+    [database] = [panel for panel in stats if panel["title"] == "Database"]
+    steps = database["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    assert [(step["color"], step["value"]) for step in steps] == [("red", None), ("green", 1)]

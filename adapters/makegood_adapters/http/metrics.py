@@ -1,5 +1,6 @@
 """What is measured of requests, and `GET /metrics` in the format of Prometheus."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -16,6 +17,8 @@ from makegood_adapters.http.calling import refusal
 from makegood_adapters.http.problems import ApiProblem, problem_of
 from makegood_adapters.telemetry.table import counter, gauge, histogram
 
+#: The rest of the time is for the way, and for writing the answer.
+_PATIENCE_PART = 0.6
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -57,11 +60,11 @@ class RequestMeasures:
 
 
 def metrics_route(
-    measures: RequestMeasures, gate: Gate, *, public: bool, refresh: Callable[[], Awaitable[None]]
+    measures: RequestMeasures, gate: Gate, *, public: bool, refresh: Callable[[float], Awaitable[None]]
 ) -> web.RouteDef:
     """Return the route `GET /metrics`: for a service key with the scope `metrics`, or for all if *public*.
 
-    *refresh* reads anew what is told of the store.
+    *refresh* reads anew what is told of the store, in at most so many seconds.
     """
 
     async def tell(request: web.Request) -> web.Response:
@@ -70,12 +73,22 @@ def metrics_route(
             body = reply.body if isinstance(reply.body, bytes) else b""
             headers = {"Content-Type": reply.media_type, **reply.headers}
             return web.Response(status=reply.status, body=body, headers=headers)
-        await refresh()
+        await refresh(_patience_seconds(request))
         return web.Response(
             body=generate_latest(measures.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
     return web.get("/metrics", tell)
+
+
+def _patience_seconds(request: web.Request) -> float:
+    """Return how long who scrapes can wait. Too late an answer is none: nobody would hear that
+    the database is away. Prometheus tells its `scrape_timeout` in this header."""
+    try:
+        told = float(request.headers.get("X-Prometheus-Scrape-Timeout-Seconds", ""))
+    except ValueError:
+        return math.inf
+    return told * _PATIENCE_PART if told > 0 else math.inf
 
 
 async def _refused(gate: Gate, request: web.Request) -> ApiProblem | None:

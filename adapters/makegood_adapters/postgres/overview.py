@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from makegood.job import Occupancy
-from makegood.ports import RATE_MOVES_MAX, RATE_SECONDS, Lane, Worker
+from makegood.ports import RATE_MOVES_MAX, RATE_SECONDS, SWITCHED_OFF, Lane, Worker
 from makegood_adapters.postgres.oversight import rates_of
 from makegood_adapters.postgres.store import PostgresStore
 
@@ -25,13 +25,15 @@ class OpenJobs:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhooksOut:
     """Messages to endpoints that wait and that were given up, each counted to WEBHOOKS_COUNTED_MAX; for how
-    many seconds one has been due; endpoints that hear and that are disabled; tries of the last minute."""
+    many seconds one has been due; endpoints that hear, that were disabled since they failed, and that a
+    person has switched off, whose messages nobody waits for; tries of the last minute."""
 
     waiting: int
     failed: int
     late_seconds: float
     endpoints: int
     disabled: int
+    switched_off: int
     tries_delivered: int
     tries_failed: int
 
@@ -67,7 +69,8 @@ async def overview(store: PostgresStore) -> Overview:
 
 async def webhooks_out(store: PostgresStore) -> WebhooksOut:
     """Count messages to endpoints. Raises StoreUnavailable."""
-    [row] = await store.read("overview/webhooks", RATE_SECONDS, RATE_MOVES_MAX, WEBHOOKS_COUNTED_MAX)
+    bounds = RATE_SECONDS, RATE_MOVES_MAX, WEBHOOKS_COUNTED_MAX
+    [row] = await store.read("overview/webhooks", *bounds, SWITCHED_OFF)
     return WebhooksOut(**dict(row))
 
 

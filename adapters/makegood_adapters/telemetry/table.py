@@ -82,7 +82,12 @@ METRICS: tuple[Measure, ...] = (
         unit="credits",
     ),
     _gauge("makegood_violations", _S, "Broken invariants at the last audit."),
-    _gauge("makegood_audit_age_seconds", _P, "Since the last audit.", unit="seconds"),
+    _gauge(
+        "makegood_audit_age_seconds",
+        _P,
+        "Since the last audit; +Inf while none has come to its end.",
+        unit="seconds",
+    ),
     # Jobs.
     _gauge("makegood_jobs", _S, "Jobs that are not over.", "type", "state"),
     _gauge(
@@ -121,7 +126,7 @@ METRICS: tuple[Measure, ...] = (
     _seconds("makegood_job_life_seconds", _LIVES, "From a job's submission to its end.", "type", "state"),
     _counter("makegood_lives_unread_total", _P, "Jobs that ended and whose times were left out."),
     # Accounts and providers.
-    _gauge("makegood_slots", _S, "Slots there are.", "account", "pool"),
+    _gauge("makegood_slots", _S, "Slots there are, of accounts that a process has.", "account", "pool"),
     _gauge("makegood_slots_open", _S, "Slots in use.", "account", "pool"),
     _gauge(
         "makegood_slots_draining", _S, "Slots whose job is over and whose task is not.", "account", "pool"
@@ -133,7 +138,13 @@ METRICS: tuple[Measure, ...] = (
         "account",
         unit="seconds",
     ),
-    _gauge("makegood_account_healthy", _S, "Whether the account can be used.", "account", "pool"),
+    _gauge(
+        "makegood_account_healthy",
+        _S,
+        "Whether the account can be used, of those that a process has.",
+        "account",
+        "pool",
+    ),
     _gauge(
         "makegood_account_late_results",
         _S,
@@ -183,15 +194,21 @@ METRICS: tuple[Measure, ...] = (
     _gauge(
         "makegood_webhook_messages",
         _S,
-        "Messages that wait for a try, and of those still kept the ones that were given up.",
+        "Messages that wait for a try, and of those still kept the ones that were given up, but for an "
+        "endpoint that is switched off.",
         "state",
     ),
     _gauge("makegood_webhook_late_seconds", _S, "How long a message has been due.", unit="seconds"),
     _gauge("makegood_recent_webhook_tries", _S, "Posts to endpoints in the last minute.", "outcome"),
-    _gauge("makegood_webhook_endpoints", _S, "Endpoints by whether they hear.", "state"),
+    _gauge(
+        "makegood_webhook_endpoints",
+        _S,
+        "Endpoints by whether they hear, were disabled since they failed, or were switched off.",
+        "state",
+    ),
     # Processes, loops, database.
     _gauge("makegood_build_info", _P, "The release that runs.", "version"),
-    _gauge("makegood_processes", _S, "Processes on this database."),
+    _gauge("makegood_processes", _S, "Processes that run their loops on this database and were seen lately."),
     _gauge("makegood_store_up", _P, "Whether the store answers."),
     _gauge(
         "makegood_left_out", _P, "Job types, accounts and plugins that cannot be used; /health names them."
