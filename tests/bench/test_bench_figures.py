@@ -163,6 +163,12 @@ async def test_a_slice_ends_when_its_jobs_are_used_up_and_an_error_ends_it() -> 
 
     assert len((await call_together(3, 1000.0, turn)).latencies) == 5
 
+    async def without_end(latencies: list[float]) -> bool:
+        latencies.append(0.1)
+        return True
+
+    assert len((await call_together(3, 0.0, without_end)).latencies) == 3, "of no turn there is no rate"
+
     async def broken(latencies: list[float]) -> bool:
         raise BooksDisagree("no")
 

@@ -112,8 +112,8 @@ async def test_d29_the_bound_of_an_upload_is_for_a_standstill_and_not_for_its_wh
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop, passed = asyncio.get_running_loop(), 0.0
-    clock, bound = loop.time, world.settings.upload_timeout_seconds
-    monkeypatch.setattr(loop, "time", lambda: clock() + passed)
+    began, bound = loop.time(), world.settings.upload_timeout_seconds
+    monkeypatch.setattr(loop, "time", lambda: began + passed)
     job, gate = await uploading(world)
     for _ in range(3):
         gate.moved(1_000)

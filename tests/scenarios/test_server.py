@@ -36,6 +36,10 @@ QUICK = (
     "create or replace function makegood.now() returns timestamptz language sql stable parallel safe"
     " as $$ select clock_timestamp() $$"
 )
+#: So long whoever has what the provider said tries to record it, however long the database is away; what was
+#: taken by a statement whose answer is lost comes back only then, when `leases_end` lets time pass.
+LEASE_SECONDS = 150
+LATER = QUICK.replace("clock_timestamp()", f"clock_timestamp() + interval '{LEASE_SECONDS + 1} s'")
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def an_engine(
 ) -> Engine:
     settings = Settings(
         loop_interval_seconds=0.1, loop_backoff_max_seconds=0.3, poll_interval_seconds=0.1, drain_seconds=2,
-        lease_seconds=3, upload_timeout_seconds=1, submit_timeout_seconds=1,
+        lease_seconds=LEASE_SECONDS, upload_timeout_seconds=60, submit_timeout_seconds=60,
     )  # fmt: skip
     return Engine(
         store,
@@ -71,6 +75,13 @@ async def until(holds: Callable[[], Any]) -> None:
     async with patience():
         while not holds():  # noqa: ASYNC110 - it is the state of loops
             await asyncio.sleep(0.02)
+
+
+async def leases_end(dsn: str) -> None:
+    """Let so much time pass that nobody has what he took before."""
+    owner = await asyncpg.connect(dsn)
+    await owner.execute(LATER)
+    await owner.close()
 
 
 def well(engine: Engine) -> bool:
@@ -127,6 +138,7 @@ async def test_two_engines_outlive_a_server_that_is_stopped_at_once_three_times(
                 server.start()
                 await until(lambda: well(one) and well(two))
                 await until(lambda: min(ears_of_one.reconnects, ears_of_two.reconnects) >= stop)  # noqa: B023 - it is awaited here
+            await leases_end(server.dsn)
             assert [await over(two, job) for job in jobs] == ["completed"] * STOPS * JOBS
             await until(lambda: ears_of_one.connected and ears_of_two.connected)
         assert len(provider.tasks) <= len(jobs)
@@ -150,6 +162,7 @@ async def test_a_network_that_freezes_and_thaws_costs_time_and_nothing_else(
             turns = {name: state.turns for name, state in near.health.items()}
             await until(lambda: all(near.health[name].turns > turns[name] + 2 for name in turns))
             proxy.resume()
+            await leases_end(database)
             assert [await over(near, job) for job in jobs] == ["completed"] * 2 * JOBS
             await until(lambda: well(far) and ears.connected)
             assert [await over(far, job) for job in await order(far, 1)] == ["completed"]

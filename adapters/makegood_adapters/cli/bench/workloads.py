@@ -56,13 +56,14 @@ class Workload(Protocol):
 async def call_together(
     callers: int, seconds: float, turn: Callable[[list[float]], Awaitable[bool]]
 ) -> Slice:
-    """Let *callers* take turns side by side until *seconds* have passed or a turn returns False."""
+    """Let *callers* take turns side by side until *seconds* have passed, each one at least, or a turn returns
+    False."""
     latencies: list[float] = []
     began = _CLOCK()
     end = began + seconds
 
     async def caller() -> None:
-        while _CLOCK() < end and await turn(latencies):
+        while await turn(latencies) and _CLOCK() < end:
             pass
 
     try:
