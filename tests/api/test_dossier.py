@@ -1,12 +1,14 @@
 """What operators are shown of one job: its way, its money, what was said of it, its files, and no secret."""
 
 import json
+import re
 from itertools import pairwise
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from makegood.job import Verdict
 from makegood.testing.drive import token_hash
-from tests.api.scene import PNG, Client, Scene
+from tests.api.scene import CREDITS, PNG, Client, Scene, opened
 
 SECRET = "zqSesame0123456789abcdefghijk"
 
@@ -31,11 +33,19 @@ async def test_a_dossier_tells_the_way_the_money_and_the_files(scene: Scene) -> 
     assert all(earlier["to"] == later["from"] for earlier, later in pairwise(bars))
     assert (bars[-1]["to"], bars[-1]["seconds"], bars[-1]["attempt"]) == (bars[-1]["from"], 0, 1)
     assert bars[1]["event"] == "accept"
+    spec = scene.engine.catalog.get("upscaler").spec
+    assert [bar["status"] for bar in bars] == [
+        spec.state[bar["state"]].public or bar["state"] for bar in bars
+    ]
+    assert len({bar["status"] for bar in bars}) > 3, "each is that of its own state"
     price = job.price
-    assert [(line["kind"], line["amount"], line["bucket"], line["text"]) for line in told["journal"]] == [
+    lines = told["journal"]
+    assert [(line["kind"], line["amount"], line["bucket"], line["text"]) for line in lines] == [
         ("hold", price, "purchased", f"{price} held for Image upscaler"),
         ("capture", price, "purchased", f"{price} paid for Image upscaler"),
     ]
+    assert [line["balance"] for line in lines] == [CREDITS - price] * 2
+    assert told["type_gone"] is False
     assert told["told"] == [], "nothing was given back, nothing has failed"
     assert told["inputs"] == [{"name": "image", "kind": "png", "size": len(PNG)}]
     before = await operator(scene).get(f"/operations/jobs/{job_id}/inputs/image")
@@ -48,6 +58,43 @@ async def test_a_dossier_tells_the_way_the_money_and_the_files(scene: Scene) -> 
     for path in ("inputs/none", "files/1", "files/x"):
         assert (await operator(scene).get(f"/operations/jobs/{job_id}/{path}")).status == 404, path
     assert (await operator(scene).get(f"/operations/jobs/{uuid4()}/inputs/image")).status == 404
+
+
+async def test_why_a_job_failed_and_what_came_back_is_said_first(scene: Scene) -> None:
+    job = await scene.drive.dispatch(await scene.engine.get(await ordered(scene)))
+    job = await scene.drive.submit(job)
+    error = {"category": "provider", "message": "The model ran out of memory."}
+    await scene.drive.event(job, "fail", Verdict.FAILED, error=error)
+    told = (await operator(scene).get(f"/operations/jobs/{job.id}")).body
+    failed, back = told["told"]
+    assert failed == {"level": "bad", "text": "The model ran out of memory. (provider)"}
+    assert back["level"] == "good"
+    assert re.fullmatch(rf"{job.price} credits given back \d+ s ago, to the bucket purchased", back["text"])
+    assert told["money"] == {"held": 0, "captured": 0, "released": job.price}
+
+
+async def test_of_a_job_whose_type_is_gone_all_is_told_and_that_it_is_gone(
+    database: str, tmp_path: Path
+) -> None:
+    async with opened(database, tmp_path) as before:
+        job_id = await ordered(before)
+    async with opened(database, tmp_path, types=[]) as scene:
+        told = (await operator(scene).get(f"/operations/jobs/{job_id}")).body
+    assert (told["type"], told["type_gone"], told["state"]) == ("upscaler", True, "queued")
+    assert [line["kind"] for line in told["journal"]] == ["hold"]
+
+
+async def test_why_an_attempt_is_not_settled_quotes_no_secret(scene: Scene) -> None:
+    started = await scene.drive.submit(
+        await scene.drive.dispatch(await scene.engine.get(await ordered(scene)))
+    )
+    attempt = await scene.drive.attempt(started)
+    await scene.store.attempts.doubt(attempt, "no answer")
+    await scene.store.hints.receive(token_hash(attempt), "{}", f"sk-{SECRET}")
+    reply = await operator(scene).get(f"/operations/jobs/{started.id}")
+    [settle] = reply.body["attempts"][0]["acts"]
+    assert settle["refused"].startswith("A webhook names task sk-[redacted] for attempt 1")
+    assert SECRET.encode() not in reply.raw
 
 
 async def test_the_size_of_a_file_that_nobody_has_brought_is_asked_of_the_storage(scene: Scene) -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from makegood.catalog import Catalog
 from makegood.engine import Engine
+from makegood.lifecycle import BaseJob
 from makegood.ports import WorkerName
 from makegood.settings import Settings
 from makegood_adapters.access import LimitsConfig
@@ -180,7 +181,12 @@ async def test_a_revoked_key_is_not_taken_for_none(database: str, tmp_path: Path
 
 
 async def test_a_key_is_told_what_it_may(scene: Scene) -> None:
-    for scopes, acts, credits in (("observe", False, False), ("operations,credits", True, True)):
+    for scopes, acts, credits in (
+        ("observe", False, False),
+        ("operations", True, False),
+        ("observe,credits", False, True),
+        ("operations,credits", True, True),
+    ):
         me = (await scene.client.as_(f"service:{scopes}").get("/operations/me")).body
         assert (me["caller"], me["acts"], me["credits"]) == ("key:test", acts, credits)
         assert "observe" in me["scopes"]
@@ -209,6 +215,30 @@ async def test_the_overview_counts_what_is_there(scene: Scene) -> None:
     assert found["last_seq"] == await scene.store.stream.last() == 4
     assert found["accounts"][0]["capacity"] == 50
     assert found["workers"] == []
+
+
+class Sketch(BaseJob):
+    name, pool, price = "sketch", POOL, 5
+
+
+class SketchAgain(BaseJob):
+    name, version, pool, price = "sketch", 2, POOL, 5
+
+
+async def test_of_a_type_the_newest_version_is_named_and_all_its_jobs_are_counted(
+    database: str, tmp_path: Path
+) -> None:
+    async with opened(database, tmp_path, types=[SketchAgain, Sketch]) as scene:
+        jobs = [await scene.engine.submit(kind, OWNER, {}) for kind in (Sketch, SketchAgain, SketchAgain)]
+        await scene.engine.accept(jobs[0].id)
+        await scene.engine.cancel(jobs[1].id)
+        while await scene.store.stream.place(100):
+            pass
+        told = (await scene.client.as_("service:observe").get("/operations/overview")).body
+    [kind] = told["types"]
+    assert (kind["name"], kind["version"], kind["label"]) == ("sketch", 2, "sketch")
+    assert (kind["states"], kind["ended"]) == ({"queued": 1, "pending": 1}, {"cancelled": 1})
+    assert (kind["under_way"], kind["jobs"]) == (2, 3)
 
 
 async def seen(operator: Client, how: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:

@@ -240,6 +240,7 @@ async def test_who_pauses_sees_it_paused_at_once_though_readings_are_shared(offe
     for place, name in enumerate(names):
         [pause] = before[place]["acts"]
         assert (pause["label"], pause["title"]) == ("Pause", f"Start no more jobs of {name}")
+        assert pause["refused"] is None
         assert (await accept(offering, client, pause)).status == 200
         paused = (await shown())[place]
         told = {"level": "warn", "text": "Paused by Grace via key:test: asked by phone"}

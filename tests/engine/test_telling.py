@@ -16,6 +16,7 @@ from makegood.telling import (
     Tone,
     of_account,
     of_books,
+    of_kept_back,
     of_lanes,
     of_pace,
     of_pause,
@@ -127,6 +128,12 @@ def test_a_pace_has_a_decimal_where_it_is_slow() -> None:
         ({"not_before": after(180)}, 180.0, (PLAIN, "not for another 3 min")),
         ({"not_before": after(-5)}, 65.0, (PLAIN, "in about 1 min 5 s")),
         ({"paused": Scope.TYPE, "reason": "broken"}, None, (WARN, "The type film is paused: broken")),
+        # Who resumes it is to see that before what may pass by itself.
+        (
+            {"paused": Scope.POOL, "reason": "shut", "full": Scope.OWNER},
+            None,
+            (WARN, "The pool studio is paused: shut"),
+        ),
         ({"full": Scope.OWNER}, None, (WARN, "The owner ada has as many jobs in slots as it may.")),
         ({"pool": "shut"}, 3.0, (WARN, "No provider account of the pool shut can be used now.")),
     ],
@@ -175,6 +182,11 @@ def test_what_was_given_back_is_told_line_by_line() -> None:
         Told(GOOD, "1 credit given back 1 min ago, to the bucket monthly"),
         Told(GOOD, "50 credits given back 1 min ago, to the bucket purchased"),
     ]
+
+
+def test_only_where_there_are_results_some_are_kept_back() -> None:
+    assert of_kept_back(0) == []
+    assert of_kept_back(2) == [Told(PLAIN, "2 result files kept back: not paid for")]
 
 
 def test_the_books_and_a_wallet_are_told_in_figures() -> None:

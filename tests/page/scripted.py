@@ -6,7 +6,7 @@ A real service does in a moment what is told here slowly enough to be looked at.
 import asyncio
 import contextlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -63,13 +63,15 @@ def job_id(number: int) -> str:
 @dataclass
 class Script:
     """`answers` are told by the last part of a path; what is in `held` waits until it is taken out there.
-    `asked` counts requests, `streams` are those that are open. A post whose name is in `lost` is carried out
-    (`posted`), and its reply never comes."""
+    `asked` counts requests, `queries` has all that was asked of a name, `streams` are those that are open. A
+    post whose name is in `lost` is carried out (`posted`, to its `places`), and its reply never comes."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
+    queries: defaultdict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
     posted: list[dict[str, Any]] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     streams: list[asyncio.Queue[bytes]] = field(default_factory=list)
     connected: int = 0
@@ -124,6 +126,11 @@ class Script:
         return self.answers.get(name)
 
 
+def told(level: str, text: str) -> dict[str, str]:
+    """Return a sentence of the service."""
+    return {"level": level, "text": text}
+
+
 def overview(*acts: dict[str, Any], **states: int) -> dict[str, Any]:
     """Return how everything is: one type with so many jobs by state, one account with these *acts*."""
     ended = {state: states.pop(state, 0) for state in _SPEC.terminal}
@@ -144,8 +151,8 @@ def overview(*acts: dict[str, Any], **states: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[str]:
-    """Serve the page over *script* and yield its address."""
+async def scripted(script: Script, *, stage: str | None = None) -> AsyncIterator[str]:
+    """Serve the page over *script* and yield its address; *stage* is where buttons of a demo are."""
 
     async def events(request: web.Request) -> web.StreamResponse:
         script.connected += 1
@@ -170,12 +177,14 @@ async def scripted(script: Script) -> AsyncIterator[str]:
     async def other(request: web.Request) -> web.StreamResponse:
         name = request.path.rsplit("/", 1)[1]
         script.asked[name] += 1
+        script.queries[name].append(dict(request.query))
         told = json.dumps(script.answer(name)).encode()  # as it is now, however late it is told
         await script.noted()
         if wait := script.held.get(name):
             await wait.wait()
         if request.method == "POST":
             script.posted.append(await request.json())
+            script.places.append(request.path)
             if name in script.lost:
                 assert request.transport is not None
                 request.transport.abort()
@@ -186,7 +195,11 @@ async def scripted(script: Script) -> AsyncIterator[str]:
 
     app = web.Application()
     app.add_routes(
-        [web.get("/v1/operations/events", events), web.route("*", "/v1/{rest:.*}", other), *page_routes()]
+        [
+            web.get("/v1/operations/events", events),
+            web.route("*", "/v1/{rest:.*}", other),
+            *page_routes(stage=stage),
+        ]
     )
     serving = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)  # who leaves is seen at once
     await serving.setup()
