@@ -82,6 +82,10 @@ async def test_jobs_are_listed_page_by_page_to_who_may_only_read(
         assert [line.split()[0] for line in lines[1:3]] == made[:0:-1]
         assert max(map(len, lines)) <= 80
         assert "a long n…" in told.stdout
+        wide = await jobs(dsn, "list", "--limit", "1", folder=tmp_path, columns=120)
+        head, first, *_ = wide.stdout.splitlines()
+        assert head.split() == ["id", "state", "type", "owner", "credits", "ordered"]
+        assert first.split()[:5] == [made[-1], "queued", "upscaler", "bob", "60"]
         cursor = lines[-1].split()[-1]
         rest = await jobs(dsn, "list", "--limit", "2", "--after", cursor, "--json", folder=tmp_path)
         page = json.loads(rest.stdout)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from makegood.ports import RATE_MOVES_MAX, Worker, WorkerName, WorkerState
 from makegood.testing.drive import SPECS, Drive
-from makegood_adapters.cli.top.report import report
+from makegood_adapters.cli.top.report import report, to_json
 from makegood_adapters.postgres.overview import overview
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
@@ -171,6 +171,17 @@ def test_on_a_small_terminal_what_has_trouble_comes_first_and_the_rest_is_counte
     assert next(line.split()[2] for line in lines if line.startswith("gpu-host")) == "[2]"
     assert {"and 17 more", "and 24 more"} <= {line.strip() for line in lines}
     assert lines[-1].split()[-4:] == ["running", "51", "4", "min"]
+
+
+def test_books_that_are_broken_are_red_and_counted_for_people_and_programs() -> None:
+    found, books = a_busy_service()
+    for counts, broken, style in (({}, 0, "1;32"), ({"wallet_sums": 2, "hold_sums": 1}, 3, "1;31")):
+        audit = replace(books, counts=counts)
+        page = Console(file=StringIO(), width=96, force_terminal=True, highlight=False, record=True)
+        page.print(report(found, audit))
+        assert f"\x1b[{style}m · {broken} violations" in page.export_text(styles=True)
+        assert dict(to_json(found, audit))["violations"] == broken
+    assert "violations" not in to_json(found)
 
 
 @pytest.mark.parametrize("name", PICTURES)

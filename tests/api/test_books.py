@@ -2,14 +2,17 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from makegood.audit import Audit
+from makegood.audit import INVARIANTS, Audit, Totals, Violation
 from makegood.errors import StoreUnavailable
 from makegood_adapters.http.problems import problem_of
-from makegood_adapters.http.v1.shared import Shared
+from makegood_adapters.http.v1.books import BooksView
+from makegood_adapters.http.v1.shared import Reading, Shared
+from makegood_adapters.redaction import Redaction
 from tests.api.scene import CREDITS, Client, Scene
 
 
@@ -34,6 +37,26 @@ async def test_the_books_are_those_of_the_audit_and_made_once_for_many(scene: Sc
     assert books["told"] == {"level": "good", "text": line}
     assert 0 < books["took_seconds"] < 60
     assert books["age_seconds"] < 60
+
+
+async def test_books_that_are_wrong_say_how_much_and_list_the_first_of_what_is_broken() -> None:
+    found = [Violation(code=next(iter(INVARIANTS)), subject=f"wallet {n}", owner="ada") for n in range(25)]
+    total = Totals(owner=None, issued=1_000, remaining=500, held=60, captured=300, expired=133)
+    audit = Audit(
+        at=datetime(2026, 11, 26, tzinfo=UTC),
+        counts={found[0].code: 31},
+        violations=tuple(found),
+        total=total,
+        owners=1,
+        totals=(total,),
+    )
+    told = BooksView.of(Reading(audit, ended_at=0.0, took=0.5), Redaction(()))
+    assert (told.broken, told.difference) == (31, 7)
+    assert [each.subject for each in told.violations] == [f"wallet {n}" for n in range(20)]
+    figures = {name: getattr(told, name) for name in ("issued", "remaining", "held", "captured", "expired")}
+    assert figures == {"issued": 1_000, "remaining": 500, "held": 60, "captured": 300, "expired": 133}
+    assert told.told.text.startswith("The books are wrong: 7 credits off, 31 violations. issued 1,000 = ")
+    assert (told.told.level, told.took_seconds) == ("bad", 0.5)
 
 
 async def test_an_audit_is_made_one_at_a_time_and_who_asks_meanwhile_gets_the_last(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from makegood.job import Verdict
+from makegood.ports import Worker, WorkerName, WorkerState
 from makegood.testing.drive import token_hash
 from tests.api.scene import CREDITS, PNG, Client, Scene, opened
 
@@ -157,11 +158,22 @@ async def test_no_list_and_no_stream_of_operators_tells_what_a_dossier_masks(sce
     signed = {"by": "Grace", "reason": f"Bearer {SECRET}"}
     second = (await scene.client.post("/jobs", json=await scene.order())).body["id"]
     await operator(scene).post(f"/operations/jobs/{second}/cancel", json=signed)
-    told = b""
-    for path in ("jobs", "accounts", "overview", "concerns", f"jobs/{job_id}", f"jobs/{second}", "acts"):
+    await scene.client.post("/jobs", json=await scene.order())  # it waits
+    pause = {"scope": "type", "name": "upscaler", **signed}
+    paused = await operator(scene).post("/operations/pauses", json=pause)
+    await scene.store.attempts.unfit(account.account, f"401: api_key='{SECRET}'", 60, 60)
+    name = WorkerName(host="gpu", pid=7, number=1, version="0.1.0")
+    served = (account.account,)  # concerns are told of accounts that a process has
+    await scene.store.workers.beat(
+        Worker(id=uuid4(), name=name, state=WorkerState.RUNNING, accounts=served, health={})
+    )
+    told = paused.raw
+    lists = ("jobs", "accounts", "overview", "concerns", "acts", "queue", "rules")
+    for path in (*lists, f"jobs/{job_id}", f"jobs/{second}"):
         reply = await operator(scene).get(f"/operations/{path}")
         assert reply.status == 200, path
         told += reply.raw
+        assert path != "concerns" or b"cannot be used: 401: api_key=" in reply.raw
     assert b'"shop":"7"' in told
     while await scene.store.stream.place(100):
         pass
@@ -171,7 +183,7 @@ async def test_no_list_and_no_stream_of_operators_tells_what_a_dossier_masks(sce
     async with events as stream:
         while b'"to_state":"cancelled"' not in told:
             told += await stream.content.readuntil(b"\n\n")
-    assert told.count(b"[redacted]") >= 9
+    assert told.count(b"[redacted]") >= 15
     assert SECRET.encode() not in told
 
 

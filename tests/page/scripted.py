@@ -201,7 +201,8 @@ async def scripted(script: Script, *, stage: str | None = None) -> AsyncIterator
             *page_routes(stage=stage),
         ]
     )
-    serving = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)  # who leaves is seen at once
+    # Who leaves is seen at once; who stays, as where a test has failed, has this long: 0 would be for ever.
+    serving = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await serving.setup()
     try:
         await web.TCPSite(serving, "127.0.0.1", 0).start()

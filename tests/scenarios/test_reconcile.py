@@ -37,8 +37,8 @@ class Books:
     def path(self, ticket: Ticket) -> Path:
         return self.results / f"{ticket.part.number:03d}-upscaler-{OWNER}.png"
 
-    async def reconcile(self) -> Findings:
-        tickets = [self.delivered, self.failed]
+    async def reconcile(self, *more: Ticket) -> Findings:
+        tickets = [self.delivered, self.failed, *more]
         return await reconcile(self.stage.dsn, self.tasks, tickets, self.results, self.balances)
 
 
@@ -65,6 +65,21 @@ async def books(database: str, tmp_path: Path) -> AsyncIterator[Books]:
 
 async def test_true_books_agree(books: Books) -> None:
     assert await books.reconcile() == Findings(captured=PRICE, refunded=PRICE)
+
+
+async def test_the_totals_are_each_of_its_own_kind(books: Books) -> None:
+    """One was paid, three came back, and one is at the provider yet."""
+    more = []
+    for number, faults in ((3, {"fail": "again"}), (4, {"fail": "and again"}), (5, {"hold": "running"})):
+        job = await books.stage.order(**faults)
+        job = await (books.stage.settled(job) if "fail" in faults else books.stage.reached(job, "running"))
+        part, money = Part(number, OWNER, "upscaler", (), {}, 0.0), await books.stage.engine.money(job.id)
+        more.append(Ticket(part, job.id, job.price, "upscaler_jobs", job.state, money=money))
+    wallet = await books.stage.engine.wallet(OWNER)
+    books.balances[OWNER] = (wallet.available, wallet.held)
+    assert wallet.held == PRICE
+    found = await books.reconcile(*more)
+    assert found == Findings(captured=PRICE, refunded=3 * PRICE, held=PRICE)
 
 
 async def lose_the_file(books: Books) -> None:

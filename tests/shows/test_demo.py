@@ -50,6 +50,7 @@ async def test_the_page_stays_and_its_buttons_do_what_they_say(postgres_dsn: str
         story = (await show.stage())["story"]
         for wanted in STORY:
             assert any(re.match(wanted, line["text"]) for line in story), f"{wanted} is not in {story}"
+        check_the_tones(story)
         await check_that_jobs_are_found(show, story)
         assert await show.interrupt() == 0
     closing = show.lines[-1]
@@ -73,6 +74,14 @@ async def check_that_nobody_looks_after_who_was_killed(show: Show) -> None:
     workers = (await show.get("/v1/operations/overview"))["workers"]
     assert len(workers) == 1, workers
     os.kill(workers[0]["pid"], 0)  # it lives
+
+
+def check_the_tones(story: list[dict[str, Any]]) -> None:
+    """What did not end as ordered is not told as if it had."""
+    ends = [(re.match(r"job \d+ is (\w+)\. ", line["text"]), line["tone"]) for line in story]
+    told = {(end[1], tone) for end, tone in ends if end}
+    assert told == {("completed", "good"), ("failed", "warn")}
+    assert {line["tone"] for line in story if line["text"].startswith("The books: ")} == {"good"}
 
 
 async def check_that_jobs_are_found(show: Show, story: list[dict[str, Any]]) -> None:

@@ -121,7 +121,7 @@ class MessageView(View):
         masked, unread = " (secrets masked)" * redacted, " (not read yet)" * (not message.read)
         return cls(
             source=message.source,
-            task_id=message.task_id,
+            task_id=message.task_id and redaction.clean(message.task_id),  # whoever has the token names it
             at=message.at,
             attempt=message.attempt,
             read=message.read,

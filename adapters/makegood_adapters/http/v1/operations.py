@@ -171,13 +171,13 @@ async def list_accounts(api: Api, call: Call) -> Accounts:
 
 async def list_rules(api: Api, call: Call) -> Rules:
     """Limits, shares and pauses, by scope and name."""
-    rules = [RuleView.of(rule) for rule in await api.engine.rules()]
+    rules = [RuleView.of(rule, api.redaction) for rule in await api.engine.rules()]
     return Rules(rules=rules, refused=api.engine.refused)
 
 
 async def put_limit(api: Api, call: Call, body: NewLimit) -> RuleView:
     """Obeyed from the next dispatch of every process on; jobs that run go on."""
-    return RuleView.of(await _limited(api, body, _who(call, body.by)))
+    return RuleView.of(await _limited(api, body, _who(call, body.by)), api.redaction)
 
 
 async def pause_jobs(api: Api, call: Call, body: NewPause) -> RuleView:
@@ -185,7 +185,7 @@ async def pause_jobs(api: Api, call: Call, body: NewPause) -> RuleView:
     paused = await api.engine.pause(
         **{body.scope.value: body.name}, reason=body.reason, actor=_who(call, body.by), until=body.until
     )
-    return RuleView.of(paused)
+    return RuleView.of(paused, api.redaction)
 
 
 async def resume_jobs(api: Api, call: Call, body: Resume) -> Resumed:

@@ -113,9 +113,10 @@ class RuleView(View):
     changed_at: datetime
 
     @classmethod
-    def of(cls, rule: Rule) -> "RuleView":
-        """Return the view."""
-        return cls.model_validate(rule, from_attributes=True)
+    def of(cls, rule: Rule, redaction: Redaction) -> "RuleView":
+        """Return the view, without secrets."""
+        view = cls.model_validate(rule, from_attributes=True)
+        return view.model_copy(update={"reason": view.reason and redaction.clean(view.reason)})
 
 
 class Rules(View):
