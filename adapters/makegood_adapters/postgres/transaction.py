@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import asyncpg
 
-from makegood.errors import OutcomeUnknown, StoreError, StoreUnavailable
+from makegood.errors import InvalidRequest, OutcomeUnknown, StoreError, StoreUnavailable
 from makegood_adapters.postgres.refusal import DatabaseRefusal, bare
 
 T = TypeVar("T")
@@ -226,4 +226,6 @@ async def _bring_to_end(task: "asyncio.Task[T]") -> None:
         except asyncio.CancelledError:  # asked twice: end now, the outcome is found out later
             task.cancel()
     if not task.cancelled() and (error := task.exception()):
-        log.warning("a transaction whose caller was cancelled ended with %r", error)
+        # what a caller did wrong is told that caller, by name
+        told = type(error).__name__ if isinstance(error, InvalidRequest) else repr(error)
+        log.warning("a transaction whose caller was cancelled ended with %s", told)

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import traceback
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from makegood.errors import StoreError
+from makegood.errors import ActiveJob, StoreError
 from makegood.job import Job
 from makegood.testing.drive import PRICE, Drive, change
 from makegood_adapters.postgres.commit import GroupCommit
@@ -106,3 +107,24 @@ async def test_the_owner_who_lacks_credits_is_told_from_what_the_referee_shows(
     assert refused.value.sqlstate == "MG402"
     assert OWNER in str(refused.value.shown)
     assert not shown(told(refused.value))
+
+
+async def test_what_a_caller_who_is_gone_did_wrong_is_logged_without_the_owner(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def work(connection: asyncpg.Connection) -> object:
+        begun.set()
+        await go.wait()
+        raise ActiveJob(OWNER, "tools", uuid4(), "queued")
+
+    async with database_at(database) as near:
+        caller = asyncio.create_task(near.transact(work))
+        await begun.wait()
+        caller.cancel()
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+    assert "whose caller was cancelled ended with ActiveJob" in caplog.text
+    assert not shown(caplog.text)
