@@ -15,7 +15,7 @@ from rich.console import Console
 
 from makegood.ports import RATE_MOVES_MAX, Worker, WorkerName, WorkerState
 from makegood.testing.drive import SPECS, Drive
-from makegood_adapters.cli.top.report import report, to_json
+from makegood_adapters.cli.top.report import fitted, report, to_json
 from makegood_adapters.postgres.overview import overview
 from makegood_adapters.postgres.statements import statement
 from makegood_adapters.postgres.store import PostgresStore
@@ -161,16 +161,24 @@ async def test_what_cannot_be_shown_is_told_in_a_sentence() -> None:
     assert "a-password" not in err
 
 
-def test_on_a_small_terminal_what_has_trouble_comes_first_and_the_rest_is_counted() -> None:
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_in_a_terminal_what_has_trouble_comes_first_and_nothing_leaves_it(width: int, height: int) -> None:
+    """However much is wrong, and however long that is: what stands last is the queue."""
     found, books = a_busy_service()
-    many = replace(found, workers=[*found.workers] * 5, accounts=[*found.accounts] * 9)
-    page = StringIO()
-    Console(file=page, width=80, highlight=False).print(report(many, books, 21))
-    lines = page.getvalue().splitlines()
-    assert len(lines) <= 26
-    assert next(line.split()[2] for line in lines if line.startswith("gpu-host")) == "[2]"
-    assert {"and 17 more", "and 24 more"} <= {line.strip() for line in lines}
-    assert lines[-1].split()[-4:] == ["running", "51", "4", "min"]
+    ill = [replace(use, failures=9, last_error="a long story of a gateway " * 9) for use in found.accounts]
+    for many in (
+        replace(found, workers=[*found.workers] * 5, accounts=[*found.accounts] * 9),
+        replace(found, workers=[*found.workers] * 5, accounts=ill * 9),
+    ):
+        page = StringIO()
+        console = Console(file=page, width=width, height=height, highlight=False)
+        console.print(fitted(console, many, books, lines_beside=3))
+        lines = page.getvalue().splitlines()
+        assert len(lines) <= height - 3
+        assert next(line.split()[2] for line in lines if line.startswith("gpu-host")) == "[2]"
+        assert len([line for line in lines if re.fullmatch(r"and \d+ more *", line)]) == 2
+        assert lines[-1].split()[-4:] == ["running", "51", "4", "min"]
+        assert all(f"\n{word} " in page.getvalue() for word in ("process", "account", "queue"))
 
 
 def test_books_that_are_broken_are_red_and_counted_for_people_and_programs() -> None:

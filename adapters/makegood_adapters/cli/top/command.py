@@ -16,7 +16,7 @@ from rich.text import Text
 from makegood.audit import Audit
 from makegood.errors import InvalidRequest, StoreError
 from makegood_adapters.cli.database import find_dsn
-from makegood_adapters.cli.top.report import report, to_json
+from makegood_adapters.cli.top.report import fitted, report, to_json
 from makegood_adapters.postgres.overview import Overview, overview
 from makegood_adapters.postgres.store import PostgresStore
 
@@ -94,7 +94,7 @@ async def _page(store: PostgresStore, console: Console, every: float, audit: boo
                 head = Text(
                     f"makegood · {found.at:%Y-%m-%d %H:%M:%S %Z} · every {every:g} s, Ctrl-C ends", "dim"
                 )
-                last = Group(head, Text(), report(found, books, console.height - 3))
+                last = Group(head, Text(), fitted(console, found, books, lines_beside=3))
             except StoreError as error:
                 problem = [Text(str(error), "bold red")]
             finally:

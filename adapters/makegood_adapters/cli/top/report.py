@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -25,19 +25,39 @@ _NAMES = ("process", "works on", "account", "pool", "queue", "open jobs")
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "dim", Tone.WARN: "yellow", Tone.BAD: "bold red"}
 
 
-def report(found: Overview, audit: Audit | None = None, lines_max: int | None = None) -> RenderableType:
-    """Return the page; *audit* adds whether the books are in order. Where it may have *lines_max* lines, rows
-    that are well are counted instead of shown."""
-    rows = None if lines_max is None else max(_ROWS_MIN, (lines_max - _LINES_BESIDE) // 3)
-    return Group(
-        _closing(found, audit),
-        Text(),
-        _processes(found, rows),
-        Text(),
-        _accounts(found, rows),
-        Text(),
-        _beside(_queue(found, rows), _states(found, rows)),
-    )
+def report(found: Overview, audit: Audit | None = None) -> RenderableType:
+    """Return the whole page; *audit* adds whether the books are in order."""
+    return _page(found, audit)
+
+
+def fitted(
+    console: Console, found: Overview, audit: Audit | None = None, lines_beside: int = 0
+) -> RenderableType:
+    """Return the page of `report` for a terminal that shows *lines_beside* lines more: rows that are well are
+    counted where not all have room, and where that is not enough, a row is cut to one line."""
+    lines_max = console.height - lines_beside
+    rows = max(_ROWS_MIN, (lines_max - _LINES_BESIDE) // 3)
+    page = _page(found, audit, rows)
+    fits = len(console.render_lines(page)) <= lines_max
+    return page if fits else _page(found, audit, rows, cut=True)
+
+
+def _page(
+    found: Overview, audit: Audit | None, rows: int | None = None, *, cut: bool = False
+) -> RenderableType:
+    parts = [part(found, rows) for part in (_processes, _accounts, _queue, _states)]
+    if cut:
+        _cut(parts)
+    processes, accounts, queue, states = parts
+    return Group(_closing(found, audit), Text(), processes, Text(), accounts, Text(), _beside(queue, states))
+
+
+def _cut(parts: Iterable[RenderableType]) -> None:
+    """Let no row of the tables have a second line."""
+    columns = (column for part in parts if isinstance(part, Table) for column in part.columns)
+    for cell in (cell for column in columns for cell in column.cells):
+        if isinstance(cell, Text):
+            cell.no_wrap, cell.overflow = True, "ellipsis"
 
 
 def _chosen(rows: Sequence[T], rows_max: int | None, is_well: Callable[[T], bool]) -> tuple[Sequence[T], int]:
