@@ -115,15 +115,19 @@ def of_hindrance(line: Line, waiter: Waiter) -> str | None:
 
 
 def of_start(line: Line, waiter: Waiter, wait_seconds: float | None) -> Told:
-    """Say when a job of *line* is started, which waits for about *wait_seconds* yet; None: not known."""
+    """Say when a job of *line* is started: at once, or in *wait_seconds* if tasks go on holding their slots
+    for as long as the last ones did; None: not known."""
     if hindrance := of_hindrance(line, waiter):
         return Told(Tone.WARN, hindrance)
     early = (waiter.not_before - line.at).total_seconds() if waiter.not_before else 0.0
     if early >= 1:
         return Told(Tone.PLAIN, f"not for another {lasted(early)}")
+    if waiter.rivals <= line.paces[waiter.pool].free:
+        return Told(Tone.PLAIN, "any moment")
     if wait_seconds is None:
         return Told(Tone.PLAIN, "not known")
-    return Told(Tone.PLAIN, "any moment" if wait_seconds < 1 else f"in about {lasted(wait_seconds)}")
+    soon = "when a slot is free" if wait_seconds < 1 else f"in {lasted(wait_seconds)} at the usual pace"
+    return Told(Tone.PLAIN, soon)
 
 
 def of_lanes(lanes: Iterable[Lane]) -> Told:

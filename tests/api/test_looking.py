@@ -22,9 +22,12 @@ from makegood_adapters.http.callers import Scope
 from makegood_adapters.http.local import is_local
 from makegood_adapters.http.operation import Request
 from makegood_adapters.http.v1.api import PageRules
+from makegood_adapters.http.v1.overview import WorkerView
+from makegood_adapters.redaction import Redaction
 from tests.api.issuer import MANY, a_gate
 from tests.api.scene import OWNER, POOL, Client, Scene, opened
 from tests.api.streams import PATIENCE_SECONDS
+from tests.site.terminal import a_busy_service
 
 OPEN = PageRules(open=True)
 HOST = {"host": "127.0.0.1:8000"}
@@ -263,6 +266,17 @@ async def taken_away(database: str, function: str) -> AsyncIterator[None]:
         await owner.close()
 
 
+def test_a_process_that_is_lost_is_called_so_whatever_it_said_last() -> None:
+    found, _ = a_busy_service()
+    views = [WorkerView.of(worker, found.at, Redaction()) for worker in found.workers]
+    assert [(view.state, view.lost) for view in views] == [
+        ("running", False),
+        ("running", False),
+        ("draining", False),
+        ("lost", True),
+    ]
+
+
 async def test_every_process_sees_how_the_loops_of_all_are_doing(scene: Scene, database: str) -> None:
     """One process runs the loops, another one answers; what one of them calls is taken away and put back."""
     working = Engine(
@@ -299,7 +313,7 @@ async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -
     assert [job["position"] for job in found["jobs"]] == [1, 2]
     assert found["told"] == {"level": "plain", "text": "2 waiting"}
     assert found["jobs"][0]["held_back"] is None
-    assert found["jobs"][0]["starts"] == {"level": "plain", "text": "not known"}
+    assert found["jobs"][0]["starts"] == {"level": "plain", "text": "any moment"}
     assert 0 <= found["jobs"][1]["waited_seconds"] < 60
     await scene.engine.pause(type="upscaler", reason="the app is broken", actor="olga")
     [first] = (await operator.get("/operations/queue?limit=1")).body["jobs"]

@@ -122,11 +122,14 @@ def test_a_pace_has_a_decimal_where_it_is_slow() -> None:
 @pytest.mark.parametrize(
     ("given", "wait", "told"),
     [
-        ({}, 40.0, (PLAIN, "in about 40 s")),
-        ({}, 0.9, (PLAIN, "any moment")),
+        ({}, 40.0, (PLAIN, "in 40 s at the usual pace")),
+        ({}, 0.9, (PLAIN, "when a slot is free")),
+        ({"pool": "idle"}, 0.0, (PLAIN, "any moment")),
+        ({"pool": "idle"}, None, (PLAIN, "any moment")),
+        ({"pool": "idle", "rivals": 3}, 0.9, (PLAIN, "when a slot is free")),
         ({}, None, (PLAIN, "not known")),
         ({"not_before": after(180)}, 180.0, (PLAIN, "not for another 3 min")),
-        ({"not_before": after(-5)}, 65.0, (PLAIN, "in about 1 min 5 s")),
+        ({"not_before": after(-5)}, 65.0, (PLAIN, "in 1 min 5 s at the usual pace")),
         ({"paused": Scope.TYPE, "reason": "broken"}, None, (WARN, "The type film is paused: broken")),
         # Who resumes it is to see that before what may pass by itself.
         (
@@ -155,6 +158,7 @@ def test_when_a_job_starts_is_told(given: dict[str, Any], wait: float | None, to
     )
     paces = {
         "studio": Pace(slots=1, free=0, slot_seconds=9.0),
+        "idle": Pace(slots=4, free=2, slot_seconds=1.0),
         "shut": Pace(slots=0, free=0, slot_seconds=9.0),
     }
     line = Line(at=NOW, pools=list(paces), waiters=(), paces=paces)

@@ -73,8 +73,8 @@ class LoopView(View):
 
 
 class WorkerView(View):
-    """A process; `lost`: it was not seen for so long that it is taken for dead. `process` is what it is
-    called, `told` says how its loops are doing."""
+    """A process; `lost`: it was not seen for so long that it is taken for dead, and so says its `state`.
+    `process` is what it is called, `told` says how its loops are doing."""
 
     id: UUID
     process: str
@@ -101,7 +101,7 @@ class WorkerView(View):
             pid=name.pid,
             number=name.number,
             version=name.version,
-            state=worker.state,
+            state="lost" if worker.is_lost(now) else worker.state,
             accounts=list(worker.accounts),
             started_at=worker.started_at,
             seen_at=worker.seen_at,
