@@ -82,6 +82,7 @@ async def test_of_a_job_whose_type_is_gone_all_is_told_and_that_it_is_gone(
     async with opened(database, tmp_path, types=[]) as scene:
         told = (await operator(scene).get(f"/operations/jobs/{job_id}")).body
     assert (told["type"], told["type_gone"], told["state"]) == ("upscaler", True, "queued")
+    assert told["told"] == [{"level": "warn", "text": "Its job type is not here any more."}]
     assert [line["kind"] for line in told["journal"]] == ["hold"]
 
 

@@ -64,7 +64,8 @@ def job_id(number: int) -> str:
 class Script:
     """`answers` are told by the last part of a path; what is in `held` waits until it is taken out there.
     `asked` counts requests, `queries` has all that was asked of a name, `streams` are those that are open. A
-    post whose name is in `lost` is carried out (`posted`, to its `places`), and its reply never comes."""
+    post whose name is in `lost` is carried out (`posted`, to its `places`), and its reply never comes.
+    `instead` of all answers but those of the stream: a status, headers and a body."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Script:
     posted: list[dict[str, Any]] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
+    instead: tuple[int, dict[str, str], str] | None = None
     streams: list[asyncio.Queue[bytes]] = field(default_factory=list)
     connected: int = 0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -175,23 +177,7 @@ async def scripted(script: Script, *, stage: str | None = None) -> AsyncIterator
         return response
 
     async def other(request: web.Request) -> web.StreamResponse:
-        name = request.path.rsplit("/", 1)[1]
-        script.asked[name] += 1
-        script.queries[name].append(dict(request.query))
-        told = json.dumps(script.answer(name)).encode()  # as it is now, however late it is told
-        await script.noted()
-        if wait := script.held.get(name):
-            await wait.wait()
-        if request.method == "POST":
-            script.posted.append(await request.json())
-            script.places.append(request.path)
-            if name in script.lost:
-                assert request.transport is not None
-                request.transport.abort()
-        if script.answer(name) is None:
-            problem = {"detail": "There is nothing."}
-            return web.json_response(problem, status=404, content_type="application/problem+json")
-        return web.Response(body=told, content_type="application/json")
+        return await _answer(script, request)
 
     app = web.Application()
     app.add_routes(
@@ -212,3 +198,26 @@ async def scripted(script: Script, *, stage: str | None = None) -> AsyncIterator
         for name in list(script.held):
             script.release(name)
         await serving.cleanup()
+
+
+async def _answer(script: Script, request: web.Request) -> web.StreamResponse:
+    name = request.path.rsplit("/", 1)[1]
+    script.asked[name] += 1
+    script.queries[name].append(dict(request.query))
+    told = json.dumps(script.answer(name)).encode()  # as it is now, however late it is told
+    await script.noted()
+    if script.instead:
+        status, headers, text = script.instead
+        return web.Response(status=status, headers=headers, text=text)
+    if wait := script.held.get(name):
+        await wait.wait()
+    if request.method == "POST":
+        script.posted.append(await request.json())
+        script.places.append(request.path)
+        if name in script.lost:
+            assert request.transport is not None
+            request.transport.abort()
+    if script.answer(name) is None:
+        problem = {"detail": "There is nothing."}
+        return web.json_response(problem, status=404, content_type="application/problem+json")
+    return web.Response(body=told, content_type="application/json")

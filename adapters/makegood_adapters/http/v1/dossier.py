@@ -143,9 +143,9 @@ class InputFileView(View):
 class JobDossier(JobSummary):
     """A job with its input and request, its money line by line, its history and how long each step took, its
     attempts, what was said about it from outside, the files that were given, and what the caller may do to
-    it (`acts`). `told` says why it has failed, what was given back, and whether results are kept back since
-    they are not paid for: then `files` is empty. Secrets are left out. With `type_gone` its job type is not
-    here any more."""
+    it (`acts`). `told` says why it has failed, what was given back, whether results are kept back since they
+    are not paid for (then `files` is empty), and whether its job type is not here any more (`type_gone`).
+    Secrets are left out."""
 
     type_gone: bool
     told: list[ToldView]
@@ -175,12 +175,15 @@ async def dossier_of(api: Api, job_id: UUID, caller: Caller) -> JobDossier:
     fields = JobDossier.fields_of(job, api.status_of(job))
     attempts, now = await engine.attempts(job_id), await engine.now()
     journal = await engine.money_lines(job_id)
+    gone = job.type not in engine.catalog.names
     told = [*_failure(fields["error"]), *of_refunds([line for line, _ in journal], now)]
+    if gone:
+        told.append(Told(Tone.WARN, "Its job type is not here any more."))
     if not await engine.paid(job):
         told += of_kept_back(len(fields["files"]))
         fields["files"] = []
     return JobDossier(
-        type_gone=job.type not in engine.catalog.names,
+        type_gone=gone,
         told=ToldView.all_of(told, redaction),
         acts=offers.of_job(job, attempts, await engine.hindrances(job), await engine.unasked(job)),
         **without_secrets(fields, redaction),

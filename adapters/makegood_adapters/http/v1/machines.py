@@ -75,7 +75,8 @@ def _edge(arrow: Arrow, *, up: bool) -> str:
     money = f"<tspan> · {arrow.money.value}</tspan>" if moves else ""
     return (
         f'<g class="{kind}" data-step="{_told(f"{arrow.event} {arrow.source}")}"{way}>'
-        f'<path d="{arrow.curve}"/><path class="head" d="{arrow.head}"/><circle r="5"/>'
+        f'<path d="{arrow.curve}"/><path class="gap" d="{arrow.gap}"/>'
+        f'<path class="head" d="{arrow.head}"/><circle r="5"/>'
         f'<text x="{arrow.x:g}" y="{arrow.y:g}">{_told(arrow.event)}{money}</text></g>'
     )
 

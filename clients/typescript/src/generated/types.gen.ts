@@ -1025,9 +1025,9 @@ export type InputFileView = {
  *
  * A job with its input and request, its money line by line, its history and how long each step took, its
  * attempts, what was said about it from outside, the files that were given, and what the caller may do to
- * it (`acts`). `told` says why it has failed, what was given back, and whether results are kept back since
- * they are not paid for: then `files` is empty. Secrets are left out. With `type_gone` its job type is not
- * here any more.
+ * it (`acts`). `told` says why it has failed, what was given back, whether results are kept back since they
+ * are not paid for (then `files` is empty), and whether its job type is not here any more (`type_gone`).
+ * Secrets are left out.
  */
 export type JobDossier = {
     /**
@@ -3303,8 +3303,8 @@ export type Wish = {
 /**
  * WorkerView
  *
- * A process; `lost`: it was not seen for so long that it is taken for dead. `process` is what it is
- * called, `told` says how its loops are doing.
+ * A process; `lost`: it was not seen for so long that it is taken for dead, and so says its `state`.
+ * `process` is what it is called, `told` says how its loops are doing.
  */
 export type WorkerView = {
     /**

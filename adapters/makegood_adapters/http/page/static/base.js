@@ -20,16 +20,17 @@ const root = document.getElementById('root');
 let Page, frame;
 let drawn = 0;
 let ticks = 1; // half seconds, whatever a clock says
+let quiet = 0; // until then nothing is asked for
 function draw() {
   frame = null;
   drawn += 1;
   render(html`<${Page}/>`, root);
   for (const [url, record] of records) {
     if (record.drawn !== drawn) records.delete(url);
-    else if (!record.asking && ticks >= record.due) ask(record);
+    else if (!record.asking && ticks >= Math.max(record.due, quiet)) ask(record);
   }
 }
-export const redraw = () => { frame ??= requestAnimationFrame(draw); };
+const redraw = () => (frame ??= requestAnimationFrame(draw));
 
 let ahead = 0; // of the clock of the service before ours, in ms
 export const since = (at) => (Date.now() + ahead - Date.parse(at)) / 1000;
@@ -41,7 +42,7 @@ export function seconds(n) {
   if (n < 0.1) return `${Math.max(0, n * 1e3) | 0} ms`;
   if (n < 1) return `${n.toFixed(1)} s`;
   return [[n / 86400, 'd'], [(n / 3600) % 24, 'h'], [(n / 60) % 60, 'min'], [n % 60, 's']]
-    .filter(([many]) => many >= 1).slice(0, 2).map(([many, unit]) => `${many | 0} ${unit}`).join(' ');
+    .filter(([many]) => many >= 1).slice(0, 2).map(([many, unit]) => `${many | 0}\xa0${unit}`).join(' ');
 }
 export const ago = (at) => `${seconds(Math.max(1, since(at)))} ago`;
 export const credits = (n) => n?.toLocaleString('en');
@@ -73,23 +74,27 @@ addEventListener('click', (event) => {
   navigate(Object.fromEntries(new URLSearchParams(link.getAttribute('href'))), {});
 });
 
+const fail = (text, status) => { throw Object.assign(new Error(text), { status }); };
 // The reply; what is no success is thrown: an Error with a sentence, and the `status`.
 async function call(url, { body, key = tab.makegoodKey, signal = AbortSignal.timeout(20_000) } = {}) {
   const unsure = body ? ' Whether it was done is not known.' : '';
   const reply = await fetch(url, {
-    method: body ? 'POST' : 'GET', body: body && JSON.stringify(body), signal,
+    method: body ? 'POST' : 'GET', body: JSON.stringify(body), signal,
     headers: { ...(body && { 'Content-Type': 'application/json' }),
       ...(key && { Authorization: `Bearer ${encodeURI(key)}` }) },
-  }).catch(() => { throw new Error(`The service does not answer.${unsure}`); });
+  }).catch(() => fail(`The service does not answer.${unsure}`));
   if (reply.ok) return reply;
   const { status } = reply;
-  const problem = await reply.json().catch(() => ({}));
-  const { detail = `The service answered ${status}.${unsure}`, errors = [] } = problem;
+  const wait = +reply.headers.get('Retry-After');
+  if (wait) quiet = ticks + 2 * Math.min(60, wait);
+  const { detail = `The service answered ${status}.${unsure}`, errors = [] } = await reply.json()
+    .catch(() => ({}));
   if (status === 401 && key && key === tab.makegoodKey) signOut('The key is not taken any more.');
-  const told = [detail, ...errors.map(({ field, message }) => `${field}: ${message}`)].join(' ');
-  throw Object.assign(new Error(told), { status });
+  fail([detail, ...errors.map(({ field, message }) => `${field}: ${message}`)].join(' '), status);
 }
-export const get = async (url, more) => (await call(url, more)).json();
+const get = async (url, more) => (await call(url, more)).json().catch(() => fail(
+  'The answer cannot be read. Is a proxy or a login page in between?', 200,
+));
 export const post = (url, body) => call(url, { body });
 // Free it with URL.revokeObjectURL. It may take as long as it is large.
 export const file = async (url) => URL.createObjectURL(await (await call(url, { signal: null })).blob());
@@ -107,6 +112,7 @@ async function ask(record) {
   if (told.data?.pace) ahead = Date.parse(told.data.at) - Date.now();
   const due = ticks + 2 * (told.error ? 2 : record.every);
   Object.assign(record, told, { asking: null, due: Math.min(record.due, due) });
+  if (told.error && ticks < quiet) overview().error = told.error; // it says so
   touch(record, missed);
   redraw();
 }
@@ -169,9 +175,10 @@ async function listen() {
 addEventListener('visibilitychange', () => setTimeout(() => document.hidden && stream?.abort(), 10_000));
 async function follow() {
   for (;;) {
-    if (!document.hidden) await listen().catch(() => {}); // that nobody answers is told by the answers
+    // That nobody answers is told by the answers.
+    if (!document.hidden && ticks >= quiet) await listen().catch(() => {});
     page.live = false;
-    await new Promise((go) => { setTimeout(go, 1000 + 2000 * Math.random()); });
+    await new Promise((go) => setTimeout(go, 1000 + 2000 * Math.random()));
   }
 }
 

@@ -63,12 +63,13 @@ function Diagram() {
 
 function Account({ account, pool, capacity, open, draining, foreign, problem, told, acts }) {
   const free = Math.max(0, capacity - open - foreign);
+  const many = Math.ceil((open + foreign + free) / 60) || 1; // slots in a box
   const boxes = Object.entries({ open: open - draining, draining, foreign, free })
-    .flatMap(([kind, n]) => Array(Math.min(n, 61)).fill(kind));
+    .flatMap(([kind, n]) => Array(Math.ceil(n / many)).fill(kind));
   return html`<li class=${problem && 'unfit'}><div class="row"><h3>${account}</h3>
     <span class="plain">${pool !== account && `pool ${pool}`}</span><${Acts} of=${acts}/></div>
-    <div class="row boxes" aria-hidden="true">${boxes.slice(0, 60).map((kind) => html`<i class=${kind}/>`)}
-      ${boxes[60] && '…'}</div><${Said} of=${told}/></li>`;
+    <div class="row boxes" aria-hidden="true">${boxes.map((kind) => html`<i class=${kind}/>`)}
+      ${many > 1 && `each ${many} slots`}</div><${Said} of=${told}/></li>`;
 }
 
 function Slots() {
@@ -96,10 +97,7 @@ const Workers = () => html`<${Card} id="workers" title="Processes"><${Table} tit
   cols=${WORKERS} rows=${overview().data?.workers} none="No process runs the loops: no job moves."/><//>`;
 
 const stage = address('stage');
-const press = async (name) => {
-  await post(`${stage}/${name}`, {}).catch(({ message }) => say(message));
-  renew();
-};
+const press = (name) => post(`${stage}/${name}`, {}).catch(({ message }) => say(message)).then(renew);
 function Stage() {
   const { data } = recall(stage, 1);
   return data && html`<section class="card stage" aria-labelledby="stage"><h2 id="stage">${data.title}</h2>

@@ -1,5 +1,5 @@
 // The shell: the head, and the view that the address asks for.
-import { begin, concerns, html, me, overview, page, query, time, useEffect } from './base.js';
+import { begin, concerns, html, me, overview, page, query, time } from './base.js';
 import { Form, Key } from './parts.js';
 import { Concerns, Live } from './live.js';
 import { BooksLine, Jobs, Money } from './views.js';
@@ -19,26 +19,23 @@ function Connection() {
       at && `You see what was known at ${time(at)}.`}</p>`}`;
 }
 
-setInterval(() => { page.heard = overview().data?.pace; }, 15_000); // for screen readers
-
 function Page() {
   const { view = 'live', job } = page.url;
   const refused = [401, 403].includes(me().error?.status);
   const shown = job && view === 'live' ? 'jobs' : Object.hasOwn(VIEWS, view) ? view : 'live';
   const [title, Part] = VIEWS[shown];
-  useEffect(() => { document.title = `${title} · makegood`; }, [title]);
+  document.title = `${title} · makegood`;
   const found = refused ? [] : concerns().data?.concerns ?? [];
-  const alarm = found.some(({ level }) => level === 'alarm') ? 'alarm' : 'warn';
   const links = Object.entries(VIEWS).map(([name, [label]]) => html`<a href=${query({ view: name })}
     aria-current=${name === shown ? 'page' : null}>${label}
-    ${name === 'concerns' && found[0] && html` <b class="mark ${alarm}">${found.length}</b>`}</a>`);
+    ${name === 'concerns' && found[0] && html` <b class="mark ${found[0].level}">${found.length}</b>`}</a>`);
   return html`<a class="skip" href="#main">Skip to the content</a>
     <header><h1>makegood</h1>${refused ? html`<span class="connection warn" role="status">Needs a key</span>`
       : html`<${Connection}/><${BooksLine}/>`}<${Key}/><nav aria-label="Views">${links}</nav></header>
     <main id="main" tabindex="-1">${refused ? html`<p>Who looks at this service needs a key with the scope
       “observe” or “operations”.</p>` : html`<${Part}/>`}</main>
     ${page.form && html`<${Form} ...${page.form}/>`}
-    <p class="hidden" aria-live="polite">${page.heard}</p><p class="said" role="status">${page.said}</p>`;
+    <p class="said" role="status">${page.said}</p>`;
 }
 
 begin(Page);

@@ -25,7 +25,7 @@ function File({ path, kind, name, size }) {
 }
 
 function Files({ job, at }) {
-  const part = (title, files, more) => files.length > 0 && html`<div><h3>${title}</h3>${files.map((each) =>
+  const part = (title, files, more) => files[0] && html`<div><h3>${title}</h3>${files.map((each) =>
     html`<${File} ...${each} ...${more(each)}/>`)}</div>`;
   return html`<div class="files">
     ${part('Before', job.inputs, ({ name }) => ({ path: `${at}/inputs/${encodeURIComponent(name)}` }))}
@@ -43,25 +43,24 @@ function Bars({ bars, over }) {
     <b>${long[i] > 0 && seconds(long[i])}</b>
     <small>${time(bar.from)} ${bar.event} by <bdi>${bar.actor}</bdi>${
     bar.reason && html`: <bdi>${bar.reason}</bdi>`}</small></li>`)}</ol>
-    <small>In proportion to time; the shortest are widened.</small>`;
+    <small>To scale; the shortest are widened.</small>`;
 }
 
-const EVIDENCE = ['verdict', 'source', 'at', ['detail', ({ detail }) => html`<${Fold} title="detail"
+const EVIDENCE = ['verdict', 'source', 'at', ['', ({ detail }) => html`<${Fold} title="detail"
   value=${detail}/>`]];
-const Attempt = ({ attempt }) => html`<h3>Attempt ${attempt.number}: ${attempt.phase}</h3>
+const attemptOf = (attempt) => html`<h3>Attempt ${attempt.number}: ${attempt.phase}</h3>
   <${Facts} of=${attempt}/><${Table} title="Evidence" cols=${EVIDENCE} rows=${attempt.known}/>
   <${Acts} of=${attempt.acts}/>`;
 
 const Whole = ({ job, at }) => html`<p><${Pill} ...${job}/> <code>${job.id}</code></p>
   <${Said} of=${job.told}/>
-  ${job.type_gone && html`<p class="warn">Its job type is not here any more.</p>`}
-  <${Facts} of=${{ ...job, id: null, state: null, status: null, version: null, type_gone: null }}/>
+  <${Facts} of=${{ ...job, id: null, state: null, status: null, version: null }}/>
   <div class="row" role="group" aria-label="Acts"><${Acts} of=${job.acts}/>
     <small>${[...new Set(job.acts.map(({ refused }) => refused))].join(' ')}</small></div>
   <${Bars} bars=${job.bars} over=${job.finished_at}/><${Files} job=${job} at=${at}/>
   <h3>Its money</h3><${Table} title="Lines of the journal" rows=${job.journal}
     cols=${['kind', 'amount', 'bucket', 'balance', 'at']} none="Its journal is empty."/>
-  ${job.attempts.map((each) => html`<${Attempt} attempt=${each}/>`)}<h3>Raw data</h3>
+  ${job.attempts.map(attemptOf)}<h3>Raw data</h3>
   ${job.messages.map((each) => html`<${Fold} value=${each.body} title="${time(each.at)} ${each.text}"/>`)}
   ${['input', 'request', 'metadata'].map((name) => html`<${Fold} title=${name} value=${job[name]}/>`)}`;
 
@@ -90,7 +89,7 @@ function follow(data, url, step) {
   if (version > job?.version) Object.assign(job, { version, attempt, state, status: state });
   else if (!job && fresh.size < 1e4 && brings(step, url)) fresh.add(id);
   else if (url.state) fresh.delete(id);
-  return fresh.size && !jobs.length;
+  return fresh.size && !jobs[0];
 }
 
 const COLUMNS = ['id', ['state', (job) => html`<${Pill} ...${job}/> ${job.draft && 'draft'}`], 'type',

@@ -102,6 +102,11 @@ def curve_of(line: Line) -> str:
     )
 
 
+def gap_of(line: Line) -> str:
+    """Return the path of what `curve_of` leaves out."""
+    return f"M{_n(line.x)} {_n(line.label.y)}V{_n(line.label.bottom)}"
+
+
 def head_of(line: Line) -> str:
     """Return the path of the arrow head."""
     if line.track.climbs:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from makegood.machine.projections.svg.drawing import baseline_of, curve_of, head_of
+from makegood.machine.projections.svg.drawing import baseline_of, curve_of, gap_of, head_of
 from makegood.machine.projections.svg.graph import graph_of
 from makegood.machine.projections.svg.place import Line, Scene, note_of, place
 from makegood.machine.spec import Money, Spec
@@ -31,13 +31,14 @@ class Node:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrow:
     """An edge: `curve` and `head` are paths of SVG, which events between the same two states share; its
-    event is written around `x`, on the baseline `y`."""
+    event is written around `x`, on the baseline `y`. `gap` is what the curve leaves out for that."""
 
     event: str
     source: str
     dest: str
     money: Money
     curve: str
+    gap: str
     head: str
     x: float
     y: float
@@ -91,6 +92,7 @@ def _arrows(line: Line) -> Iterator[Arrow]:
             dest=edge.dest,
             money=edge.money,
             curve=curve,
+            gap=gap_of(line),
             head=head,
             x=round(line.label.middle, 1),
             y=round(baseline_of(line, number), 1),
