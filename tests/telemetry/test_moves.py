@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,7 +27,7 @@ from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.postgres.wakeups import PostgresWakeups
 from makegood_adapters.telemetry import METRICS, EngineMetrics, Lives, MeasuredBlobs, watch_lag
 from tests.api.scene import NamingGate
-from tests.scenarios.stage import ACCOUNT, Stage, engine_beside, staged
+from tests.scenarios.stage import ACCOUNT, Holds, Stage, engine_beside, staged
 
 Values = frozenset[tuple[str, tuple[tuple[str, str], ...], float]]
 #: It never changes while a process lives.
@@ -167,18 +168,28 @@ async def endpoints_fail(seen: Sight) -> None:
     for endpoint in (hears, gone):
         assert await endpoints.add(endpoint, "whsec_x")
     await endpoints.disable(gone.id, "it is gone")
-    await seen.stage.draft()
-    await seen.stage.store.stream.place(100)
-    await deliveries.fan_out(100)
-    [first] = await deliveries.take(1, 1, 60)
-    await deliveries.ended(first, Posted(status=500), None)
-    await seen.stage.draft()
-    await seen.stage.store.stream.place(100)
-    await deliveries.fan_out(100)
-    await seen.stage.sql.execute(
-        "update makegood.delivery set due_at = due_at - interval '90s' where due_at is not null"
-    )
+    late = "update makegood.delivery set due_at = due_at - interval '90s' where due_at is not null"
+
+    async def one_fails() -> bool:
+        for parcel in await deliveries.take(1, 1, 60):
+            await deliveries.ended(parcel, Posted(status=500), None)
+            return True
+        return False
+
+    async def one_is_late() -> bool:
+        return await seen.stage.sql.execute(late) != "UPDATE 0"
+
+    for happened in (one_fails, one_is_late):
+        await seen.stage.draft()
+        await seen.stage.until(partial(fanned_out, seen, happened))
     await seen.look()
+
+
+async def fanned_out(seen: Sight, happened: Holds) -> bool:
+    """Make messages of all steps, unless a loop is just at it, and return whether *happened*."""
+    await seen.stage.store.stream.place(100)
+    await seen.stage.store.deliveries.fan_out(100)
+    return await happened()
 
 
 async def clients_come_and_go(seen: Sight) -> None:
