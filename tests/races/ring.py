@@ -20,10 +20,11 @@ from makegood.outcome import JSON, Answer, CancelReply
 from makegood.runtime import Collector, Context, Dispatcher, LocalWakeups, Poller, Submitter, Watchdog
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import RunningHub, open_session
 from makegood_adapters.runninghub.simulator import Faults, Match, Pace, Rule, Simulator, Task
 from tests.engine.world import PATIENCE_SECONDS, DatabaseClock, Loop
 from tests.races.truth import Ending, Source, Truth
+from tests.scenarios.line import client_to, patient
 from tests.scenarios.stage import picture, token_of
 
 KEY, APP, POOL = "a-key-of-the-simulator", "2018000000000000000", "posters"
@@ -214,7 +215,7 @@ async def a_ring(dsn: str, folder: Path, **options: Any) -> AsyncIterator[Ring]:
         clock = DatabaseClock(sql)
         await clock.advance(0)
         store = await stack.enter_async_context(PostgresStore.open(dsn))
-        line, blobs = Line(RunningHubClient(session, simulator.url, KEY)), FolderBlobs(folder)
+        line, blobs = Line(client_to(session, simulator.url, KEY), patience=patient()), FolderBlobs(folder)
         process = Process(store, line, blobs)
         await stack.enter_async_context(process.engine)
         await store.attempts.register(process.account)

@@ -24,7 +24,7 @@ from makegood.runtime import LocalWakeups
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from makegood_adapters.runninghub.patience import Patience
 from makegood_adapters.runninghub.simulator import (
     Account,
@@ -37,6 +37,7 @@ from makegood_adapters.runninghub.simulator import (
     Simulator,
     Task,
 )
+from tests.scenarios.line import line_to
 from tests.shipped import shipped
 
 KEY = "a-key-of-the-simulator"
@@ -341,12 +342,12 @@ async def staged(
         account = ProviderAccount(
             name=ACCOUNT, pool=POOL, capacity=capacity, draining_seconds=draining_seconds
         )
-        client = RunningHubClient(session, provider_url or simulator.url, key)
+        provider = line_to(session, provider_url or simulator.url, key, patience)
         engine = Engine(
             store,
             Catalog([*(shipped() if offered is None else offered), *types]),
             blobs=blobs,
-            providers={account: wrap(RunningHub(client, patience=patience))},
+            providers={account: wrap(provider)},
             settings=quick(**{"webhook_base_url": url, **settings}),
             wakeups=wakeups,
             run_loops=run_loops,
@@ -374,7 +375,7 @@ async def engine_beside(
     """Run the engine of another process: the same database, files and provider, nothing else in common but
     the job types, unless it has a *catalog* of its own. *observers* look at it."""
     async with PostgresStore.open(stage.dsn) as store, open_session() as session:
-        provider = RunningHub(RunningHubClient(session, stage.simulator.url, KEY))
+        provider = line_to(session, stage.simulator.url, KEY)
         async with Engine(
             store,
             stage.engine.catalog if catalog is None else catalog,

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from makegood import Engine, ProviderAccount
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from makegood_adapters.runninghub.simulator import Faults, Match, Rule, Simulator
+from tests.scenarios.line import line_to
 from tests.scenarios.stage import FAST, KEY, POOL, Stage, quick, staged
 
 SPARE_KEY = "spare-key"
@@ -20,8 +21,8 @@ async def two_sites(database: str, folder: Path) -> AsyncIterator[tuple[Stage, S
         Simulator(keys={SPARE_KEY: 5}, pace=FAST) as other,
         open_session() as session,
     ):
-        main = RunningHub(RunningHubClient(session, stage.simulator.url, KEY))
-        spare = RunningHub(RunningHubClient(session, other.url, SPARE_KEY))
+        main = line_to(session, stage.simulator.url, KEY)
+        spare = line_to(session, other.url, SPARE_KEY)
         async with Engine(
             stage.store,
             stage.engine.catalog,
@@ -66,7 +67,7 @@ async def test_a_job_goes_to_the_other_site_when_one_account_is_out_of_money(
 
 async def test_the_capacity_is_what_the_site_tells(database: str, tmp_path: Path) -> None:
     async with two_sites(database, tmp_path) as (stage, other, _), open_session() as session:
-        provider = RunningHub(RunningHubClient(session, other.url, SPARE_KEY))
+        provider = line_to(session, other.url, SPARE_KEY)
         async with Engine(
             stage.store,
             stage.engine.catalog,

@@ -142,15 +142,16 @@ async def test_who_ends_hands_over_all_that_it_had_begun_and_the_next_waits_for_
                 async with patience():
                     while set(await house.taken()) - SENDING:  # noqa: ASYNC110 - rows have no event
                         await asyncio.sleep(0.01)
-                [row] = await house.store.workers.present()
-                seen.append(row.state.value)
+                    while await states() != ["draining"]:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
                 sending.opened.set()
 
-            seen: list[str] = []
+            async def states() -> list[str]:
+                return [row.state.value for row in await house.store.workers.present()]
+
             late = asyncio.create_task(answers_late())
         await late
         may_pass.set()
-        assert seen == ["draining"]
         assert await house.taken() == {}
         sent = await house.store.attempts.get(jobs[3].id, 1)
         assert sent is not None

@@ -11,9 +11,10 @@ from makegood import BaseJob, Catalog, Engine, Job, JobInput, JobMoney, Provider
 from makegood.errors import DeclarationError
 from makegood.outcome import JSON
 from makegood.testing.drive import Advance
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from makegood_adapters.runninghub.simulator import Habits, Simulator, Task
 from makegood_adapters.toolfiles import load_tool, load_tools
+from tests.scenarios.line import line_to
 from tests.scenarios.stage import FAST, KEY, PATIENCE_SECONDS, POOL, picture, quick, staged
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "new_app.toml"
@@ -195,11 +196,11 @@ async def test_c8_each_pool_counts_the_tasks_that_are_alive_at_its_own_provider(
             Catalog([*stage.engine.catalog, Elsewhere]),
             blobs=stage.blobs,
             providers={
-                ProviderAccount(name="main", pool=POOL, capacity=2): RunningHub(
-                    RunningHubClient(session, stage.simulator.url, KEY)
+                ProviderAccount(name="main", pool=POOL, capacity=2): line_to(
+                    session, stage.simulator.url, KEY
                 ),
-                ProviderAccount(name="other", pool="elsewhere", capacity=3): RunningHub(
-                    RunningHubClient(session, other.url, "other")
+                ProviderAccount(name="other", pool="elsewhere", capacity=3): line_to(
+                    session, other.url, "other"
                 ),
             },
             settings=quick(),

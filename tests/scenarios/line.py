@@ -1,0 +1,28 @@
+"""The real adapter on its way to a simulated site: how slow this machine is ends no call of it."""
+
+import aiohttp
+
+from makegood_adapters.runninghub import RunningHub, RunningHubClient
+from makegood_adapters.runninghub.patience import Patience
+
+#: A call that takes so long has failed.
+_SECONDS = 60.0
+
+
+def client_to(session: aiohttp.ClientSession, url: str, key: str) -> RunningHubClient:
+    """Return the calls of a key at the site."""
+    return RunningHubClient(
+        session, url, key, timeout_seconds=_SECONDS, read_seconds=_SECONDS, connect_seconds=_SECONDS
+    )
+
+
+def patient() -> Patience:
+    """Return how long a question is repeated."""
+    return Patience(seconds=_SECONDS)
+
+
+def line_to(
+    session: aiohttp.ClientSession, url: str, key: str, patience: Patience | None = None
+) -> RunningHub:
+    """Return the provider at the site; *patience* is how often one question is repeated."""
+    return RunningHub(client_to(session, url, key), patience=patience or patient())
