@@ -10,6 +10,8 @@ from makegood.fairness import Rule, Scope
 from makegood.job import JournalLine, Occupancy, Wallet
 from makegood.ports import Lane, Line, LoopHealth, Waiter, Worker, WorkerName
 
+#: So many lines on the loops of a process are read.
+_LOOPS_MAX = 4
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -62,6 +64,8 @@ def of_worker(worker: Worker, now: datetime) -> Told:
     if worker.is_lost(now):
         return Told(Tone.BAD, "lost")
     ill = [_trouble(loop) for loop in worker.loops if not loop.healthy]
+    if len(ill) > _LOOPS_MAX:  # without its database all are ill, for one reason
+        ill[_LOOPS_MAX - 1 :] = [f"{len(ill) - _LOOPS_MAX + 1} loops more"]
     return Told(Tone.BAD, " · ".join(ill)) if ill else Told(Tone.GOOD, f"{len(worker.loops)} well")
 
 

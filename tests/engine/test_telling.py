@@ -112,6 +112,10 @@ def test_a_process_is_told_with_what_its_loops_lack() -> None:
         ],
     )
     assert of_worker(replace(worker, seen_at=after(-60)), NOW) == Told(BAD, "lost")
+    cut_off = {f"loop-{number}": {"failures": 1} for number in range(9)}
+    assert of_worker(replace(worker, health=cut_off), NOW).text.endswith(
+        "loop-2 failed 1 time · 6 loops more"
+    )
 
 
 def test_a_pace_has_a_decimal_where_it_is_slow() -> None:
