@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -144,6 +145,23 @@ async def test_a_job_is_shown_with_bars_attempts_and_every_line_of_its_money(
     assert [line["kind"] for line in whole["journal"]] == ["hold", "capture"]
     assert (whole["status"], whole["explanation"]["balances"]) == ("completed", True)
     assert whole["attempts"][0]["known"][0]["verdict"] == "accepted"
+
+
+@pytest.mark.tampers  # a hold that says other than its journal
+async def test_a_job_whose_books_are_broken_is_shown_with_what_is_wrong_and_status_1(
+    store: PostgresStore, database: str, tmp_path: Path
+) -> None:
+    job = await waiting(store)
+    plain = await asyncpg.connect(database)
+    await plain.execute("set session_replication_role = replica")
+    await plain.execute("update makegood.hold set captured = 1")
+    await plain.close()
+    shown = await jobs(database, "show", str(job.id), folder=tmp_path)
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert "The books of this job are broken:" in shown.stdout
+    told = await jobs(database, "show", str(job.id), "--json", folder=tmp_path)
+    assert (told.returncode, told.stderr) == (1, "")
+    assert json.loads(told.stdout)["explanation"]["balances"] is False
 
 
 async def test_what_waits_ends_at_once_by_a_person_with_a_reason(

@@ -100,7 +100,7 @@ def one_of_each(query: str | None) -> dict[str, str]:
 
 
 async def test_news_of_a_list_is_what_the_list_would_have(look: Watched) -> None:
-    """Each is told of what is not of its list, and then of one that is."""
+    """Each is told of two jobs that are not of its list, and then of one that is."""
     new, over = step(8, None, "pending", 0), step(8, "running", "completed")
     for asked, other, own in (
         ("type=portrait", {**new, "job_id": job_id(9), "type": "film"}, new),
@@ -112,7 +112,7 @@ async def test_news_of_a_list_is_what_the_list_would_have(look: Watched) -> None
         script = Script({"jobs": {"jobs": [row(1, "running")], "next": None}})
         async with scripted(script) as url:
             page = await listed(look, script, f"{url}?view=jobs&{asked}")
-            await script.tell(other, own)
+            await script.tell(other, {**other, "job_id": job_id(10)}, own)
             await expect(page.get_by_role("button", name=" new")).to_have_text("1 new")
             await page.close()
 

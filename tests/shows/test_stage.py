@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
+from uuid import UUID
 
 import aiohttp
 import pytest
@@ -102,6 +103,15 @@ async def test_a_press_is_told_as_it_goes_and_is_one_at_a_time(bench: Bench, at:
     assert (status, "it has waited" in text) == (200, True)
     assert bench.heard == ["good it has waited"]
     assert not bench.board.shown()["buttons"][0]["busy"]
+
+
+async def test_the_story_is_told_in_order_each_line_with_its_tone_and_job(bench: Bench) -> None:
+    job = UUID(int=7)
+    bench.board.say("job 7 is failed", Tone.WARN, job)
+    bench.board.note("the engine is gone", Tone.BAD)
+    told = [(line["text"], line["tone"], line["job"]) for line in bench.board.shown()["story"]]
+    assert told == [("job 7 is failed", "warn", str(job)), ("the engine is gone", "bad", None)]
+    assert bench.heard == ["warn job 7 is failed"], "the terminal knows the other"
 
 
 async def test_what_there_is_not_is_told(at: str) -> None:
