@@ -34,7 +34,7 @@ class BaseJob(JobType):
     starting = State(slot=True, deadline=timedelta(minutes=10), label="being submitted")
     running = State(slot=True, deadline=timedelta(minutes=15), label="at the provider")
     completed = State(final=True, label="delivered")
-    failed = State(final=True, label="failed, credits back")
+    failed = State(final=True, label="failed, whatever was held is back")
     cancelled = State(final=True, label="cancelled")
 
     accept = Event(pending >> queued, money=Money.HOLD)

@@ -147,13 +147,23 @@ def of_kept_back(files: int) -> list[Told]:
 
 
 def of_refunds(journal: Iterable[JournalLine], now: datetime) -> list[Told]:
-    """Say which credits of a job were given back: what its journal has, and no more."""
+    """Say which credits of a job were given back and where they are: what its journal has, and no more. They
+    do not stay in a bucket that has expired, nor where a debt is; an unlimited plan had given nothing."""
+    lines = list(journal)
+    gone = {line.bucket_id: 0 for line in lines}
+    for line in lines:
+        gone[line.bucket_id] += line.amount if line.kind in ("expire", "repay") else 0
     told = []
-    for line in journal:
-        if line.kind == "release":
+    for line in lines:
+        amount = line.amount - (gone[line.bucket_id] if line.kind == "release" else 0)
+        place = "the owner's debt" if line.kind == "repay" else f"the bucket {line.bucket_kind}"
+        if line.unlimited:
+            if line.kind == "release":
+                unused = f"{count(line.amount, 'credit')} not used under the owner's unlimited plan"
+                told.append(Told(Tone.PLAIN, unused))
+        elif amount and line.kind in ("release", "issue", "repay"):
             when = lasted((now - line.at).total_seconds(), units=1)
-            back = f"{count(line.amount, 'credit')} given back {when} ago"
-            told.append(Told(Tone.GOOD, f"{back}, to the bucket {line.bucket_kind}"))
+            told.append(Told(Tone.GOOD, f"{count(amount, 'credit')} given back {when} ago, to {place}"))
     return told
 
 

@@ -178,14 +178,21 @@ def test_who_waits_is_counted_and_who_is_not_yet_due_too() -> None:
     )
 
 
-def test_what_was_given_back_is_told_line_by_line() -> None:
-    lines = [
-        JournalLine(owner="ada", seq=seq, kind=kind, amount=amount, balance=0, at=after(-90), bucket_id=seq,
-                    bucket_kind=bucket, expires_at=None, source_ref="order-1", unlimited=False, origin_id=seq)
-        for seq, (kind, amount, bucket) in enumerate(
-            [("hold", 60, "monthly"), ("release", 1, "monthly"), ("capture", 9, "monthly"),
-             ("release", 50, "purchased")], 1)
+def lines_of(*moves: tuple[str, int, str], unlimited: bool = False) -> list[JournalLine]:
+    return [
+        JournalLine(owner="ada", seq=seq, kind=kind, amount=amount, balance=0, at=after(-90), source_ref="order-1",
+                    bucket_id=len(bucket), bucket_kind=bucket, expires_at=None, unlimited=unlimited, origin_id=1)
+        for seq, (kind, amount, bucket) in enumerate(moves, 1)
     ]  # fmt: skip
+
+
+def test_what_was_given_back_is_told_line_by_line() -> None:
+    lines = lines_of(
+        ("hold", 60, "monthly"),
+        ("release", 1, "monthly"),
+        ("capture", 9, "purchased"),
+        ("release", 50, "purchased"),
+    )
     assert of_refunds(lines, NOW) == [
         Told(GOOD, "1 credit given back 1 min ago, to the bucket monthly"),
         Told(GOOD, "50 credits given back 1 min ago, to the bucket purchased"),
@@ -195,6 +202,24 @@ def test_what_was_given_back_is_told_line_by_line() -> None:
 def test_only_where_there_are_results_some_are_kept_back() -> None:
     assert of_kept_back(0) == []
     assert of_kept_back(2) == [Told(PLAIN, "2 result files kept back: not paid for")]
+
+
+def test_what_an_unlimited_plan_did_not_give_is_not_given_back() -> None:
+    moves = [(kind, 60, "unlimited") for kind in ("issue", "hold", "release", "expire")]
+    told = of_refunds(lines_of(*moves, unlimited=True), NOW)
+    assert told == [Told(PLAIN, "60 credits not used under the owner's unlimited plan")]
+
+
+def test_what_came_back_is_told_where_it_has_stayed() -> None:
+    expired = lines_of(("release", 60, "monthly"), ("expire", 60, "monthly"), ("issue", 60, "grace"))
+    assert [told.text for told in of_refunds(expired, NOW)] == [
+        "60 credits given back 1 min ago, to the bucket grace"
+    ]
+    owed = lines_of(("release", 60, "purchased"), ("repay", 45, "purchased"))
+    assert [told.text for told in of_refunds(owed, NOW)] == [
+        "15 credits given back 1 min ago, to the bucket purchased",
+        "45 credits given back 1 min ago, to the owner's debt",
+    ]
 
 
 def test_the_books_and_a_wallet_are_told_in_figures() -> None:
