@@ -9,9 +9,11 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from makegood import Failure, InvalidRequest, Job, UnknownJob
+from makegood import BaseJob, Failure, InvalidRequest, Job, UnknownJob
 from makegood.job import Verdict
 from makegood.outcome import Failed, Output, Rejected, Retry, Succeeded, Trouble, Uncertain, Unfinished
+from makegood_adapters.cli.acting import already_over, outlook
+from makegood_adapters.cli.audit.dossier import collect
 from makegood_adapters.cli.audit.explain import Explanation, explain, job_id_of
 from makegood_adapters.memory.tables import Hold, Tables
 from tests.engine.world import PRICE, RUNNING, SETTINGS, STATES, Upscale, World, a_world, in_state
@@ -104,7 +106,12 @@ async def test_a_plan_without_limit_returns_nothing(world: World) -> None:
     """S6: what was never charged is not told as returned."""
     await world.engine.grant_unlimited("ada", source_ref="gold")
     job = await world.queued()
+    assert "it becomes failed and costs nothing." in text(await told(world, job))
+    waiting = await collect(world.store, job.id)
+    assert list(outlook(waiting, BaseJob.fail)) == ["It becomes failed: nothing is taken of its plan."]
     await world.engine.cancel(job.id, actor="ada")
+    over = await collect(world.store, job.id)
+    assert already_over(over).endswith("Of its 100 credits 0 were paid and 0 came back.")
     explained = await told(world, job)
     assert explained.summary == (
         "It costs 100 credits: 0 held, 0 paid, 0 returned. An unlimited plan covered 100 of it."

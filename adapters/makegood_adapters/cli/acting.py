@@ -11,6 +11,7 @@ from rich.text import Text
 from makegood import BaseJob, Event, InvalidRequest
 from makegood.statement import plain
 from makegood_adapters.cli.audit.dossier import Dossier
+from makegood_adapters.cli.audit.explain import of_plan
 
 
 def agreement(told: Iterable[str], *, yes: bool, json: bool) -> Console:
@@ -45,7 +46,8 @@ def already_over(found: Dossier) -> str:
     """Say of a job that is over what its credits did."""
     job, money = found.job, found.money
     paid = (
-        f"Of its {job.price:,} credits {money.captured:,} were paid and {money.released:,} came back."
+        f"Of its {job.price:,} credits {money.captured:,} were paid and "
+        f"{money.released - of_plan(found, 'release'):,} came back."
         if found.lines
         else "It cost nothing."
     )
@@ -74,8 +76,10 @@ def outlook(found: Dossier, event: Event[Any]) -> Iterator[str]:
 
 
 def back(found: Dossier) -> str:
-    """Say that all that is held comes back."""
-    held = found.money.held
+    """Say that all that is held comes back, but for what an unlimited plan covers."""
+    held = found.money.held - of_plan(found, "hold")
     if not held:
-        return "nothing is held, nothing comes back"
+        return (
+            "nothing is held, nothing comes back" if not found.money.held else "nothing is taken of its plan"
+        )
     return f"{held:,} held credits come back to {found.job.owner}"

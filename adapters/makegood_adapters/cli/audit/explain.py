@@ -125,11 +125,16 @@ def _summary(found: Dossier) -> str:
     if not found.lines:
         so_far = "none were held" if found.job.finished_at else "none are held so far"
         return f"It costs {price:,} credits; {so_far}." if price else "It costs nothing."
-    covered = sum(line.amount for line in found.lines if line.unlimited and line.kind == "hold")
-    freed = sum(line.amount for line in found.lines if line.unlimited and line.kind == "release")
-    told = [f"{money.held:,} held", f"{money.captured:,} paid", f"{money.released - freed:,} returned"]
+    covered, unused = of_plan(found, "hold"), of_plan(found, "release")
+    told = [f"{money.held:,} held", f"{money.captured:,} paid", f"{money.released - unused:,} returned"]
     more = f" An unlimited plan covered {covered:,} of it." if covered else ""
     return f"It costs {price:,} credits: {', '.join(told)}.{more}"
+
+
+def of_plan(found: Dossier, kind: str) -> int:
+    """Return how many credits of the job's lines of *kind* are of an unlimited plan: they were never the
+    owner's, so they do not come back."""
+    return sum(line.amount for line in found.lines if line.unlimited and line.kind == kind)
 
 
 def _facts(found: Dossier) -> Iterator[tuple[_Place, Fact]]:
@@ -252,8 +257,11 @@ def _next(found: Dossier) -> Iterator[str]:
         yield "It is to be cancelled: the provider's answer decides what that costs."
     edge = spec.on_deadline(job.state)
     if job.deadline_at and edge:
-        back = edge.money is Money.RELEASE and found.money.held
-        credits = f"its {job.price:,} credits come back" if back else "its credits stay as they are"
+        held = found.money.held - of_plan(found, "hold")
+        if edge.money is not Money.RELEASE or not found.money.held:
+            credits = "its credits stay as they are"
+        else:
+            credits = f"its {held:,} credits come back" if held else "costs nothing"
         then = credits if found.lines else "costs nothing"
         end = plain(edge.dest)
         yield f"If nothing happens until {_moment(job.deadline_at)}, it becomes {end} and {then}."
