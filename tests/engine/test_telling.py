@@ -180,10 +180,22 @@ def test_who_waits_is_counted_and_who_is_not_yet_due_too() -> None:
 
 def lines_of(*moves: tuple[str, int, str], unlimited: bool = False) -> list[JournalLine]:
     return [
-        JournalLine(owner="ada", seq=seq, kind=kind, amount=amount, balance=0, at=after(-90), source_ref="order-1",
-                    bucket_id=len(bucket), bucket_kind=bucket, expires_at=None, unlimited=unlimited, origin_id=1)
+        JournalLine(
+            owner="ada",
+            seq=seq,
+            kind=kind,
+            amount=amount,
+            balance=0,
+            at=after(-90),
+            source_ref="order-1",
+            bucket_id=len(bucket),
+            bucket_kind=bucket,
+            expires_at=None,
+            unlimited=unlimited,
+            origin_id=1,
+        )
         for seq, (kind, amount, bucket) in enumerate(moves, 1)
-    ]  # fmt: skip
+    ]
 
 
 def test_what_was_given_back_is_told_line_by_line() -> None:
