@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from makegood import Catalog, Engine
+from makegood.errors import StoreUnavailable
 from makegood_adapters.config import ConfigurationError, ServiceConfig
 from makegood_adapters.error_tracker import telling_sentry
 from makegood_adapters.memory import MemoryBlobs
@@ -130,6 +131,17 @@ async def test_what_nobody_caught_is_told_before_the_process_ends() -> None:
     [event] = tracker.events
     assert event["exception"]["values"][0]["type"] == "ZeroDivisionError"
     assert event["tags"]["process"] == "3"
+
+
+async def test_a_sentence_of_ours_is_told_to_who_has_started_the_process_and_not_to_sentry() -> None:
+    def fails(dsn: str) -> None:
+        with telling_sentry(configured(dsn)):
+            raise StoreUnavailable("the database has gone")
+
+    async with tracking() as (tracker, dsn):
+        with pytest.raises(StoreUnavailable):
+            await asyncio.to_thread(fails, dsn)
+    assert tracker.sent == b""
 
 
 @pytest.mark.parametrize(
