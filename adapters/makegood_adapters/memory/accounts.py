@@ -244,8 +244,26 @@ def accepts(tables: Tables, attempt: Attempt) -> None:
             _fit_again(row)
         grown = row.learned is not None and tables.passed(row.learned_at, row.grow_seconds)
         if grown and row.learned is not None and row.learned <= len(tables.open_at(attempt.account)):
-            row.learned = row.learned + 1 if row.learned + 1 < row.limit else None
-            row.learned_at = tables.now()
+            _grow(tables, row, row.learned)
+
+
+def outgrow(tables: Tables, row: AccountRow) -> bool:
+    """Let an account try one task more than was learned, if nobody knows of any of its slots whether there is
+    a task: nothing could be accepted there, and so nothing be learned."""
+    open_, learned = tables.open_at(row.account.name), row.learned
+    if learned is None or learned != len(open_) or learned >= row.limit or row.problem:
+        return False
+    certain = any(a.attempt.phase is not Phase.UNCERTAIN for a in open_)
+    if certain or not tables.passed(row.learned_at, row.grow_seconds):
+        return False
+    with tables.resizing(row):
+        _grow(tables, row, learned)
+    return True
+
+
+def _grow(tables: Tables, row: AccountRow, learned: int) -> None:
+    row.learned = learned + 1 if learned + 1 < row.limit else None
+    row.learned_at = tables.now()
 
 
 def _fit_again(row: AccountRow) -> None:

@@ -10,7 +10,7 @@ from makegood.errors import InsufficientCredits
 from makegood.job import Attempt, Evidence, Phase, Verdict
 from makegood.ports import PROLONGED_TIMES, Change
 from makegood_adapters.memory import asking, moves
-from makegood_adapters.memory.accounts import MemoryAccounts
+from makegood_adapters.memory.accounts import MemoryAccounts, outgrow
 from makegood_adapters.memory.admission import Round
 from makegood_adapters.memory.evidence import record
 from makegood_adapters.memory.tables import AccountRow, AttemptRow, JobRow
@@ -30,6 +30,8 @@ class MemoryAttempts(MemoryAccounts):
             for name, row in self._tables.accounts.items()
             if row.account.pool == pool and name in accounts and self._rest_of(row) is None
         }
+        if max(free.values(), default=0) <= 0:
+            free |= {name: 1 for name in free if outgrow(self._tables, self._tables.accounts[name])}
         opened: list[Attempt] = []
         this = Round(self._tables, pool)
         while (most := max(free.values(), default=0)) > 0 and len(opened) < limit:

@@ -245,7 +245,7 @@ async def _dispatch(
     free = await connection.fetch(statement("attempts/free_slots"), pool, accounts)
     slots = _spread({row["name"]: row["free"] for row in free}, limit)
     if not slots:
-        return [], False
+        return [], bool(await connection.fetch(statement("attempts/outgrow"), pool, accounts))
     [taken] = await connection.fetch(statement("attempts/take_waiting"), pool, len(slots), LOOKS_MAX)
     ids, numbers = taken["jobs"] or [], [number + 1 for number in taken["attempts"] or []]
     more: bool = taken["more"]

@@ -43,7 +43,8 @@ class Accounts(Protocol):
     async def shrink(self, attempt: Attempt) -> None:
         """Learn from a refusal of *attempt* for lack of room: the account holds no more tasks than its other
         open attempts that were submitted, and at least 1. An accepted task that comes up to what was learned
-        makes it one more, and at last forgotten."""
+        makes it one more, and at last forgotten; so does a dispatch that finds all its slots held by
+        submissions without a known outcome, where nothing could be accepted."""
 
     async def unfit(self, account: str, problem: str, first_seconds: float, seconds_max: float) -> bool:
         """Note that the account cannot be used, and why; it rests as `rest` does, by a row of its own, and

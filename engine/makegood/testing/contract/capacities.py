@@ -169,6 +169,22 @@ class CapacitiesContract:
         await running(drive, pool, 1)
         assert (await drive.use(pool)).learned == 2
 
+    async def test_slots_that_only_doubts_hold_do_not_keep_an_account_from_trying(self, drive: Drive) -> None:
+        """One more a time, no faster than it grows, and a refusal teaches anew."""
+        await drive.grant(10_000)
+        pool = await drive.pool(3)
+        job = await drive.submit(await drive.to("starting", pool=pool))
+        await drive.store.attempts.doubt(await drive.attempt(job), "timed out")
+        await refused(drive, pool)
+        await drive.queued(pool, 3)
+        await drive.advance(GROW_SECONDS - MARGIN_SECONDS)
+        assert await dispatched(drive, pool) == []
+        await drive.advance(MARGIN_SECONDS)
+        assert len(await dispatched(drive, pool)) == 1
+        assert limits(await drive.use(pool)) == (2, 3, None, 2)
+        await drive.advance(GROW_SECONDS)
+        assert await dispatched(drive, pool) == []  # what tries has said nothing yet
+
     async def test_tasks_below_the_learned_limit_teach_nothing(self, drive: Drive) -> None:
         await drive.grant(10_000)
         pool = await drive.pool(9)
