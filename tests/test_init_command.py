@@ -20,7 +20,8 @@ from makegood_adapters.postgres.store import PostgresStore
 from makegood_adapters.runninghub.simulator import Pace, Simulator
 from makegood_adapters.toolfiles import load_tools
 from tests import command
-from tests.test_serve_command import PATIENCE_SECONDS, free_port
+from tests.ports import kept_port
+from tests.test_serve_command import PATIENCE_SECONDS
 
 HOUSE = Path(__file__).resolve().parent.parent
 FAST = Pace(queued_seconds=0, running_seconds=0, cancel_seconds=0, webhook_retry_seconds=0)
@@ -32,24 +33,28 @@ def makegood(folder: Path, *words: str, **environment: str) -> "subprocess.Compl
 
 
 async def test_from_an_empty_folder_to_a_job_that_is_done(database: str, tmp_path: Path) -> None:
-    port = free_port()
     async with Simulator(keys={"my-key": 3}, pace=FAST) as simulator:
-        told = makegood(tmp_path, "init", "--simulator", "--port", str(port), DATABASE_URL=database)
-        assert (told.returncode, told.stderr) == (0, "")
-        assert "  makegood simulate  " in told.stdout
-        config = tmp_path / "config" / "makegood.toml"
-        # The port of `makegood simulate` may be taken here.
-        config.write_text(config.read_text().replace("http://127.0.0.1:8188", simulator.url))
-        doctor = await asyncio.to_thread(makegood, tmp_path, "doctor")
-        assert doctor.returncode == 0, doctor.stdout
-        process = await asyncio.create_subprocess_exec(command.PROGRAM, "serve", cwd=tmp_path, stderr=-3)
-        try:
-            await answers(port)
-            assert await end_of_a_job(database, tmp_path) == "completed"
-        finally:
-            process.terminate()
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                assert await process.wait() == 0
+        with kept_port() as port:
+            await _from_nothing_to_a_job(database, tmp_path, port, simulator.url)
+
+
+async def _from_nothing_to_a_job(database: str, tmp_path: Path, port: int, provider: str) -> None:
+    told = makegood(tmp_path, "init", "--simulator", "--port", str(port), DATABASE_URL=database)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "  makegood simulate  " in told.stdout
+    config = tmp_path / "config" / "makegood.toml"
+    # The port of `makegood simulate` may be taken here.
+    config.write_text(config.read_text().replace("http://127.0.0.1:8188", provider))
+    doctor = await asyncio.to_thread(makegood, tmp_path, "doctor")
+    assert doctor.returncode == 0, doctor.stdout
+    process = await asyncio.create_subprocess_exec(command.PROGRAM, "serve", cwd=tmp_path, stderr=-3)
+    try:
+        await answers(port)
+        assert await end_of_a_job(database, tmp_path) == "completed"
+    finally:
+        process.terminate()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await process.wait() == 0
 
 
 def test_a_new_folder_is_an_app_whose_tests_pass_and_whose_job_type_runs(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.ports import kept_port
 from tests.test_docs import BLOCK, HOUSE
-from tests.test_serve_command import free_port
 
 TUTORIAL = HOUSE / "docs" / "tutorial"
 PAGE = TUTORIAL / "serve.md"
@@ -47,22 +47,23 @@ async def test_the_service_of_the_tutorial_is_served_and_gives_a_refund(
         "MAKEGOOD_ENGINE__POLL_INTERVAL_SECONDS": "0.2",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    shell = await asyncio.create_subprocess_exec(
-        "bash",
-        "-mc",
-        script(free_port(), free_port()),
-        cwd=tmp_path,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(SECONDS):
-            written, _ = await shell.communicate()
-    finally:
-        if shell.returncode is None:
-            os.killpg(shell.pid, 9)
+    with kept_port() as service, kept_port() as simulator:
+        shell = await asyncio.create_subprocess_exec(
+            "bash",
+            "-mc",
+            script(service, simulator),
+            cwd=tmp_path,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(SECONDS):
+                written, _ = await shell.communicate()
+        finally:
+            if shell.returncode is None:
+                os.killpg(shell.pid, 9)
     told = written.decode()
     assert shell.returncode == 0, told + (tmp_path / "serve.log").read_text()
     assert "one job" in told

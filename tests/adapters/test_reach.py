@@ -11,7 +11,8 @@ from aiohttp import web
 from makegood import Catalog, Engine
 from makegood_adapters.http import application, hook_routes, problem_of_hooks, runner
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
-from tests.test_serve_command import free_port, serving
+from tests.ports import kept_port
+from tests.test_serve_command import serving
 
 ACCOUNT = """
 [[accounts]]
@@ -69,9 +70,12 @@ async def test_d14_a_service_says_at_its_start_whether_webhooks_reach_it(
     database: str, tmp_path: Path, reached: bool
 ) -> None:
     """It goes on all the same: the poll finds every result."""
-    nobody = f"http://127.0.0.1:{free_port()}"
-    url = "http://127.0.0.1:{port}" if reached else nobody
-    async with serving(tmp_path, database, more=ACCOUNT, webhook_base_url=url) as service:
-        told = "webhooks reach" if reached else f"webhooks do not reach this service under {nobody}: nobody"
-        await service.logs(told)
-        assert (await service.until(service.health, "health"))["ok"] is True
+    with kept_port() as closed:
+        nobody = f"http://127.0.0.1:{closed}"
+        url = "http://127.0.0.1:{port}" if reached else nobody
+        async with serving(tmp_path, database, more=ACCOUNT, webhook_base_url=url) as service:
+            told = (
+                "webhooks reach" if reached else f"webhooks do not reach this service under {nobody}: nobody"
+            )
+            await service.logs(told)
+            assert (await service.until(service.health, "health"))["ok"] is True

@@ -1,6 +1,5 @@
 """The variants of the simulated site as a whole, one by one, as they look on the wire."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -273,8 +272,7 @@ async def test_the_address_of_a_file_ends() -> None:
     clock = VirtualClock()
     async with open_site(habits=Habits(url_seconds=3600), clock=clock) as site:
         task = site.sim.task((await site.submit()).task_id)
-        async with asyncio.timeout(10):
-            await site.ended(task)
+        await site.ended(task)
         answer = await site.provider.query(task.id)
         assert isinstance(answer, Succeeded)
         statuses = []

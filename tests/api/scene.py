@@ -40,7 +40,11 @@ CREDITS = 1_000
 SECRET = hashlib.sha256(b"a secret of the tests").digest()
 #: Small, so that tests meet them.
 RULES = FileRules(
-    upload_bytes_max=200_000, day_bytes_max=500_000, stall_bytes=1_024, stall_seconds=1.0, link_secret=SECRET
+    upload_bytes_max=200_000,
+    day_bytes_max=500_000,
+    stall_bytes=1_024,
+    stall_seconds=600.0,
+    link_secret=SECRET,
 )
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 

@@ -3,13 +3,16 @@
 import asyncio
 import gzip
 import hashlib
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 
 from makegood.ports import DAY_SECONDS
+from makegood_adapters.http.pace import steady
 from tests.api.contents import NOBODYS, PAGE, kept, line, of_kind, order, pieces
 from tests.api.scene import CREDITS, OTHER, PNG, RULES, Scene
+from tests.loop_time import time_by_hand, turns
 
 MAX = RULES.upload_bytes_max
 
@@ -73,17 +76,38 @@ class TestBringing:
             assert b" 413 " in await reader.readline()  # and no end of it was sent
         assert kept(scene) == []
 
-    async def test_d29_an_upload_that_is_slow_and_goes_on_survives(self, scene: Scene) -> None:
+    async def test_d29_an_upload_that_is_slow_and_goes_on_survives(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """It takes longer in all than any pause may be: not the whole time counts, but that nothing comes."""
-        content = PNG + bytes(8_000)
+        content, taken, pause = PNG + bytes(8_000), asyncio.Queue[int](), 0.5
+
+        async def hasty(chunks: AsyncIterator[bytes], bytes_min: int, seconds: float) -> AsyncIterator[bytes]:
+            async for piece in steady(chunks, bytes_min=bytes_min, seconds=pause):
+                taken.put_nowait(len(piece))
+                yield piece
+
+        monkeypatch.setattr("makegood_adapters.http.v1.files.steady", hasty)
         head = f"POST /files\nContent-Length: {len(content)}\n"
         async with line(scene.client, head) as (reader, writer):
-            async for piece in pieces(content, 2_000):
-                writer.write(piece)
-                await asyncio.sleep(RULES.stall_seconds / 3)
+            with time_by_hand() as pass_:
+                async for piece in pieces(content, 2_000):
+                    writer.write(piece)
+                    came = 0
+                    while came < len(piece):
+                        came += await taken.get()
+                    pass_(pause * 0.6)
+                    await turns()
             assert b" 201 " in await reader.readline()
 
-    async def test_d29_an_upload_that_stands_still_is_cut_off(self, scene: Scene) -> None:
+    async def test_d29_an_upload_that_stands_still_is_cut_off(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def hasty(chunks: AsyncIterator[bytes], bytes_min: int, seconds: float) -> AsyncIterator[bytes]:
+            assert seconds == RULES.stall_seconds
+            return steady(chunks, bytes_min=bytes_min, seconds=0.1)
+
+        monkeypatch.setattr("makegood_adapters.http.v1.files.steady", hasty)
         for body in (b"", PNG):
             async with line(scene.client, "POST /files\nContent-Length: 5000\n", body=body) as (reader, _):
                 assert b" 408 " in await reader.readline()

@@ -45,8 +45,9 @@ async def test_the_stream_of_a_key_that_is_revoked_ends(database: str, tmp_path:
     async with streaming(database, tmp_path, asgi=asgi, limits=BEAT, gate=gate) as streams:
         async with listening(streams.client.as_(made.secret), "/operations/events") as ear:
             gate.away = 2
-            assert [await ear.next(comments=True) for _ in range(4)] == [COMMENT] * 4
-            assert gate.away == 0, "a store that is away ends no stream"
+            while gate.away:  # what was said before may be on its way
+                assert await ear.next(comments=True) == COMMENT
+            assert await ear.next(comments=True) == COMMENT, "a store that is away ends no stream"
             await keys.revoke_key(made.key.id, actor="olga")
             clock.passed += REMEMBERED_SECONDS
             async with asyncio.timeout(PATIENCE_SECONDS):

@@ -5,17 +5,20 @@ import os
 import re
 import shlex
 import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import aiohttp
+import pytest
 
 from makegood_adapters.runninghub.simulator import Simulator
 from tests.command import PROGRAM, run
 from tests.imports.old_app import ANA, BO, OldApp
-from tests.scenarios.stage import PATIENCE_SECONDS, free_port
+from tests.ports import kept_port
+from tests.scenarios.stage import PATIENCE_SECONDS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "replace-the-queue-manager.md"
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -67,8 +70,14 @@ async def serve(folder: Path, environment: dict[str, str]) -> None:
             await process.wait()
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    with kept_port() as kept:
+        yield kept
+
+
 async def test_the_commands_of_the_guide_move_an_app_and_print_what_it_shows(
-    app: OldApp, tmp_path: Path
+    app: OldApp, tmp_path: Path, port: int
 ) -> None:
     page = re.sub(r"^ +(?=makegood )", "", PAGE.read_text("utf-8"), flags=re.MULTILINE)
     blocks = BLOCK.findall(page)
@@ -86,7 +95,7 @@ async def test_the_commands_of_the_guide_move_an_app_and_print_what_it_shows(
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
             path.chmod(0o600)
-        environment = {**os.environ, "MAKEGOOD_PORT": str(free_port()), "COLUMNS": "100"}
+        environment = {**os.environ, "MAKEGOOD_PORT": str(port), "COLUMNS": "100"}
         for name in ("DATABASE_URL", "OLD_DATABASE_URL"):
             environment.pop(name, None)
         printed, shown, ran = "", [], []

@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,7 @@ class Crowd:
         self._jobs = [open_states[n % len(open_states)] for n in range(live)]
         self.ended = dict.fromkeys(sorted(_SPEC.terminal), 0)
         self.seq = 0
-        self.done = asyncio.Event()
+        self.enough, self.done = asyncio.Event(), asyncio.Event()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -73,13 +74,16 @@ class Crowd:
 
 @asynccontextmanager
 async def crowded(crowd: Crowd, steps_per_second: int, seconds: float) -> AsyncIterator[str]:
-    """Serve the page; whoever reads the stream is told so many steps, in twenty pieces a second."""
+    """Serve the page; whoever reads the stream is told so many steps, in twenty pieces a second, for so many
+    *seconds* at least, and until it is `enough`."""
 
     async def events(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
-            for _ in range(int(20 * seconds)):
+            for piece in count():
+                if piece >= 20 * seconds and crowd.enough.is_set():
+                    break
                 told = [crowd.step() for _ in range(steps_per_second // 20)]
                 frames = (f"event: transition\nid: {s['seq']}\ndata: {json.dumps(s)}\n\n" for s in told)
                 await response.write("".join(frames).encode())

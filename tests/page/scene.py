@@ -20,6 +20,7 @@ from makegood_adapters.config import ServiceConfig
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.front import Front, bind, gate_of
 from makegood_adapters.postgres.store import PostgresStore
+from tests.ports import kept_port
 
 FLAGS = [
     "--no-sandbox",  # the tests may run as root in a container, where there is no other way
@@ -33,6 +34,24 @@ FLAGS = [
 #: For what hangs, in milliseconds: no test wants a machine to be quick.
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
+#: A slow machine must not decide: what the page takes back after a while stays until it is looked at, and
+#: what it asks for may take as long as it is held; who means a limit of the page aborts its `limits`.
+#: `fetched` counts by name what the page asks for (of several requests that are alike a browser lets one
+#: through), `unanswered` what of it is on its way.
+PATIENT = """{
+    const { setTimeout: later, fetch: ask } = window, said = 8_000;
+    window.setTimeout = (what, ms, ...given) => ms === said ? 0 : later(what, ms, ...given);
+    window.limits = [];
+    AbortSignal.timeout = () => limits[limits.push(new AbortController()) - 1].signal;
+    window.fetched = {};
+    window.unanswered = {};
+    window.fetch = async (url, how) => {
+        const name = url.split('?')[0].split('/').pop();
+        fetched[name] = (fetched[name] ?? 0) + 1;
+        unanswered[name] = (unanswered[name] ?? 0) + 1;
+        try { return await ask(url, how); } finally { unanswered[name] -= 1; }
+    };
+}"""
 POOL, OWNER, CREDITS = "studio", "ada", 10_000
 
 
@@ -85,6 +104,7 @@ class Watched:
         )
         self._open.append(page)
         page.set_default_timeout(PATIENCE_MS)
+        await page.add_init_script(PATIENT)
         page.on("console", self._listener(broken))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         await page.goto(url)
@@ -124,9 +144,7 @@ class Service:
     async def start(self) -> None:
         """Answer requests, on the same port as before."""
         self._up = AsyncExitStack()
-        config = self.front.config.model_copy(update={"port": self.port})
-        listener = bind(config)
-        self.port = listener.getsockname()[1]
+        listener = bind(self.front.config)
         await self._up.enter_async_context(self.front.open(listener))
 
     async def stop(self) -> None:
@@ -159,25 +177,25 @@ async def serving(
 ) -> AsyncIterator[Service]:
     """Run engine and front, with one account of three slots."""
     provider = ScriptedProvider()
-    config = ServiceConfig.model_validate(
-        {"database_url": dsn, "port": 0, "http": {"leave_seconds": 0}, **given}
-    )
     studio = {ProviderAccount(name="studio", pool=POOL, capacity=3): provider} if accounts else {}
     settings = Settings(loop_interval_seconds=0.1, poll_interval_seconds=0.2)
-    async with (
-        PostgresStore.open(dsn) as store,
-        Engine(store, Catalog(types), blobs=FolderBlobs(folder), providers=studio, settings=settings)
-        as engine,
-        gate_of(config, engine) as gate,
-    ):  # fmt: skip
-        await engine.grant(OWNER, CREDITS, source_ref="order-1")
-        made = await engine.make_key("grace", ["operations", "credits"], actor="test")
-        front = Front(
-            config=config, engine=engine, store=store, wakeups=None, worker=None, left_out={}, gate=gate
-        )
-        service = Service(front, engine, provider, made.secret, made.key.id, 0)
-        await service.start()
-        try:
-            yield service
-        finally:
-            await service.stop()
+    with kept_port() as port:  # also while the service has stopped
+        keys = {"database_url": dsn, "port": port, "http": {"leave_seconds": 0}, **given}
+        config = ServiceConfig.model_validate(keys)
+        async with (
+            PostgresStore.open(dsn) as store,
+            Engine(store, Catalog(types), blobs=FolderBlobs(folder), providers=studio, settings=settings)
+            as engine,
+            gate_of(config, engine) as gate,
+        ):  # fmt: skip
+            await engine.grant(OWNER, CREDITS, source_ref="order-1")
+            made = await engine.make_key("grace", ["operations", "credits"], actor="test")
+            front = Front(
+                config=config, engine=engine, store=store, wakeups=None, worker=None, left_out={}, gate=gate
+            )
+            service = Service(front, engine, provider, made.secret, made.key.id, port)
+            await service.start()
+            try:
+                yield service
+            finally:
+                await service.stop()

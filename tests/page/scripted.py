@@ -21,6 +21,8 @@ from tests.page.scene import Portrait
 
 _SPEC = Portrait.spec
 _EVENTS = "events"
+_BEAT = b":\n\n"
+_BEAT_SECONDS = 15
 PAUSE: dict[str, Any] = {
     "label": "Pause", "title": "Start no more jobs of pool studio", "path": "/operations/pauses",
     "body": {"scope": "pool", "name": "studio"}, "danger": False, "refused": None,
@@ -152,6 +154,13 @@ def overview(*acts: dict[str, Any], **states: int) -> dict[str, Any]:
     }
 
 
+async def beat(pieces: asyncio.Queue[bytes]) -> None:
+    """Say that the stream is there, as the service does: a page leaves one that says nothing for 45 s."""
+    while True:
+        await asyncio.sleep(_BEAT_SECONDS)
+        pieces.put_nowait(_BEAT)
+
+
 @asynccontextmanager
 async def scripted(script: Script, *, stage: str | None = None) -> AsyncIterator[str]:
     """Serve the page over *script* and yield its address; *stage* is where buttons of a demo are."""
@@ -165,13 +174,16 @@ async def scripted(script: Script, *, stage: str | None = None) -> AsyncIterator
         await response.prepare(request)
         pieces: asyncio.Queue[bytes] = asyncio.Queue()
         script.streams.append(pieces)
+        beating = asyncio.create_task(beat(pieces))
         try:
             await script.noted()
-            await response.write(b":\n\n")
+            await response.write(last := _BEAT)
             with contextlib.suppress(ConnectionError):
                 while piece := await pieces.get():
-                    await response.write(piece)
+                    if piece != _BEAT or last.endswith(b"\n\n"):
+                        await response.write(last := piece)
         finally:
+            beating.cancel()
             script.streams.remove(pieces)
             await script.noted()
         return response

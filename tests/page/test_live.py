@@ -29,6 +29,11 @@ async def live(page: Page) -> None:
     await expect(page.locator(".connection")).to_have_text("Live")
 
 
+async def drawn(page: Page) -> None:
+    """Wait until the drawing is there, which has an answer of its own."""
+    await expect(page.get_by_role("link", name="pending: ")).to_be_visible()
+
+
 async def sign_in(page: Page, key: str) -> None:
     await page.get_by_role("button", name="Use a key").click()
     await page.get_by_label("Key", exact=True).fill(key)
@@ -40,6 +45,7 @@ async def test_counts_follow_the_jobs_and_the_edge_flashes(service: Service, loo
     page, calm = await look(service.url), await look(service.url, calm=True)
     for each in (page, calm):
         await live(each)
+        await drawn(each)
         await each.evaluate(RECORD_FLASHES)
     await service.order(held=True)
     await counts(page, "running", "1")

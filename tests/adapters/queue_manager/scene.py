@@ -38,7 +38,7 @@ RULES = FileRules(
     upload_bytes_max=200_000,
     day_bytes_max=500_000,
     stall_bytes=1_024,
-    stall_seconds=1.0,
+    stall_seconds=600.0,
     link_secret=hashlib.sha256(b"a secret of the tests").digest(),
 )
 #: Every place in a job's life that section 2.1 of the wire tells apart.

@@ -16,6 +16,7 @@ import pytest_asyncio
 from yarl import URL
 
 from makegood_adapters.access import LimitsConfig
+from makegood_adapters.http.pace import steady
 from makegood_adapters.queue_manager import Options
 from tests.adapters.queue_manager.scene import OWNER, PNG, RULES, Scene, opened
 from tests.api.issuer import BY_SECRET, NOW, PUBLIC, a_gate, by_secret
@@ -286,10 +287,18 @@ async def test_a_form_that_is_none_is_told_and_leaves_nothing(page: Page) -> Non
     assert page.kept() == []
 
 
-async def test_d29_an_upload_that_stands_still_is_cut_off_and_does_not_count(page: Page) -> None:
+async def test_d29_an_upload_that_stands_still_is_cut_off_and_does_not_count(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hasty(chunks: AsyncIterator[bytes], bytes_min: int, seconds: float) -> AsyncIterator[bytes]:
+        assert seconds == RULES.stall_seconds
+        return steady(chunks, bytes_min=bytes_min, seconds=0.1)
+
+    monkeypatch.setattr("makegood_adapters.queue_manager.storage.steady", hasty)
     for body, headers in ((PNG, RAW), (of_form(PNG)[:60], FORM), (of_form(PNG + bytes(500))[:-200], FORM)):
         async with page.line(body, 5_000, **headers) as reader:
             assert b" 408 " in await reader.readline()
+    monkeypatch.undo()
     assert page.kept() == []
     for number in range(2):  # all that a day takes is still there
         assert (await page.bring(PNG + bytes([number]) + bytes(MAX - 100))).status == 200
