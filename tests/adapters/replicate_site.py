@@ -64,10 +64,14 @@ class Site:
             return await self.replicate.created.get()
 
     async def started(self, **given: Any) -> tuple[Job, Prediction]:
-        """Return a job whose prediction Replicate has, and which the engine knows."""
+        """Return a job whose prediction Replicate has, and about which the engine has asked: it does so at
+        once, and what happens from now on it hears by webhook, or with the next poll."""
         job = await self.order(**given)
         prediction = await self.created()
-        return await self.reached(job, "running"), prediction
+        job = await self.reached(job, "running")
+        async with patience():
+            await prediction.asked.wait()
+        return job, prediction
 
     async def uncertain(self) -> tuple[Job, Prediction]:
         """Return a job of whose prediction the engine has not heard."""

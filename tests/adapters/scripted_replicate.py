@@ -62,6 +62,7 @@ class Prediction:
     events: tuple[str, ...]
     shown: dict[str, Any] = field(default_factory=dict)
     told: list[int] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def text(self) -> str:
@@ -229,7 +230,10 @@ class ScriptedReplicate:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         prediction = self.predictions.get(request.match_info["id"])
-        return web.json_response(prediction.shown) if prediction else _error(404, "Prediction not found")
+        if prediction is None:
+            return _error(404, "Prediction not found")
+        prediction.asked.set()
+        return web.json_response(prediction.shown)
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
         prediction = self.predictions.get(request.match_info["id"])

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from makegood.outcome import Rejected, Submission, Uncertain
+from tests.loop_time import hasten
+
+T = TypeVar("T")
 
 KEY = "0123456789abcdef0123456789abcdef"
 TASK = "1904163390028185602"
@@ -89,6 +92,15 @@ async def serve_script() -> AsyncIterator[Script]:
     finally:
         server.close()
         await server.wait_closed()
+
+
+async def given_up(call: Coroutine[Any, Any, T], script: Script) -> T:
+    """Return what becomes of a call that *script* has got and never answers, once its time has passed."""
+    script.received.clear()
+    calling = asyncio.create_task(call)
+    await script.received.wait()
+    hasten(1_000)
+    return await calling
 
 
 Bytes = Callable[[Script], None]

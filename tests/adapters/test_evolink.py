@@ -152,13 +152,13 @@ class TestVeo:
                 "callback_url": hook,
             }
             assert hook.startswith(f"{WEBHOOKS}/hooks/")
-            site.evolink.finish(task, site.evolink.result())
             token = hashlib.sha256(hook.rpartition("/")[2].encode()).digest()
 
-            async def running() -> bool:
-                return (await site.engine.get(job.id)).state == "running"
+            async def asked() -> bool:
+                return f"GET /v1/tasks/{task.id}" in site.evolink.calls
 
-            await site.until(running)
+            await site.until(asked)  # the first question comes at once, and no other one
+            site.evolink.finish(task, site.evolink.result())
             assert await site.engine.receive_webhook(token, {}, json.dumps(task.shown).encode())
             await site.ended(job, "completed", captured=1_500)
 

@@ -19,6 +19,7 @@ from makegood_adapters.http import application, hook_routes
 from makegood_adapters.runninghub.webhook import parse_hint
 from tests.adapters.queue_manager.scene import Page, Reply, served
 from tests.engine.world import PRICE, Upscale, World, a_postgres_world
+from tests.loop_time import hasten
 
 RUNS = Unfinished(running=True)
 DONE = Succeeded((Output("https://provider.example/1.png", "png"),))
@@ -77,7 +78,7 @@ async def door(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             world.provider, "parse_webhook", lambda _, raw: parse_hint(raw.decode(errors="replace"))
         )
         app = application()
-        app.add_routes(hook_routes(world.engine, body_seconds=0.5))
+        app.add_routes(hook_routes(world.engine, body_seconds=60.0))
         async with served(app) as page:
             yield Door(world, page, database)
 
@@ -216,7 +217,9 @@ async def test_a_hundred_at_once_that_race_the_poll_are_one_result(door: Door) -
 
 async def slow() -> AsyncIterator[bytes]:
     yield b"{"
-    await asyncio.Event().wait()
+    while True:  # time passes, and nothing comes
+        hasten(10)
+        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from makegood.outcome import CancelReply, Uncertain, Unfinished
 from makegood_adapters.exchange import Exchange, NoReply, Reply
 from makegood_adapters.runninghub import RunningHub, RunningHubClient
 from makegood_adapters.runninghub.patience import Patience
-from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script, reply
+from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script, given_up, reply
 from tests.adapters.test_runninghub_submit import submit
 
 TRIES = 4
@@ -113,8 +113,8 @@ async def test_a_create_call_without_an_answer_is_not_made_again(
     script: Script, session: aiohttp.ClientSession
 ) -> None:
     script.answer = None
-    client = RunningHubClient(session, script.url, KEY, timeout_seconds=1.0)
-    assert isinstance(await submit(RunningHub(client)), Uncertain)
+    client = RunningHubClient(session, script.url, KEY)
+    assert isinstance(await given_up(submit(RunningHub(client)), script), Uncertain)
     assert len(script.requests) == 1
 
 

@@ -22,7 +22,7 @@ from makegood_adapters.runninghub import RunningHub, RunningHubClient
 from makegood_adapters.runninghub.client import AuthMode
 from makegood_adapters.runninghub.codes import CODES, Meaning
 from makegood_adapters.runninghub.patience import Patience
-from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script
+from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script, given_up
 from tests.adapters.test_runninghub_codes import ROWS
 
 REQUEST = {
@@ -148,12 +148,11 @@ async def test_no_connection_is_a_rejection(session: aiohttp.ClientSession) -> N
 
 async def test_a_timeout_after_sending_is_uncertain(script: Script, session: aiohttp.ClientSession) -> None:
     script.answer = None
-    client = RunningHubClient(session, script.url, KEY, timeout_seconds=1.0)
-    provider = RunningHub(client, patience=Patience(tries=1))
-    assert isinstance(await submit(provider), Uncertain)
+    provider = RunningHub(RunningHubClient(session, script.url, KEY), patience=Patience(tries=1))
+    assert isinstance(await given_up(submit(provider), script), Uncertain)
     assert len(script.requests) == 1
     with pytest.raises(ProviderUnavailable):
-        await provider.query(TASK)
+        await given_up(provider.query(TASK), script)
 
 
 async def test_a_cancelled_submission_stays_cancelled(script: Script, provider: RunningHub) -> None:

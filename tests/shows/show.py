@@ -13,7 +13,7 @@ import aiohttp
 
 from tests import command
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 _ASKS_SECONDS = 0.1
 JSON = {"Content-Type": "application/json"}
 ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/page/")
@@ -54,6 +54,15 @@ class Show:
                 await asyncio.sleep(_ASKS_SECONDS)
                 shown = await self.get("/stage")
         return shown
+
+    async def jobs(self, query: str) -> list[dict[str, Any]]:
+        """Ask for the jobs that are like that until there are some."""
+        found: list[dict[str, Any]] = []
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not found:
+                await asyncio.sleep(_ASKS_SECONDS)
+                found = (await self.get(f"/v1/operations/jobs?{query}"))["jobs"]
+        return found
 
     async def buttons(self, *wanted: str) -> list[str]:
         """Wait until all buttons that are *wanted* are there, and return the names of all."""

@@ -50,6 +50,13 @@ ASKS_WRONGLY = """
 GIVE_UP = "    give_up = Event(BaseJob.queued >> BaseJob.failed, Failure, money=Money.RELEASE)\n"
 
 
+def save(file: Path, text: str) -> None:
+    """Put the whole text there at once: half a file would be another mistake."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.replace(file)
+
+
 async def test_a_file_runs_while_it_is_written(tmp_path: Path) -> None:
     file, temporary = tmp_path / "shop.py", tmp_path / "temporary"
     temporary.mkdir()
@@ -58,7 +65,7 @@ async def test_a_file_runs_while_it_is_written(tmp_path: Path) -> None:
     async with shown("dev", "shop.py", "--port", "0", folder=tmp_path, environment=surroundings) as show:
         await show.told("shop.py cannot be read: '(' was never closed (shop.py:24). Repair it and save.")
         assert '<meta name="makegood-stage" content="/stage">' in await show.get("/page/")
-        file.write_text(HEAD + POSTER)
+        save(file, HEAD + POSTER)
         assert (await show.buttons())[0] == "run-poster"
         told = await show.press("run-poster")
         assert told.startswith("job 1 is proofing (waiting for your yes): approve or decline moves it on. ")
@@ -72,20 +79,20 @@ async def test_a_file_runs_while_it_is_written(tmp_path: Path) -> None:
         assert re.match(r"job 1 is completed\. .* Ledger: 80 held for poster; 80 paid for poster\.", told)
 
         behind = len(show.lines)
-        file.write_text(HEAD + POSTER.replace(", money=Money.CAPTURE", ""))
+        save(file, HEAD + POSTER.replace(", money=Money.CAPTURE", ""))
         mistake = await show.told("goes on until it is repaired", behind)
         assert mistake.strip().startswith(
             "shop.py:18: MG201 credits still held in 'completed' after accept >"
         )
         assert re.match(r"job 2 is failed\. .* 80 returned: provider failed\.", await show.press("fail"))
 
-        file.write_text(HEAD + POSTER.replace("price = 80", "price = 90") + PORTRAIT)
+        save(file, HEAD + POSTER.replace("price = 80", "price = 90") + PORTRAIT)
         await show.buttons("run-portrait")
         told = await show.press("run-portrait")
         assert re.match(r"job 3 is completed\. .* 60 paid for portrait\. ana has 9,860 available", told)
         assert "90 held" in await show.press("run-poster")
 
-        file.write_text(HEAD + PORTRAIT + GIVE_UP)
+        save(file, HEAD + PORTRAIT + GIVE_UP)
         await show.told("The rules of portrait@1 are others now.")
         await show.told("a fresh database", behind)
         while "run-poster" in await show.buttons():

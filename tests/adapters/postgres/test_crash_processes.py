@@ -18,10 +18,11 @@ from makegood.testing.drive import LEASE_SECONDS, PLAIN, PRICE, SPECS, Drive, ch
 from makegood_adapters.postgres.embedded import EmbeddedPostgres
 from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.postgres.far import database_at, jobs_at, serves_and_is_idle
-from tests.adapters.postgres.flights import Fate, flights_to
+from tests.adapters.postgres.flights import Fate, FlightProxy, flights_to
 from tests.adapters.postgres.lives import SAID, WHOLE_LIFE, Plan, live, summary
 from tests.adapters.postgres.strikes import HANGING, Rows, Strike, rows_of
 from tests.conftest import Tally
+from tests.loop_time import hasten
 
 HOUSE = Path(__file__).resolve().parents[3]
 SAMPLE = 10  # of so many points `make test` takes one
@@ -143,6 +144,12 @@ async def _no_time_passes(_: float) -> None:
     raise AssertionError("the place at which these jobs are left needs no lease to end")
 
 
+async def _comes_to_its_end(flights: FlightProxy) -> None:
+    """Let the patience of whoever hears nothing come to its end."""
+    await flights.struck.wait()
+    hasten(61)
+
+
 @pytest.mark.parametrize("act", ["accept", "complete", "fail"])
 async def test_a_silent_connection_is_given_up_and_the_step_made_once(
     drive: Drive, plain: asyncpg.Connection, database: str, act: str, soak: bool, tally: Tally
@@ -158,11 +165,13 @@ async def test_a_silent_connection_is_given_up_and_the_step_made_once(
             job = await live(drive.store, await drive.store.jobs.insert(new_job(pool=pool)), plan, to=place)
             said = fact(job, SAID[act]) if act in SAID else None
             flights.arm()
-            async with database_at(flights.dsn, timeout_seconds=0.3) as far:
+            async with database_at(flights.dsn, timeout_seconds=60.0) as far:
                 flights.arm(at, Fate.HALF_OPEN)
+                patience = asyncio.create_task(_comes_to_its_end(flights))
                 moved = await jobs_at(far).apply(change(job, edge, evidence=said))
                 assert moved == await drive.job(job)
                 await serves_and_is_idle(plain, far)
+                patience.cancel()
             assert [t.event for t in await drive.store.jobs.history(job.id)].count(act) == 1
             if not flights.struck.is_set():
                 break

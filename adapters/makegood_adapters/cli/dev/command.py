@@ -98,7 +98,7 @@ async def _one(console: Console, house: DevHouse) -> bool:
     async for step in acts.steps(ordered):
         console.print(Text(f"  {step.event} to {step.to_state}"))
     job = await engine.get(ordered.job.id)
-    told = await tell_end(engine, ordered.name, job, await acts.tasks(ordered))
+    told = await tell_end(engine, ordered.name, job, await acts.told_tasks(ordered))
     print_line(console, told, STYLES[Tone.GOOD if job.state == "completed" else Tone.WARN])
     for file in (job.output or {}).get("files", ()):
         data = await engine.blobs.get(file["key"])

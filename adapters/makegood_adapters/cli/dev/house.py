@@ -20,7 +20,7 @@ from makegood_adapters.cli.staging.board import Board
 from makegood_adapters.runninghub.simulator import Faults, Match, Rule, Simulator
 
 OWNER, CREDITS = "ana", 10_000
-_ARRIVAL_SECONDS, _LOOK_SECONDS = 20.0, 0.05
+_ARRIVAL_SECONDS, _LOOK_SECONDS = 50.0, 0.05
 
 
 @dataclass(slots=True)

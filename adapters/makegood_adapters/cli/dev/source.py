@@ -36,12 +36,14 @@ class Source:
 
     async def load(self) -> list[type[BaseJob]]:
         """Import the file anew and return its job types. Raises Mistaken, with all that is wrong."""
-        self._seen = self._state()
+        self._seen = before = self._state()
         try:
             # In a thread of its own: a file may begin a loop of its own while it is imported.
             return await asyncio.to_thread(self._load)
         finally:
-            self._seen = self._state(self._seen)
+            # What was saved meanwhile may not have been read; what was imported for the first time has been.
+            told = {each[0]: each for each in (*self._state(before), *before)}
+            self._seen = tuple(told[path] for path in sorted(told))
 
     async def changed(self) -> None:
         """Return once the file is another than the one that was loaded last, or that was mistaken."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -93,7 +93,7 @@ class Acts:
 
     async def run(self) -> str:
         """Order a job to which nothing happens."""
-        return await self.follow(await self._house.order())
+        return await self.follow(await self._house.order(), webhooks=1)
 
     async def fail(self) -> str:
         """Let the provider fail the task."""
@@ -152,15 +152,12 @@ class Acts:
         return await self.follow(ordered, webhooks=faults.webhooks)
 
     async def follow(self, ordered: Ordered, after: int | None = None, webhooks: int = 0) -> str:
-        """Follow the job, from behind its version *after*, until it is over or somebody has to decide, and
-        the provider has sent so many *webhooks*; tell what became of it."""
+        """Follow the job, from behind its version *after*, until it is over or somebody has to decide, and so
+        many *webhooks* have come; tell what became of it."""
         engine = self._house.engine
         async for _ in self.steps(ordered, after):
             pass
-        tasks = await self.tasks(ordered)
-        await self._house.simulator.wait_for(
-            lambda: all(len(task.deliveries) >= webhooks for task in tasks), PRESS_SECONDS
-        )
+        tasks = await self.told_tasks(ordered, webhooks)
         job = await engine.get(ordered.job.id)
         told = await tell_end(engine, ordered.name, job, tasks)
         self._board.say(told, Tone.GOOD if job.state == "completed" else Tone.WARN, job.id)
@@ -200,6 +197,17 @@ class Acts:
             return f"refused, {error.sqlstate}: {error.args[0]}"
         finally:
             await connection.close()
+
+    async def told_tasks(self, ordered: Ordered, webhooks: int = 1) -> list[Task]:
+        """Return what the provider has of the job once so many *webhooks* of each task have come: a poll may
+        have found its end before. If they do not come, after a while all the same."""
+        tasks = await self.tasks(ordered)
+        with suppress(TimeoutError):  # how many have come is told
+            await self._house.simulator.wait_for(
+                lambda: all(sum(sent.ok for sent in task.deliveries) >= webhooks for task in tasks),
+                PRESS_SECONDS,
+            )
+        return tasks
 
     async def tasks(self, ordered: Ordered) -> list[Task]:
         """Return what the provider has of the job."""
