@@ -32,7 +32,7 @@ FLAGS = [
     "--disable-sync",
 ]
 #: For what hangs, in milliseconds: no test wants a machine to be quick.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 expect.set_options(timeout=PATIENCE_MS)
 #: A slow machine must not decide: what the page takes back after a while stays until it is looked at, and
 #: what it asks for may take as long as it is held; who means a limit of the page aborts its `limits`.

@@ -103,14 +103,6 @@ def patience() -> asyncio.Timeout:
     return asyncio.timeout(PATIENCE_SECONDS)
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def most_at_once(tasks: Iterable[Task]) -> int:
     """Return how many of these tasks were alive at one time, at most; one that has not ended still is."""
     ends = datetime.max.replace(tzinfo=UTC)
