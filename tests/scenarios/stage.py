@@ -317,14 +317,9 @@ async def staged(
     woken by *wakeups* if these reach them. *observe* says who looks on. *settings* replace those of `quick`.
     """
     async with AsyncExitStack() as stack:
-        simulator = await stack.enter_async_context(
-            Simulator(
-                keys={key: Account(limit=limit, site="ai" if foreign_key else "cn")},
-                pace=pace,
-                habits=habits,
-                clock=clock,
-            )
-        )
+        at_site = Account(limit=limit, site="ai" if foreign_key else "cn")
+        simulator = Simulator(keys={key: at_site}, pace=pace, habits=habits, clock=clock)
+        await stack.enter_async_context(simulator)
         listener = socket.create_server(("127.0.0.1", 0))
         stack.callback(listener.close)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -142,7 +142,7 @@ async def test_who_ends_hands_over_all_that_it_had_begun_and_the_next_waits_for_
                 async with patience():
                     while set(await house.taken()) - SENDING:  # noqa: ASYNC110 - rows have no event
                         await asyncio.sleep(0.01)
-                    while await states() != ["draining"]:  # noqa: ASYNC110
+                    while await states() != ["draining"]:  # noqa: ASYNC110 - nor has this
                         await asyncio.sleep(0.01)
                 sending.opened.set()
 
