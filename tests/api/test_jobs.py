@@ -94,6 +94,12 @@ async def test_what_leads_nowhere_is_a_problem_too(scene: Scene, method: str, pa
     assert reply.headers["Content-Type"] == "application/problem+json"
 
 
+async def test_an_address_with_what_cannot_be_a_job_says_so(scene: Scene) -> None:
+    reply = await scene.client.get(f"/jobs/{'x' * 200}")
+    assert (reply.status, reply.body["code"]) == (404, "not_found")
+    assert reply.body["detail"] == f"There is no job '{'x' * 64}'."
+
+
 KEY = {"Idempotency-Key": "click-1"}
 
 

@@ -15,6 +15,9 @@ from makegood_adapters.http.on_record import put_on_record, to_its_end
 from makegood_adapters.http.operation import Access, Call, Op, Reply, Request
 from makegood_adapters.http.problems import MEDIA_TYPE, ApiProblem, invalid, problem_of
 
+#: So much of a part of an address is repeated to who asked for it.
+_SHOWN_CHARS = 64
+
 
 async def call(op: Op, api: Any, gate: Gate, request: Request) -> Reply:
     """Return the answer to *request*; it never raises but for a cancellation."""
@@ -113,13 +116,14 @@ def _known_owner(caller: Caller, request: Request) -> str | None:
 
 def _path(op: Op, given: Mapping[str, str]) -> dict[str, Any]:
     """Return the parameters of the path; what cannot be one leads nowhere."""
-    try:
-        return {
-            name: TypeAdapter(op.path_types.get(name, str)).validate_python(text)
-            for name, text in given.items()
-        }
-    except ValidationError:
-        raise ApiProblem("not_found") from None
+    found = {}
+    for name, text in given.items():
+        try:
+            found[name] = TypeAdapter(op.path_types.get(name, str)).validate_python(text)
+        except ValidationError:
+            what = name.removesuffix("_id")
+            raise ApiProblem("not_found", f"There is no {what} {text[:_SHOWN_CHARS]!r}.") from None
+    return found
 
 
 def _query(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
