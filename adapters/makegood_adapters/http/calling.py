@@ -116,7 +116,7 @@ def _known_owner(caller: Caller, request: Request) -> str | None:
 
 def _path(op: Op, given: Mapping[str, str]) -> dict[str, Any]:
     """Return the parameters of the path; what cannot be one leads nowhere."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, text in given.items():
         try:
             found[name] = TypeAdapter(op.path_types.get(name, str)).validate_python(text)
