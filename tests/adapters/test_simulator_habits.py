@@ -1,5 +1,6 @@
 """The variants of the simulated site as a whole, one by one, as they look on the wire."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -293,3 +294,14 @@ async def test_a_key_of_the_other_site(code: Any) -> None:
         status = "/uc/openapi/accountStatus"
         assert [(await site.post(status, apiKey=KEY))["code"] for site in (cn, ai)] == [0, int(code)]
         assert [(await site.post(status, apiKey="theirs"))["code"] for site in (cn, ai)] == [int(code), 0]
+
+
+async def test_upload_speed() -> None:
+    clock, seconds = VirtualClock(), 0
+    async with open_site(habits=Habits(upload_bytes_per_second=1_000), clock=clock) as site:
+        sending = asyncio.create_task(site.provider.upload("a.png", bytes(100_000)))
+        while not sending.done():
+            await clock.advance(1)
+            seconds += 1
+    assert (await sending).endswith(".png")
+    assert seconds >= 100

@@ -68,8 +68,9 @@ def test_every_move_is_found_by_what_the_stream_tells_of_a_step(name: str) -> No
         assert part.get("class") == f"edge {money}".rstrip()
         assert texts(part) == [edge.event + (f" · {money}" if money else "")]
         assert (part.get("data-up") == "1") == (at[edge.dest] < at[edge.source])
-        line, head = part.findall("path")
+        line, gap, head = part.findall("path")
         assert f'd="{line.get("d")}"' in graph
+        assert gap.get("class") == "gap"
         assert f'd="{head.get("d")}"' in graph
         assert head.get("class") == "head"
         assert [circle.get("r") for circle in part.findall("circle")] == ["5"]
