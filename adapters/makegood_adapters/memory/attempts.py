@@ -31,7 +31,8 @@ class MemoryAttempts(MemoryAccounts):
             if row.account.pool == pool and name in accounts and self._rest_of(row) is None
         }
         if max(free.values(), default=0) <= 0:
-            free |= {name: 1 for name in free if outgrow(self._tables, self._tables.accounts[name])}
+            rows = [self._tables.accounts[name] for name in free]
+            free |= {row.account.name: self._free(row) for row in rows if outgrow(self._tables, row)}
         opened: list[Attempt] = []
         this = Round(self._tables, pool)
         while (most := max(free.values(), default=0)) > 0 and len(opened) < limit:
