@@ -1,17 +1,16 @@
 """Ports that a test names before somebody listens there, and that nobody else is given meanwhile."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+
+from makegood_adapters.cli.stage import keep_port
 
 
 @contextmanager
 def kept_port(wanted: int = 0) -> Iterator[int]:
     """Yield a port, a free one unless one is *wanted*, on which only who names it can listen: it is given to
     nobody who asks for any port. Until somebody listens, connections are refused. Raises OSError."""
-    with socket.socket() as keeper:
-        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that has it too may listen
-        keeper.bind(("127.0.0.1", wanted))
+    with keep_port(wanted) as keeper:
         yield keeper.getsockname()[1]
 
 

@@ -253,15 +253,20 @@ def _toml(table: Mapping[str, str | float]) -> str:
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
 
 
-def keep_port() -> socket.socket:
-    """Return a socket that keeps a port of this machine until it is closed, which the caller does.
+def keep_port(wanted: int = 0) -> socket.socket:
+    """Return a socket that keeps a port of this machine, a free one unless one is *wanted*, until it is
+    closed, which the caller does. Raises OSError for one that is taken.
 
     Nobody listens there and nobody else is given it; who was told of it may listen there any number of times,
     with SO_REUSEADDR, as servers do.
     """
     kept = socket.socket()
     kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    kept.bind(("127.0.0.1", 0))
+    try:
+        kept.bind(("127.0.0.1", wanted))
+    except OSError:
+        kept.close()
+        raise
     return kept
 
 
