@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import re
@@ -22,6 +21,7 @@ import aiohttp
 import asyncpg
 
 from makegood.errors import MakegoodError, StoreUnavailable
+from makegood_adapters.launcher import bound
 from makegood_adapters.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from makegood_adapters.postgres.store import PostgresStore, connect
 from makegood_adapters.toolfiles import default_tools_folder
@@ -43,7 +43,6 @@ SETTINGS: Mapping[str, float] = {
 #: A child that has not started after so many looks, or not ended in so long, hangs: a busy machine is slower
 #: than anybody's patience, and what can end by itself should.
 _LOOK_SECONDS, _START_LOOKS, _STOP_SECONDS = 0.05, 1_200, 60.0
-_PR_SET_PDEATHSIG = 1
 _REFUSED = "makegood: "  # how a command begins the sentence with which it gives up
 
 
@@ -157,14 +156,13 @@ class Child:
             raise NotStarted("Another engine works meanwhile.")
         with self._log.open("ab") as log:
             self._began = log.tell()
-            self._process = subprocess.Popen(  # noqa: ASYNC220  # forking takes a millisecond
-                self._command,
+            self._process = subprocess.Popen(  # noqa: ASYNC220  # starting takes a millisecond
+                bound(self._command, signal.SIGKILL),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()),
             )
         async with aiohttp.ClientSession(trust_env=False) as session:
             for _ in range(_START_LOOKS):
@@ -273,14 +271,3 @@ def keep_port(wanted: int = 0) -> socket.socket:
 def url_of(port: socket.socket) -> str:
     """Return the address of a port that is kept."""
     return f"http://127.0.0.1:{port.getsockname()[1]}"
-
-
-def _die_with_parent(parent: int):  # type: ignore[no-untyped-def]  # what Popen wants
-    libc = ctypes.CDLL(None)
-
-    def bind() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return bind

@@ -4,13 +4,13 @@ import enum
 import errno
 import os
 import pwd
+import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import IO
 
-from makegood_adapters.postgres import launcher
+from makegood_adapters import launcher
 
 PROBE_SECONDS = 30.0
 
@@ -18,19 +18,20 @@ PROBE_SECONDS = 30.0
 class Disguise(enum.Enum):
     """Under which account a child runs."""
 
-    NONE = "the account of this process"
-    NAMESPACE = "the same account under another number, in a user namespace"
-    NOBODY = "the unprivileged account of the system"
+    #: That of this process.
+    NONE = launcher.AS_WE_ARE
+    #: The same under another number, in a user namespace.
+    NAMESPACE = launcher.IN_NAMESPACE
+    #: The unprivileged account of the system.
+    NOBODY = launcher.AS_ANOTHER
 
     def launch(self, command: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
         """Start *command*; Ctrl-C does not reach it, the death of the calling thread does (as SIGINT)."""
         # What a host sets must change neither the server nor the language of its log.
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
         other = stand_in()
-        numbers = [str(other.pw_uid), str(other.pw_gid)]
-        first = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), self.name, *numbers]
         return subprocess.Popen(
-            [*first, *command],
+            launcher.bound(command, signal.SIGINT, self.value, other.pw_uid, other.pw_gid),
             cwd="/",
             env=kept | {"LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,

