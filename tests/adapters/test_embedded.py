@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from makegood_adapters import launcher
 from makegood_adapters.postgres import embedded
 from makegood_adapters.postgres.disguise import Disguise, needs_disguise
 from makegood_adapters.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
@@ -301,15 +302,17 @@ def test_a_program_that_cannot_be_run_is_told(home: Path, monkeypatch: pytest.Mo
         EmbeddedPostgres(home, **SMALL).start()
 
 
-@pytest.mark.parametrize("where", ["probe", "binaries"])
+@pytest.mark.parametrize("where", ["start of the probe", "probe", "binaries"])
 def test_a_machine_without_room_is_not_taken_for_one_that_refuses(
     home: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    def full(*_: object, **__: object) -> None:
+    def full(*_: object, **__: object) -> subprocess.Popen[bytes]:
+        if where == "probe":
+            return subprocess.Popen(["/bin/sh", "-c", f"exit {launcher.NO_ROOM_NOW}"])
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     monkeypatch.setattr(embedded, "needs_disguise", lambda: True)
-    owner, name = (Disguise, "launch") if where == "probe" else (subprocess, "run")
+    owner, name = (subprocess, "run") if where == "binaries" else (Disguise, "launch")
     monkeypatch.setattr(owner, name, full)
     with pytest.raises(EmbeddedPostgresError, match="temporarily unavailable; end something else"):
         EmbeddedPostgres(home, **SMALL).start()
