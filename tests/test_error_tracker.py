@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -120,9 +121,10 @@ def configured(dsn: str) -> ServiceConfig:
     return ServiceConfig.model_validate({"database_url": "postgresql://u:p@h/d", "sentry_dsn": dsn})
 
 
-async def test_what_nobody_caught_is_told_before_the_process_ends() -> None:
+async def test_what_nobody_caught_is_told_before_the_process_ends_and_nothing_of_other_jobs() -> None:
     def fails(dsn: str) -> None:
         with telling_sentry(configured(dsn), 3):
+            logging.getLogger("makegood.runtime").warning("what another job has: %s", PROMPT)
             raise ZeroDivisionError("a mistake of ours")
 
     async with tracking() as (tracker, dsn):
@@ -131,6 +133,7 @@ async def test_what_nobody_caught_is_told_before_the_process_ends() -> None:
     [event] = tracker.events
     assert event["exception"]["values"][0]["type"] == "ZeroDivisionError"
     assert event["tags"]["process"] == "3"
+    assert PROMPT not in tracker.sent.decode()
 
 
 async def test_a_sentence_of_ours_is_told_to_who_has_started_the_process_and_not_to_sentry() -> None:

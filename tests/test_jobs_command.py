@@ -134,8 +134,10 @@ async def test_a_job_is_shown_with_bars_attempts_and_every_line_of_its_money(
             "upscaler, version 1, for ana: completed",
             "It costs 60 credits: 0 held, 60 paid, 0 returned.",
         ]
-        assert [line.split()[0] for line in lines[4 : 4 + len(steps)]] == steps
-        assert all("━" in line or "▏" in line for line in lines[4 : 4 + len(steps)])
+        *bars, end = lines[4 : 4 + len(steps)]
+        assert [line.split()[0] for line in (*bars, end)] == steps
+        assert all("━" in line and line.endswith(("ms", " s")) for line in bars)
+        assert end.split() == ["completed", "▏"], "an end lasts no time"
         assert any(line.split()[:3] == ["1", "studio-1", "task-1"] for line in lines)
         assert f"{'':19}  > 60 paid: 60 purchased".strip() in told.stdout
         assert lines[-1] == "The books of this job balance."

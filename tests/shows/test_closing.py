@@ -13,7 +13,7 @@ from makegood_adapters.cli.demo import command
 from makegood_adapters.cli.demo.closing import print_closing
 from makegood_adapters.cli.demo.reconcile import Findings, reconcile
 from makegood_adapters.cli.demo.script import Part
-from makegood_adapters.cli.demo.show import Show, Ticket
+from makegood_adapters.cli.demo.show import Ending, Show, Ticket
 from makegood_adapters.cli.staging.board import Board, Tone
 
 JOBS = "40 jobs · 37 completed · 2 failed · 1 cancelled"
@@ -71,3 +71,35 @@ async def test_a_demo_whose_witnesses_disagree_is_red_and_ends_with_1(
     assert styles == ["bold red"]
     told, tone = notes[-1]
     assert (told.startswith("The books: 1 jobs · 1 completed"), tone) == (True, Tone.BAD)
+
+
+@pytest.mark.parametrize(
+    ("ended", "differences", "status"),
+    [(True, (0, 0), 0), (False, (0, 0), 1), (True, (1, 0), 1), (True, (0, 1), 1)],
+    ids=["well", "a mishap ended badly", "the story did", "what came after it did"],
+)
+async def test_a_demo_ends_with_0_only_if_everything_in_it_ended_well(
+    ended: bool,
+    differences: tuple[int, int],
+    status: int,
+    postgres_dsn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What was wrong once stays so, also if the books are right when the page is left."""
+    found = iter(differences)
+
+    async def told(*given: Any) -> Findings:
+        return replace(await reconcile(*given), difference=next(found))
+
+    async def at_once() -> None:
+        """Press Ctrl-C."""
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "reconcile", told)
+    monkeypatch.setattr(command, "until_interrupted", at_once)
+    monkeypatch.setattr(command, "judge", lambda *given: [Ending("a mishap", "as it was", ended)])
+    assert await command.play(jobs=1, seed=1, headless=True, dsn=postgres_dsn, page=True, port=0) == status
+    assert f"{'✓' if ended else '✗'} a mishap" in capsys.readouterr().out
+    assert next(found, None) is None

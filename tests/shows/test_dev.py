@@ -125,6 +125,15 @@ WRONG = {
 }
 
 
+def test_a_file_of_which_one_job_fails_ends_with_1_whatever_became_of_the_others(tmp_path: Path) -> None:
+    refused = ASKS_WRONGLY.replace("value.promt", "[]")
+    (tmp_path / "shop.py").write_text(HEAD + PORTRAIT.replace("Portrait", "Badge") + refused + PORTRAIT)
+    told = command.run("dev", "shop.py", "--once", folder=tmp_path)
+    assert (told.returncode, told.stderr) == (1, "")
+    ends = re.findall(r"job (\d) is (\w+)\. .* Ledger: 60 held [^;]*; 60 (\w+)", told.stdout)
+    assert ends == [("1", "failed", "returned"), ("2", "completed", "paid")]
+
+
 @pytest.mark.parametrize("what", WRONG)
 def test_a_file_that_cannot_run_once_is_one_sentence(what: str, tmp_path: Path) -> None:
     text, sentence = WRONG[what]
