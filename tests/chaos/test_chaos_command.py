@@ -21,10 +21,11 @@ def run(
     return command.run("chaos", *words, folder=cwd, environment=surroundings, seconds=seconds)
 
 
+@pytest.mark.timeout(LONGEST_SECONDS)  # for what hangs
 def test_everything_goes_wrong_at_once_and_the_books_agree(tmp_path: Path, postgres_dsn: str) -> None:
     told = run(
         "--jobs", str(JOBS), "--odds", "0.04", "--kills", "1", "--seed", "3", "--dsn", postgres_dsn, "--json",
-        cwd=tmp_path,
+        cwd=tmp_path, seconds=LONGEST_SECONDS,
     )  # fmt: skip
     assert told.returncode == 0, told.stdout + told.stderr
     figures = json.loads(told.stdout)

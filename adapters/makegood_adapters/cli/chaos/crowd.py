@@ -23,6 +23,8 @@ _BATCH = 25
 _LOOK_SECONDS = 0.25
 #: Without a single job ending for so long the run is stuck.
 _STUCK_SECONDS = 120.0
+#: So long after the last job's end the provider may still be at work and slots may drain.
+_SILENCE_SECONDS = 180.0
 _STATES = "select state, count(*) as n from makegood.job group by state"
 _RAW = "update makegood.job set state = 'failed' where job_id = $1 and state = 'queued'"
 #: How often a call is made again while the database is away; each may take half a minute by itself.
@@ -61,6 +63,7 @@ class Crowd:
         self._plan, self._engine, self._operator = plan, engine, operator
         self._simulator, self._sql, self._tell = simulator, sql, tell
         self.tally = Tally()
+        self._begun, self._beginning = 0, asyncio.Event()  # strikes that are made evenly over the run
 
     async def play(self) -> None:
         """Play the whole plan. Raises StageError when it does not come to its end."""
@@ -74,7 +77,7 @@ class Crowd:
                 await self._order_all(meddlers)
                 await self._until(lambda: self.tally.over == self._plan.jobs, "jobs are open")
                 for strike in striking:
-                    strike.cancel()  # of a short run not every one has had its turn
+                    strike.cancel()  # of the shortest run not every one has had its turn
         except BaseExceptionGroup as errors:  # one of ours is a sentence; anything else is a bug to be seen
             ours, others = errors.split(MakegoodError)
             if ours and not others:
@@ -87,6 +90,8 @@ class Crowd:
         for first in range(0, self._plan.jobs, _BATCH):
             numbers = range(first, min(first + _BATCH, self._plan.jobs))
             await self._until(lambda: self.tally.ordered - self.tally.over <= self._plan.open_max, "full")
+            if numbers.stop == self._plan.jobs:
+                await self._struck(first)
             ordered = await asyncio.gather(*map(self._order, numbers))
             self.tally.ordered += len(ordered)
             for number, job_id in zip(numbers, ordered, strict=True):
@@ -146,10 +151,25 @@ class Crowd:
 
     async def _evenly(self, times: int, strike: Callable[[int], Awaitable[None]]) -> None:
         """Strike so many times, evenly over the run."""
-        for number in range(1, times + 1):
-            share = number * self._plan.jobs // (times + 1)
+        for number, share in enumerate(self._shares(times), start=1):
             await self._until(partial(self._is_over, share), "something is to be struck")
+            self._begun += 1
+            self._beginning.set()
             await strike(number)
+
+    async def _struck(self, ordered: int) -> None:
+        """Wait for every strike that so many jobs bring about: whoever looks seldom sees a whole run end at
+        once, and would strike nothing."""
+        plan = self._plan
+        shares = [*self._shares(plan.stops), *(self._shares(plan.kills) if plan.kill_every is None else ())]
+        wanted = sum(share <= ordered for share in shares)
+        while self._begun < wanted:
+            self._beginning.clear()
+            await self._beginning.wait()
+
+    def _shares(self, times: int) -> list[int]:
+        """Return after how many jobs each of so many strikes is due."""
+        return [number * self._plan.jobs // (times + 1) for number in range(1, times + 1)]
 
     def _is_over(self, share: int) -> bool:
         return self.tally.over >= share
@@ -174,12 +194,20 @@ class Crowd:
         self.tally.states = Counter({row["state"]: row["n"] for row in rows})
         self._tell(self.tally)
 
+    def _all_tasks_over(self) -> bool:
+        return all(task.over for task in self._simulator.tasks)
+
     async def _silence(self) -> None:
-        """Wait until the provider is done with everything and no attempt holds a slot."""
-        await self._simulator.wait_for(lambda: all(task.over for task in self._simulator.tasks), 60)
-        async with asyncio.timeout(60):
-            while any(use.open for use in await _until_taken(self._engine.occupancy)):  # noqa: ASYNC110 - others free them
-                await asyncio.sleep(_LOOK_SECONDS)
+        """Wait until the provider is done with everything and no attempt holds a slot. Raises StageError."""
+        try:
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                await self._simulator.wait_for(self._all_tasks_over, _SILENCE_SECONDS)
+                while any(use.open for use in await _until_taken(self._engine.occupancy)):  # noqa: ASYNC110 - others free them
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            raise StageError(
+                f"{_SILENCE_SECONDS:g} s after the last job ended a task or a slot is still open."
+            ) from None
 
 
 async def _until_taken(call: Callable[[], Awaitable[T]]) -> T:
