@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
+import hypothesis
 import pytest
 
 from makegood.testing.drive import Advance
@@ -37,6 +38,17 @@ MEMORY_BYTES_MIN = 2**30
 #: Called with what was counted and how many: `make soak` adds the figures of all tests up.
 Tally = Callable[[str, int], None]
 _COUNTED = "counted "
+
+
+def pytest_configure() -> None:
+    """Let Hypothesis judge what is found, not how long a machine took to find it."""
+    hypothesis.settings.register_profile(
+        "unhurried",
+        hypothesis.settings.get_profile(hypothesis.settings.get_current_profile_name()),
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

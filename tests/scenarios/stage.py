@@ -57,8 +57,8 @@ FAST = Pace(
 INSTANT = replace(FAST, running_seconds=0)
 #: The provider may hold as many tasks as it likes, so that only the engine keeps to the slots.
 ROOMY = 50
-#: A wait that takes this long has failed; nothing waits so long on purpose.
-PATIENCE_SECONDS = 60.0
+#: A wait that takes this long has failed; nothing waits so long on purpose, and no limit of a call does.
+PATIENCE_SECONDS = 240.0
 _ENDS = ("completed", "failed", "cancelled")
 
 Holds = Callable[[], Awaitable[bool]]

@@ -22,6 +22,7 @@ UNTOUCHED = {"monthly": (MONTHLY, 0, 0), "purchased": (PURCHASED, 0, 0)}
 PRICE = 60
 HOLDS = "select count(*) from makegood.journal where kind = 'hold'"
 DEADLINE = 600  # of `starting` and `running`, as the upscaler's file says
+PAUSE = 300  # ten of them are within the time that a job may wait
 
 
 async def test_a_job_delivers_its_picture_at_twice_the_size_and_is_paid(
@@ -142,15 +143,15 @@ async def test_d26_jobs_that_a_busy_provider_sent_back_keep_their_order(
     database: str, tmp_path: Path, advance: Advance
 ) -> None:
     """The provider's own limit is used up by somebody else for ten create calls."""
-    async with staged(database, tmp_path, capacity=1, defer_seconds=60) as stage:
+    async with staged(database, tmp_path, capacity=1, defer_seconds=PAUSE, defer_max_seconds=PAUSE) as stage:
         first, second = [await stage.order(refuse="421", times=5) for _ in range(2)]
         for refusals in range(1, 6):
             await stage.until(partial(sent_back, stage, refusals))
             assert [await stage.engine.position(job.id) for job in (first, second)] == [1, 2]
-            await advance(61)
+            await advance(PAUSE + 1)
         for refusals in range(6, 11):
             await stage.until(partial(sent_back, stage, refusals))
-            await advance(61)
+            await advance(PAUSE + 1)
         await stage.all_ended([first, second])
         [early], [late] = await stage.tasks_of(first), await stage.tasks_of(second)
         assert early.request.arrival < late.request.arrival

@@ -18,13 +18,15 @@ from tests.scenarios.child import Mortal, child_of
 from tests.scenarios.stage import OWNER, PATIENCE_SECONDS, Stage, patience, staged
 
 JOBS, KILLS = 12, 4
+#: So long a slow answer is awaited, and one that was asked for a moment before the silence began.
+SLOW_SECONDS = 60.0
 
 
 async def test_d18_a_push_channel_that_died_without_a_word_hides_no_result(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its socket stays open and carries nothing; whoever watches looks at its interval, and it is noticed."""
-    monkeypatch.setattr(module, "_ANSWER_SECONDS", PATIENCE_SECONDS)  # a slow answer is an answer
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", SLOW_SECONDS)  # a slow answer is an answer
     async with (
         proxy_before(database) as proxy,
         PostgresWakeups(database) as others,
@@ -54,7 +56,7 @@ async def test_d18_a_push_channel_that_died_without_a_word_hides_no_result(
         async with patience():
             while push.connected:  # noqa: ASYNC110  # noticed by its own probe, which tells nobody
                 await asyncio.sleep(0.01)
-        monkeypatch.setattr(module, "_ANSWER_SECONDS", PATIENCE_SECONDS)
+        monkeypatch.setattr(module, "_ANSWER_SECONDS", SLOW_SECONDS)
         proxy.resume()
         with push.listen("anything") as bell:
             assert await bell.wait(PATIENCE_SECONDS)

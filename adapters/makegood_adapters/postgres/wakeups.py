@@ -253,6 +253,7 @@ async def deaf(dsn: str) -> bool:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 ears = await connect(dsn, _NAMED)
                 stack.callback(ears.terminate)
+                ears.add_termination_listener(lambda _: heard.set())  # a server that is gone proves nothing
                 mouth = await connect(dsn, _NAMED)
                 stack.callback(mouth.terminate)
                 await ears.add_listener(channel, lambda *_: heard.set())

@@ -53,6 +53,7 @@ class Proxy:
         self.commits_seen = self.connections_seen = 0
         self.holding, self._released = asyncio.Event(), asyncio.Event()
         self.deaf = False  # no notification comes through, as from a pooler that lends by transaction
+        self.swallowed = asyncio.Event()  # one has come and was kept back
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -166,6 +167,7 @@ class Proxy:
                     answer = AtCommit.PASS
                 await self._flowing.wait()
                 if self.deaf and message.startswith(b"A"):
+                    self.swallowed.set()
                     continue
                 client[1].write(message)
                 await client[1].drain()

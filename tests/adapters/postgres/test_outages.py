@@ -33,7 +33,7 @@ async def test_a_backend_killed_in_the_block(
 
     async def kill(connection: asyncpg.Connection, here: str) -> None:
         if runs == 1 and here == when:
-            await plain.execute("SELECT pg_terminate_backend($1, 10000)", connection.get_server_pid())
+            await plain.execute("SELECT pg_terminate_backend($1, 100000)", connection.get_server_pid())
 
     async def work(connection: asyncpg.Connection) -> None:
         nonlocal runs
@@ -54,7 +54,7 @@ async def test_backends_killed_while_their_pool_is_idle(
 ) -> None:
     await serves_and_is_idle(plain, far)
     killed = await plain.fetchval(
-        "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
+        "SELECT count(pg_terminate_backend(pid, 100000)) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     assert killed >= 2

@@ -17,6 +17,14 @@ from tests.adapters.postgres.proxy import Proxy
 CONNECTIONS = "application_name = 'makegood wake-ups' and datname = current_database()"
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a slow answer be an answer: a connection that is given up rings every bell, and at an end what is
+    still to be sent would not be."""
+    for name in ("_ANSWER_SECONDS", "_CLOSE_SECONDS", "_HEARING_SECONDS"):
+        monkeypatch.setattr(module, name, PATIENCE_SECONDS)
+
+
 @pytest_asyncio.fixture
 async def near(proxy: Proxy) -> AsyncIterator[PostgresWakeups]:
     """Yield the wake-ups of a process that reaches the server through the proxy."""
@@ -199,7 +207,7 @@ class TestLostConnections:
         self, near: PostgresWakeups, far: PostgresWakeups, plain: asyncpg.Connection
     ) -> None:
         with near.listen("a") as one, far.listen("b") as other:
-            kill = f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {CONNECTIONS}"
+            kill = f"SELECT pg_terminate_backend(pid, 100000) FROM pg_stat_activity WHERE {CONNECTIONS}"
             assert len(await plain.fetch(kill)) >= 2
             assert await one.wait(PATIENCE_SECONDS)
             assert await other.wait(PATIENCE_SECONDS)
@@ -238,12 +246,13 @@ class TestLostConnections:
         self, proxy: Proxy, far: PostgresWakeups, warnings: Log, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Half-open: nothing is refused or cut, the server's words just do not arrive."""
-        monkeypatch.setattr(module, "_ANSWER_SECONDS", 1.0)
         async with PostgresWakeups(proxy.dsn, pause_max_seconds=0.05, probe_seconds=0.01) as probing:
             with probing.listen("anything") as bell:
-                proxy.pause()
+                proxy.pause()  # before the first thing that it asks
+                monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.05)
                 async with patience():
                     await warnings.event.wait()
+                monkeypatch.setattr(module, "_ANSWER_SECONDS", PATIENCE_SECONDS)
                 proxy.resume()
                 assert await bell.wait(PATIENCE_SECONDS)
             assert probing.reconnects >= 1
@@ -275,6 +284,15 @@ class TestPoolers:
     async def test_a_server_that_went_away_is_not_taken_for_a_pooler(self, proxy: Proxy) -> None:
         await proxy.refuse()
         assert await module.deaf(proxy.dsn) is False
+
+    async def test_a_server_that_goes_away_while_it_is_listened_to_is_not_taken_for_one_either(
+        self, proxy: Proxy
+    ) -> None:
+        proxy.deaf = True
+        trying = asyncio.create_task(module.deaf(proxy.dsn))
+        await proxy.swallowed.wait()
+        await proxy.refuse()
+        assert await trying is False
 
 
 class TestEnds:
