@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -14,7 +15,7 @@ import pytest_asyncio
 from makegood.catalog import Catalog
 from makegood.engine import Engine
 from makegood.lifecycle import BaseJob
-from makegood.ports import WorkerName
+from makegood.ports import Worker, WorkerName, WorkerState
 from makegood.settings import Settings
 from makegood_adapters.access import LimitsConfig
 from makegood_adapters.config import ServiceConfig
@@ -312,6 +313,14 @@ async def test_the_queue_says_who_is_next_and_what_holds_it_back(scene: Scene) -
     assert (found["pools"], [job["id"] for job in found["jobs"]]) == ([POOL], made)
     assert [job["position"] for job in found["jobs"]] == [1, 2]
     assert found["told"] == {"level": "plain", "text": "2 waiting"}
+    [first, _] = found["jobs"]
+    assert first["starts"] == {"level": "warn", "text": "No process works on this database."}
+    assert (first["held_back"], first["wait_seconds"]) == (first["starts"]["text"], None)
+    await scene.store.workers.beat(
+        Worker(id=uuid4(), name=WorkerName(), state=WorkerState.RUNNING, accounts=(), health={})
+    )
+    await seen(operator, lambda loops: not loops)  # looks are shared for a moment
+    found = (await operator.get("/operations/queue", params={"pool": POOL})).body
     assert found["jobs"][0]["held_back"] is None
     assert found["jobs"][0]["starts"] == {"level": "plain", "text": "any moment"}
     assert 0 <= found["jobs"][1]["waited_seconds"] < 60

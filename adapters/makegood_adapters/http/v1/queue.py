@@ -8,7 +8,7 @@ from pydantic import Field
 
 from makegood.overseeing import expected_wait
 from makegood.ports import Line, Waiter
-from makegood.telling import of_hindrance, of_lanes, of_start
+from makegood.telling import Told, Tone, of_hindrance, of_lanes, of_start
 from makegood_adapters.http.operation import Call
 from makegood_adapters.http.v1.api import Api
 from makegood_adapters.http.v1.asked import Asked, Name, Whole
@@ -56,14 +56,19 @@ async def get_queue(api: Api, call: Call, query: Wanted) -> QueueView:
     """The jobs that are next, in the order in which slots go to them; now and then one goes to the job that
     waits longest."""
     line = await api.engine.line(query.pool, query.limit)
-    jobs = [_view(line, each, api.redaction) for each in line.waiters]
-    lanes = [lane for lane in (await api.overview.get()).lanes if query.pool in (None, lane.pool)]
+    found = await api.overview.get()
+    works = any(not worker.is_lost(found.at) for worker in found.workers)
+    jobs = [_view(line, each, api.redaction, works) for each in line.waiters]
+    lanes = [lane for lane in found.lanes if query.pool in (None, lane.pool)]
     told = ToldView.of(of_lanes(lanes), api.redaction)
     return QueueView(at=line.at, told=told, pools=list(line.pools), jobs=jobs)
 
 
-def _view(line: Line, waiter: Waiter, redaction: Redaction) -> WaiterView:
-    wait, hindrance = expected_wait(line, waiter), of_hindrance(line, waiter)
+def _view(line: Line, waiter: Waiter, redaction: Redaction, works: bool) -> WaiterView:
+    """Return the view; where no process *works*, nothing is started, whatever the slots say."""
+    hindrance = of_hindrance(line, waiter) or (None if works else "No process works on this database.")
+    wait = expected_wait(line, waiter) if works else None
+    starts = Told(Tone.WARN, hindrance) if hindrance else of_start(line, waiter, wait)
     return WaiterView(
         id=waiter.job_id,
         owner=waiter.owner,
@@ -75,7 +80,7 @@ def _view(line: Line, waiter: Waiter, redaction: Redaction) -> WaiterView:
         wait_seconds=wait,
         not_before=waiter.not_before,
         held_back=hindrance and redaction.clean(hindrance),
-        starts=ToldView.of(of_start(line, waiter, wait), redaction),
+        starts=ToldView.of(starts, redaction),
     )
 
 

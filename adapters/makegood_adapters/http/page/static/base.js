@@ -26,8 +26,10 @@ function draw() {
   drawn += 1;
   render(html`<${Page}/>`, root);
   for (const [url, record] of records) {
+    const { due, error, every, asking, tick } = record;
     if (record.drawn !== drawn) records.delete(url);
-    else if (!record.asking && ticks >= Math.max(record.due, quiet)) ask(record);
+    else if (!asking && ticks >= Math.max(Math.min(due, tick + (error ? 4 : 2 * every)), quiet)) ask(record);
+    else if (asking && ticks > tick + 20) record.error ??= { message: 'The answer is late.', status: 1 };
   }
 }
 const redraw = () => (frame ??= requestAnimationFrame(draw));
@@ -52,7 +54,6 @@ export const short = (id) => `${id.slice(0, 8)}…${id.slice(-4)}`;
 export const query = (given) => `?${new URLSearchParams(
   Object.entries(given).filter(([, value]) => value),
 )}`;
-// The form that is open, if any.
 export function show(form) {
   page.form = form;
   redraw();
@@ -104,14 +105,13 @@ function touch(record, steps) {
 }
 async function ask(record) {
   const missed = record.asking = []; // the steps that the answer may not know
-  record.due = Infinity;
+  Object.assign(record, { due: Infinity, tick: ticks });
   const told = await get(record.url).then(
     (data) => ({ data, at: Date.now() + ahead, error: null }),
     (error) => ({ error }),
   );
   if (told.data?.pace) ahead = Date.parse(told.data.at) - Date.now();
-  const due = ticks + 2 * (told.error ? 2 : record.every);
-  Object.assign(record, told, { asking: null, due: Math.min(record.due, due) });
+  Object.assign(record, told, { asking: null, tick: ticks });
   if (told.error && ticks < quiet) overview().error = told.error; // it says so
   touch(record, missed);
   redraw();
@@ -125,13 +125,14 @@ export function renew() {
 // What GET answers, as long as it is drawn: {data, at (ms), error (of the last try)}; asked anew every so
 // many seconds, and soon after a step that `touches` it.
 export function recall(url, every = 10, touches = () => false) {
-  const record = Object.assign(records.get(url) ?? { url, due: 0 }, { every, touches, drawn });
+  const record = Object.assign(records.get(url) ?? { url, due: 0, tick: 0 }, { every, touches, drawn });
   records.set(url, record);
   return record;
 }
 export const me = () => recall(`${OPS}/me`);
 export const overview = () => recall(`${OPS}/overview`, 2, () => true);
 export const concerns = () => recall(`${OPS}/concerns`);
+export const books = () => recall(`${OPS}/books`, 3);
 
 export async function signIn({ key, by }) {
   await get(`${OPS}/me`, { key });
@@ -140,7 +141,7 @@ export async function signIn({ key, by }) {
 }
 // `dropped`: why the key is not used any more.
 export function signOut(dropped = '') {
-  tab.removeItem('makegoodKey');
+  delete tab.makegoodKey;
   page.dropped = dropped;
   stream?.abort();
   renew();

@@ -1,4 +1,5 @@
-// Parts that the views share: cards, sentences, tables, filters, and what a person does.
+// Parts that the views share, and what a person does.
+export * from './base.js';
 import { API, credits, html, me, navigate, page, post, query, renew, say, short, show, signIn, signOut, tab,
   time, useEffect, useMemo, useRef, useState } from './base.js';
 
@@ -6,25 +7,28 @@ export const Stale = ({ at, error }) => error && html`<p class="stale">
   ${at ? `As of ${time(at)}. ` : 'Nothing is known yet. '}${error.message}</p>`;
 
 // `side` stands on the right of its title, `told` is for Stale.
-export const Card = ({ title, id, told, side, children }) => html`<section class="card" aria-labelledby=${id}>
-  <div class="row"><h2 id=${id}>${title}</h2>${side}</div><${Stale} ...${told}/>${children}</section>`;
+export const Card = ({ title, told, side, kind = '', children }) => html`<section class="card ${kind}"
+  aria-label=${title}><div class="row"><h2 tabindex="-1">${title}</h2>${side}</div>
+  <${Stale} ...${told}/>${children}</section>`;
 
 // One sentence of the service, or several.
 const MARKS = { plain: '', good: '✓ ', warn: '⚠ ', bad: '✗ ' };
-export const Said = ({ of = [] }) => [of].flat().map(({ level, text }) => html`<p class=${level}>
-  ${MARKS[level]}${text}</p>`);
+export const Said = ({ of = [] }) => [of].flat().map(({ level, text }) => {
+  const tone = level === 'good' && !page.sure ? 'plain' : level;
+  return html`<p class=${tone}>${MARKS[tone]}${text}</p>`;
+});
 
 export const Pill = ({ state, status }) => html`<span class="state ${status}">${state}</span>`;
 
-// A value as its name and kind say.
 function shown(name, value) {
   if (value == null || value === '') return '–';
   if (value.level) return html`<${Said} of=${value}/>`;
   if (/(^|_)(at|until|before)$/.test(name)) return html`<time title=${value}>${time(value)}</time>`;
   const job = /^(id|job_id|retry_of)$/.test(name);
   const sign = name === 'change' && value > 0 ? '+' : '';
-  const text = html`<bdi title=${value}>${job ? short(value) : value.toFixed ? sign + credits(value)
-    : `${value}`}</bdi>`;
+  const all = `${value}`;
+  const text = html`<bdi title=${all} class=${all.length < 20 && 'whole'}>${job ? short(value)
+    : value.toFixed ? sign + credits(value) : all}</bdi>`;
   const url = page.url.view === 'money' ? { view: 'jobs' } : page.url;
   const to = job ? { ...url, job: value } : name === 'owner' && { view: 'money', owner: value };
   return to ? html`<a href=${query(to)}>${text}</a>` : text;
@@ -42,10 +46,10 @@ export const Fold = ({ title, value }) => JSON.stringify(value ?? {}) !== '{}' &
 // Cards where it is narrow; a column is the name of a field, or a title and what it makes of a row. Credits
 // that came back are green.
 export function Table({ title, cols, rows, row, none }) {
-  if (!rows?.length) return rows && none && html`<p class="plain">${none}</p>`;
+  if (!rows?.length) return rows && none;
   const cells = (each) => cols.map((col) => (col.at(1).call ? [col[0], col[1](each)]
     : [col.replace('_', ' '), shown(col, each[col]), each[col]?.toFixed && 'number']));
-  return html`<div class="fit"><table class="list"><caption class="hidden">${title}</caption>
+  return html`<div class="fit"><table class="list" aria-label=${title}>
     <thead><tr>${cells(rows[0]).map(([name, , kind]) => html`<th class=${kind}>${name}</th>`)}</tr></thead>
     <tbody>${rows.map((each) => html`<tr key=${each.id ?? each.cursor} ...${row?.(each)}
     class=${/^re(lease|turned)$/.test(each.kind) && 'good'}>${cells(each).map(([name, value, kind]) => html`
@@ -98,7 +102,6 @@ export function Form({ label, title, told, fields, danger, send }) {
       <button class=${danger ? 'danger' : 'main'} disabled=${busy}>${label}</button></div></form></dialog>`;
 }
 
-// What the service offers to do.
 export const Acts = ({ of }) => of?.map((offer) => html`<${Opener} ...${offer} send=${
   async (values) => {
     await post(API + offer.path, { ...offer.body, ...values });
@@ -113,8 +116,8 @@ export function Key() {
   const { data, error } = me();
   return html`<span class="row key">
     ${page.dropped && html`<span class="warn" role="alert">${page.dropped}</span>`}
-    <span class="plain">${tab.makegoodKey && tab.makegoodBy} ${
-    !error && data?.acts === false && 'Read-only'}</span>
+    <small>${tab.makegoodKey && tab.makegoodBy} ${
+    !error && data?.acts === false && 'Read-only'}</small>
     ${tab.makegoodKey ? html`<button onClick=${() => signOut()}>Forget the key</button>`
     : html`<${Opener} label="Use a key" title="A service key" send=${signIn} fields=${KEY} told="With the
       scope “operations” it may act, with “observe” look. It is forgotten with this tab."/>`}</span>`;

@@ -1,7 +1,7 @@
-// The jobs and the credits: lists with search and pages, one job, the books, one owner's wallet.
-import { ago, credits, file, html, navigate, OPS, overview, page, query, recall, renew, seconds,
-  short, since, time, useEffect, useRef, useState } from './base.js';
-import { Acts, Card, Facts, Filter, Fold, Pages, Pill, Said, Stale, Table } from './parts.js';
+// Jobs and credits: lists, one job, the books, one owner's wallet.
+import { Acts, ago, books, Card, credits, Facts, file, Filter, Fold, html, navigate, OPS, overview, page,
+  Pages, Pill, query, recall, renew, Said, seconds, short, since, Stale, Table, time, useEffect,
+  useState } from './parts.js';
 
 const TAGS = { img: /png|jpe?g|webp|gif|avif/, video: /mp4|webm|mov/, audio: /mp3|wav|ogg|m4a|flac/ };
 
@@ -35,7 +35,7 @@ function Files({ job, at }) {
 
 function Bars({ bars, over }) {
   const at = bars.map((bar) => since(bars[0].from) - since(bar.from));
-  const long = bars.map((bar) => (bar.to || over ? bar.seconds : since(bar.from)));
+  const long = bars.map((bar) => (bar.to || over || !page.sure ? bar.seconds : since(bar.from)));
   const whole = at.at(-1) + long.at(-1) || 1;
   const style = (i) => ({ left: `${(at[i] / whole) * 100}%`, width: `${(long[i] / whole) * 100}%` });
   return html`<h3>Its way: ${seconds(whole)}</h3><ol class="bars">${bars.map((bar, i) => html`<li>
@@ -67,12 +67,10 @@ const Whole = ({ job, at }) => html`<p><${Pill} ...${job}/> <code>${job.id}</cod
 function Job({ id }) {
   const at = `${OPS}/jobs/${encodeURIComponent(id)}`;
   const got = recall(at, 10, (step) => step.job_id === id);
-  const head = useRef();
-  useEffect(() => head.current.focus(), []);
-  return html`<article class="card job" aria-label="Job ${short(id)}"><div class="row">
-    <h2 ref=${head} tabindex="-1">Job ${short(id)}</h2>
-    <button onClick=${() => navigate({ job: '' })}>✕ Close</button></div><${Stale} ...${got}/>
-    ${got.data ? html`<${Whole} job=${got.data} at=${at}/>` : !got.error && 'loading …'}</article>`;
+  useEffect(() => document.querySelector('.job h2').focus(), []);
+  return html`<${Card} kind="job" title="Job ${short(id)}" told=${got} side=${html`<button
+    onClick=${() => navigate({ job: '' })}>✕ Close</button>`}>
+    ${got.data && html`<${Whole} job=${got.data} at=${at}/>`}<//>`;
 }
 
 const NAMES = ['search', 'state', 'type', 'owner', 'active', 'since', 'after'];
@@ -99,18 +97,19 @@ const COLUMNS = ['id', ['state', (job) => html`<${Pill} ...${job}/> ${job.draft 
 export function Jobs() {
   const { url } = page;
   const asked = query(Object.fromEntries(NAMES.map((name) => [name, url[name]])));
-  const list = recall(`${OPS}/jobs${asked}`, 3e5, (step) => list.data && follow(list.data, url, step));
+  const list = recall(`${OPS}/jobs${asked}`, page.live === false ? 10 : 3e5,
+    (step) => list.data && follow(list.data, url, step));
   const { jobs, next, fresh } = list.data ?? {};
   const types = overview().data?.types ?? [];
   const choices = { active: ['true', 'false'], since: ['1h', '24h', '168h'], type: types.map((t) => t.name),
     state: types.flatMap(({ states, ended }) => Object.keys({ ...states, ...ended })) };
-  const side = html`<span role="status">${fresh?.size > 0 && html`<button onClick=${renew}>
-    ${credits(fresh.size)}${fresh.size < 1e4 ? '' : '+'} new</button>`}</span>
+  const side = html`${fresh?.size > 0 && html`<button onClick=${renew}>
+    ${credits(fresh.size)}${fresh.size < 1e4 ? '' : '+'} new</button>`}
     ${asked !== '?' && html`<a href=${query({ view: url.view, job: url.job })}>Show all</a>`}`;
   const row = ({ id }) => ({ 'aria-current': id === url.job || null,
     onClick: (event) => event.target.closest('a') || `${getSelection()}` || navigate({ job: id }) });
   return html`<div class=${url.job && 'split'}><div class="jobs">
-    <${Card} title="Jobs" id="jobs" told=${list} side=${side}><div class="row filters">
+    <${Card} title="Jobs" told=${list} side=${side}><div class="row filters">
     ${NAMES.slice(0, 6).map((name) => html`<${Filter} name=${name} options=${choices[name]}/>`)}</div>
     <${Table} title="Jobs, newest first" cols=${COLUMNS} rows=${jobs} row=${row}
       none=${asked === '?' ? 'No jobs yet.' : 'No job is like that.'}/><${Pages} next=${next}/><//></div>
@@ -119,10 +118,10 @@ export function Jobs() {
 
 // Whether all credits are somewhere, as of when; a click lists what is wrong.
 export function BooksLine() {
-  const { data, error } = recall(`${OPS}/books`, 3);
+  const { data, error } = books();
   if (!data) return html`<${Stale} error=${error}/>`;
   const line = html`<${Said} of=${data.told}/><small>as of ${ago(data.at)}</small>`;
-  return html`<div class="row money ${data.told.level}">${data.told.level === 'good' ? line : html`<details>
+  return html`<div class="row money">${data.told.level === 'good' ? line : html`<details>
     <summary>${line}</summary><${Table} title="What is broken" rows=${data.violations}
     cols=${['code', 'invariant', 'subject', 'owner', 'job_id']}/></details>`}</div>`;
 }
@@ -131,7 +130,7 @@ function Wallet({ owner }) {
   const at = `${OPS}/owners/${encodeURIComponent(owner)}/wallet`;
   const got = recall(at, 10, (step) => step.owner === owner);
   const { told, buckets, acts } = got.data ?? {};
-  return html`<${Card} title=${html`Wallet of <bdi>${owner}</bdi>`} id="wallet" told=${got}>
+  return html`<${Card} title="Wallet of ${owner}" told=${got}>
     <${Said} of=${told}/>
     <${Table} title="Buckets, those first that are spent first" rows=${buckets}
       cols=${['kind', 'remaining', 'held', 'expires_at', 'source_ref']}/>
@@ -144,7 +143,7 @@ export function Money() {
     && (!owner || owner === step.owner));
   const { entries, next } = got.data ?? {};
   return html`${owner && html`<${Wallet} key=${owner} owner=${owner}/>`}
-    <${Card} title="Ledger" id="ledger" told=${got}><div class="row filters">
+    <${Card} title="Ledger" told=${got}><div class="row filters">
     <${Filter} name="owner"/></div>
     <${Table} title="Movements, newest first" rows=${entries}
       cols=${['at', 'owner', 'text', 'change', 'balance', 'job_id']}
