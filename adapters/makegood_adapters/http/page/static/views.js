@@ -120,7 +120,7 @@ export function Jobs() {
 export function BooksLine() {
   const { data, error } = books();
   if (!data) return html`<${Stale} error=${error}/>`;
-  const line = html`<${Said} of=${data.told}/><small>as of ${ago(data.at)}</small>`;
+  const line = html`<${Said} of=${data.told}/> <small>as of ${ago(data.at)}</small>`;
   return html`<div class="row money">${data.told.level === 'good' ? line : html`<details>
     <summary>${line}</summary><${Table} title="What is broken" rows=${data.violations}
     cols=${['code', 'invariant', 'subject', 'owner', 'job_id']}/></details>`}</div>`;
