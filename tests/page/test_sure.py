@@ -91,11 +91,9 @@ async def test_an_answer_that_does_not_come_is_not_waited_for_in_silence(look: W
         page = await ticking(look, url)
         script.hold("overview")
         asked = script.asked["overview"]
-        await page.evaluate("tick(5)")
-        await script.until(lambda: script.asked["overview"] > asked)
-        await page.evaluate("tick(18)")
-        await expect(page.locator(".connection")).to_have_text("Live")
-        await page.evaluate("tick(6)")
+        while script.asked["overview"] == asked:  # the one before may still be on its way
+            await page.evaluate("tick(1)")
+        await page.evaluate("tick(22)")
         await expect(page.locator(".connection")).to_have_text("No fresh data")
         await expect(page.locator(".banner")).to_contain_text("The answer is late.")
         await expect(page.locator(".banner")).to_contain_text("You see what was known at")
