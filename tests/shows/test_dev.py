@@ -102,6 +102,49 @@ async def test_a_file_runs_while_it_is_written(tmp_path: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
+#: Behind a file: who imports it first finds the job type, who imports it again a mistake.
+MISTAKEN_MEANWHILE = """
+from pathlib import Path
+
+Path(__file__).with_suffix(".new").write_text("x = (")
+Path(__file__).with_suffix(".new").replace(__file__)
+"""
+NOT_FOR_ENGINES = """
+import os
+
+if "MAKEGOOD_DEV" in os.environ:
+    raise RuntimeError("not here")
+"""
+
+
+async def test_an_engine_that_does_not_start_is_told_once_and_has_its_page(tmp_path: Path) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(HEAD + PORTRAIT + MISTAKEN_MEANWHILE)
+    async with shown("dev", "shop.py", "--port", "0", folder=tmp_path, environment=os.environ) as show:
+        mistake = "shop.py cannot be read: '(' was never closed (shop.py:1)."
+        await show.told(f"{mistake} Repair it and save.")
+        assert len([line for line in show.lines if "was never closed" in line]) == 1
+        assert '<meta name="makegood-stage" content="/stage">' in await show.get("/page/")
+
+        save(file, HEAD + PORTRAIT)
+        assert (await show.buttons())[0] == "run-portrait"
+        assert (await show.press("run-portrait")).startswith("job 1 is completed.")
+
+        behind = len(show.lines)
+        save(file, HEAD + PORTRAIT + NOT_FOR_ENGINES)
+        told = await show.told("Save the file, and it is tried again.", behind)
+        assert told.strip().startswith("The engine did not start: shop.py cannot be imported: RuntimeError: ")
+        shown_now = await show.stage(lambda stage: "not here" in stage["story"][-1]["text"])
+        assert shown_now["buttons"] == []
+        [job] = (await show.get("/v1/operations/jobs"))["jobs"]
+        assert (job["type"], job["state"]) == ("portrait", "completed")
+        save(file, HEAD + PORTRAIT)
+        await show.buttons("run-portrait")
+        assert (await show.press("run-portrait")).startswith("job 2 is completed.")
+        assert len([line for line in show.lines if "not here" in line]) == 1
+        assert await show.interrupt() == 0
+
+
 WRONG = {
     "is not there": (None, r"There is no Python file shop\.py\. `makegood init NAME` writes one .*"),
     "cannot be read": ("x = (\n", r"shop\.py cannot be read: '\(' was never closed \(shop\.py:1\)\."),

@@ -79,9 +79,9 @@ async def play_once(file: Path, *, dsn: str | None) -> int:
     async with (
         _around(source, lambda text, tone: None, dsn) as site,
         _database(site) as (address, store),
-        _version(site, address, store, types, None) as house,
+        _engine(site, store, types) as engine,
+        _worked(site, address, engine, types) as house,
     ):
-        assert house is not None, "a file without job types is mistaken"
         for job_type in types:
             house.chosen = job_type
             bad += not await _one(console, house)
@@ -133,12 +133,8 @@ async def _run(site: Site, listener: socket.socket) -> None:
             rules: Rules = {}
             while not _broken(rules, types):
                 rules |= rules_of(types)
-                try:
-                    async with _version(site, dsn, store, types, listener):
-                        types = await _repaired(site, types)
-                except NotStarted as error:
-                    site.board.say(f"{error} Save the file, and it is tried again.", Tone.BAD)
-                    types = await _repaired(site, [])
+                async with _engine(site, store, types) as engine, open_site(listener, engine, site.board):
+                    types = await _next(site, dsn, engine, types)
             await site.board.end()
         changed = ", ".join(f"{name}@{version}" for name, version in _broken(rules, types))
         site.board.say(
@@ -146,6 +142,22 @@ async def _run(site: Site, listener: socket.socket) -> None:
             "here all begins anew.",
             Tone.WARN,
         )
+
+
+async def _next(
+    site: Site, dsn: str, engine: Engine, types: list[type[BaseJob]]
+) -> list[type[BaseJob]]:
+    """Run these types until there are others, which are returned; else the page is alone."""
+    if types:
+        try:
+            async with _worked(site, dsn, engine, types):
+                return await _repaired(site, types)
+        except NotStarted as error:
+            # A mistake that was saved since is what it did not start with, and is told when it is read here.
+            if not site.source.is_changed():
+                site.board.say(f"{error} Save the file, and it is tried again.", Tone.BAD)
+            site.board.offer(())
+    return await _repaired(site, [])
 
 
 async def _repaired(site: Site, before: list[type[BaseJob]]) -> list[type[BaseJob]]:
@@ -183,37 +195,25 @@ async def _database(site: Site) -> AsyncIterator[tuple[str, PostgresStore]]:
 
 
 @asynccontextmanager
-async def _version(
-    site: Site,
-    dsn: str,
-    store: PostgresStore,
-    types: list[type[BaseJob]],
-    listener: socket.socket | None,
-) -> AsyncIterator[DevHouse | None]:
-    """Run these types: an engine for the page, another one that works, and buttons for them; without types
-    the page alone."""
-    blobs = site.work / "files"
-    async with AsyncExitStack() as stack:
-        engine = Engine(
-            store,
-            Catalog(types),
-            blobs=FolderBlobs(blobs),
-            settings=Settings(loop_interval_seconds=0.25),
-            run_loops=False,
-        )
-        await stack.enter_async_context(engine)
+async def _engine(site: Site, store: PostgresStore, types: list[type[BaseJob]]) -> AsyncIterator[Engine]:
+    """Run the engine of the page and of the buttons, which does no work."""
+    settings = Settings(loop_interval_seconds=0.25)
+    blobs = FolderBlobs(_files(site))
+    async with Engine(store, Catalog(types), blobs=blobs, settings=settings, run_loops=False) as engine:
         await engine.grant(OWNER, CREDITS, source_ref="welcome")
-        if listener:
-            await stack.enter_async_context(open_site(listener, engine, site.board))
-        if not types:
-            yield None
-            return
-        log = site.work / "engine.log"
-        child = child_of(site.source.path, dsn=dsn, blobs=blobs, site=site.simulator.url, log=log)
-        folder = site.source.folder
-        house = DevHouse(
-            site.board, engine, site.simulator, child, dsn, folder, types[0], numbers=site.numbers
-        )
+        yield engine
+
+
+@asynccontextmanager
+async def _worked(
+    site: Site, dsn: str, engine: Engine, types: list[type[BaseJob]]
+) -> AsyncIterator[DevHouse]:
+    """Run another engine, which works, and show buttons for *types*. Raises NotStarted."""
+    log = site.work / "engine.log"
+    child = child_of(site.source.path, dsn=dsn, blobs=_files(site), site=site.simulator.url, log=log)
+    folder = site.source.folder
+    house = DevHouse(site.board, engine, site.simulator, child, dsn, folder, types[0], numbers=site.numbers)
+    async with AsyncExitStack() as stack:
         stack.push_async_callback(house.end)
         await child.start()
         DevButtons(house, types).show()
@@ -222,3 +222,8 @@ async def _version(
             yield house
         finally:
             site.board.hold()  # an order from now on is one for the next state of the file
+
+
+def _files(site: Site) -> Path:
+    """Return where the jobs' files are."""
+    return site.work / "files"

@@ -47,8 +47,12 @@ class Source:
 
     async def changed(self) -> None:
         """Return once the file is another than the one that was loaded last, or that was mistaken."""
-        while self._state(self._seen) == self._seen:  # noqa: ASYNC110 - the file system does not call
+        while not self.is_changed():  # noqa: ASYNC110 - the file system does not call
             await asyncio.sleep(LOOK_SECONDS)
+
+    def is_changed(self) -> bool:
+        """Look whether it is."""
+        return self._state(self._seen) != self._seen
 
     def _load(self) -> list[type[BaseJob]]:
         for name in self._own_modules():
