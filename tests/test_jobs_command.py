@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,7 +13,19 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from makegood import BaseJob, Catalog, Engine, Job, JobMoney, ProviderAccount, Settings
+from makegood import (
+    BaseJob,
+    Catalog,
+    Engine,
+    Event,
+    Failure,
+    Job,
+    JobMoney,
+    Money,
+    ProviderAccount,
+    Settings,
+    State,
+)
 from makegood.job import Phase
 from makegood.outcome import Unfinished
 from makegood.testing.provider import ScriptedProvider
@@ -147,6 +160,46 @@ async def test_a_job_is_shown_with_bars_attempts_and_every_line_of_its_money(
     assert [line["kind"] for line in whole["journal"]] == ["hold", "capture"]
     assert (whole["status"], whole["explanation"]["balances"]) == ("completed", True)
     assert whole["attempts"][0]["known"][0]["verdict"] == "accepted"
+
+
+class Proofread(BaseJob):
+    """Has states of its own: one says how the outside sees it, of the other it follows from its credits."""
+
+    name = "proofread"
+    pool, price = "studio", 60
+    proofing = State(deadline=timedelta(days=1), public="starting")
+    shelved = State(final=True)
+    check = Event(BaseJob.queued >> proofing)
+    shelve = Event(proofing >> shelved, Failure, money=Money.RELEASE)
+
+
+async def test_the_status_is_the_one_that_the_outside_sees(
+    store: PostgresStore, database: str, tmp_path: Path
+) -> None:
+    async def told(job: Job, dsn: str) -> tuple[list[tuple[str, str]], str, list[str]]:
+        page = json.loads((await jobs(dsn, "list", "--json", folder=tmp_path)).stdout)
+        one = json.loads((await jobs(dsn, "show", str(job.id), "--json", folder=tmp_path)).stdout)
+        listed = [(each["state"], each["status"]) for each in page["jobs"]]
+        return listed, one["status"], [bar["status"] for bar in one["bars"]]
+
+    def engine() -> Engine:
+        return Engine(store, Catalog([Proofread]), blobs=MemoryBlobs(), run_loops=False)
+
+    async with engine() as first, login(database, "readonly") as dsn:
+        await first.grant("ana", 100, source_ref="order-1")
+        job = await first.submit(Proofread, "ana", {})
+        await first.accept(job.id, actor="ana")
+        await first.fire(job.id, Proofread.check, actor="ana")
+        seen = [("proofing", "starting")], "starting", ["pending", "queued", "starting"]
+        assert await told(job, dsn) == seen
+        plain = await asyncpg.connect(database)
+        await plain.execute("update makegood.machine_state set public_status = null")  # as before 0019
+        await plain.close()
+        assert await told(job, dsn) == ([("proofing", "proofing")], "proofing", ["pending", "queued", "proofing"])
+        async with engine():
+            assert await told(job, dsn) == seen
+        await first.fire(job.id, Proofread.shelve, Failure(category="refused", message="no"), actor="ana")
+        assert await told(job, dsn) == ([("shelved", "failed")], "failed", [*seen[2], "failed"])
 
 
 @pytest.mark.tampers  # a hold that says other than its journal

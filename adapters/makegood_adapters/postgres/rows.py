@@ -305,6 +305,7 @@ def spec_from_rows(name: str, version: int, states: Sequence[Record], edges: Seq
                 terminal=row["is_terminal"],
                 slot=row["is_slot"],
                 deadline_seconds=row["deadline_seconds"],
+                public=row["public_status"] or "",
             )
             for row in states
         ),

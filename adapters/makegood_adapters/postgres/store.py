@@ -290,7 +290,7 @@ async def _keep(_: object) -> None:
 
 
 async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
-    """Write a machine that is not there yet; of one that is there only deadlines, and only where they differ.
+    """Write a machine that is not there yet; of one that is there what is no rule, and only where it differs.
 
     So a process that may not declare can start once another one has.
     """
@@ -306,11 +306,15 @@ async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
             ["its rules differ from those the database has under this version: raise `version`"],
         )
     rows = await connection.fetch(statement("machine/states"), *key)
-    before = {row["name"]: row["deadline_seconds"] for row in rows}
-    changed = [s for s in spec.states if s.deadline_seconds != before[s.name]]
-    if changed:
-        names, seconds = [s.name for s in changed], [s.deadline_seconds for s in changed]
+    before = {row["name"]: row for row in rows}
+    retimed = [s for s in spec.states if s.deadline_seconds != before[s.name]["deadline_seconds"]]
+    if retimed:
+        names, seconds = [s.name for s in retimed], [s.deadline_seconds for s in retimed]
         await connection.execute(statement("machine/put_deadlines"), *key, names, seconds)
+    renamed = [s for s in spec.states if (s.public or None) != before[s.name]["public_status"]]
+    if renamed:
+        names, statuses = [s.name for s in renamed], [s.public or None for s in renamed]
+        await connection.execute(statement("machine/put_public"), *key, names, statuses)
 
 
 async def _put_rules(connection: asyncpg.Connection, spec: Spec) -> None:
@@ -327,6 +331,7 @@ async def _put_rules(connection: asyncpg.Connection, spec: Spec) -> None:
         [held[s.name].value for s in spec.states],
         [s.deadline_seconds for s in spec.states],
         [edge.event if (edge := spec.on_deadline(s.name)) else None for s in spec.states],
+        [s.public or None for s in spec.states],
     )
     rows = []
     for place, edge in enumerate(spec.edges):

@@ -32,8 +32,12 @@ class Dossier:
 
     @property
     def public(self) -> str:
-        """The public status of the job: what the outside sees of its state."""
-        return self.spec.state[self.job.state].public or self.job.state
+        """The public status of the job."""
+        return self.status_of(self.job.state)
+
+    def status_of(self, state: str) -> str:
+        """Return what the outside sees of a state of this job."""
+        return self.spec.state[state].public or state
 
     def edge(self, step: Transition) -> Edge | None:
         """Return the edge that a transition took, None for the first one or where there is no such edge."""

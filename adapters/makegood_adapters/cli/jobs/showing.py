@@ -33,8 +33,9 @@ async def print_job(engine: Engine, store: PostgresStore, job_id: UUID, *, json:
     explained = await explain(store, job_id)
     told = await dossier_of(Api(engine=engine), job_id, _OPERATOR)
     if json:
-        public = (await collect(store, job_id)).public
-        tell({**told.model_dump(mode="json"), "status": public, "explanation": explained.to_json()})
+        found, shown = await collect(store, job_id), told.model_dump(mode="json")
+        bars = [{**bar, "status": found.status_of(bar["state"])} for bar in shown["bars"]]
+        tell({**shown, "status": found.public, "bars": bars, "explanation": explained.to_json()})
     else:
         console = Console(highlight=False)
         heading, *_ = explained.lines

@@ -32,7 +32,7 @@ def sql(spec: Spec) -> str:
 
 _STATE = (
     "type", "version", "name", "is_initial", "is_terminal", "is_slot", "is_waiting", "holding",
-    "deadline_seconds", "deadline_event", "place",
+    "deadline_seconds", "deadline_event", "place", "public_status",
 )  # fmt: skip  # as wide as the rows below it
 _EDGE = (
     "type", "version", "event", "from_state", "to_state", "place", "money", "opens_attempt", "verdicts",
@@ -46,7 +46,7 @@ def _states(spec: Spec) -> list[tuple[Value, ...]]:
     for place, s in enumerate(spec.states, 1):
         waits, leaves = s.name in spec.waiting, spec.on_deadline(s.name)
         row = (spec.name, spec.version, s.name, s.initial, s.terminal, s.slot, waits, held[s.name].value)
-        rows.append((*row, s.deadline_seconds, leaves.event if leaves else None, place))
+        rows.append((*row, s.deadline_seconds, leaves.event if leaves else None, place, s.public or None))
     return rows
 
 

@@ -100,6 +100,19 @@ class JobsContract:
         assert abs(new.deadline_at - new.created_at - timedelta(minutes=15)) < SLACK
         assert await drive.job(old) == old
 
+    async def test_a_declared_version_may_get_other_public_statuses(self, drive: Drive) -> None:
+        async def statuses() -> dict[str, str]:
+            stored = await drive.store.spec(PLAIN.name, PLAIN.version)
+            assert stored is not None
+            return {state.name: state.public for state in stored.states}
+
+        for public in ("running", "starting", ""):
+            states = tuple(
+                replace(state, public=public) if state.name == "running" else state for state in PLAIN.states
+            )
+            await drive.store.declare([Spec(PLAIN.name, PLAIN.version, states, PLAIN.edges)])
+            assert await statuses() == {state.name: state.public for state in states}
+
     async def test_a_stale_version_loses(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("queued")

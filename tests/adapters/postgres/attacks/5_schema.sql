@@ -61,6 +61,9 @@ UPDATE makegood.machine_state SET is_terminal = true, holding = 'none';
 -- HRRR change a deadline
 UPDATE makegood.machine_state SET deadline_seconds = 5 WHERE NOT is_terminal;
 
+-- HRRR change what the outside sees of a state
+UPDATE makegood.machine_state SET public_status = 'running' WHERE NOT is_terminal;
+
 -- RRRR declare a machine that ends with credits held
 BEGIN;
 INSERT INTO makegood.machine (type, version, digest) VALUES ('evil', {number}, '');
