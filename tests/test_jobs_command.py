@@ -195,7 +195,8 @@ async def test_the_status_is_the_one_that_the_outside_sees(
         plain = await asyncpg.connect(database)
         await plain.execute("update makegood.machine_state set public_status = null")  # as before 0019
         await plain.close()
-        assert await told(job, dsn) == ([("proofing", "proofing")], "proofing", ["pending", "queued", "proofing"])
+        untold = [("proofing", "proofing")], "proofing", ["pending", "queued", "proofing"]
+        assert await told(job, dsn) == untold
         async with engine():
             assert await told(job, dsn) == seen
         await first.fire(job.id, Proofread.shelve, Failure(category="refused", message="no"), actor="ana")

@@ -55,7 +55,8 @@ class MemoryStore:
         self.oversight = MemoryOversight(self.tables, self.attempts, self.rules)
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
-        """Make the machines known, all or none; a version may get other deadlines and public statuses, never other rules."""
+        """Make the machines known, all or none; of a version deadlines and public statuses may change,
+        never rules."""
         known = dict(self.tables.specs)
         for spec in specs:
             first = known.get((spec.name, spec.version), spec)

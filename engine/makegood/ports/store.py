@@ -322,9 +322,9 @@ class Store(Protocol):
 
     async def declare(self, specs: Sequence[Spec], *, grace_seconds: float | None = None) -> None:
         """Make the machines known, and how long grace credits live that are issued from now on; a
-        (name, version) whose rules differ from the stored ones is refused with DeclarationError; deadlines and
-        public statuses, which are none, follow what is declared last. None keeps the stored grace_seconds,
-        at first GRACE_SECONDS."""
+        (name, version) whose rules differ from the stored ones is refused with DeclarationError; deadlines
+        and public statuses, which are none, follow what is declared last. None keeps the stored
+        grace_seconds, at first GRACE_SECONDS."""
 
     async def spec(self, type: str, version: int) -> Spec | None:
         """Return the stored machine of a type, None if it was never declared."""

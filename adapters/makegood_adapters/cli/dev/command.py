@@ -144,10 +144,8 @@ async def _run(site: Site, listener: socket.socket) -> None:
         )
 
 
-async def _next(
-    site: Site, dsn: str, engine: Engine, types: list[type[BaseJob]]
-) -> list[type[BaseJob]]:
-    """Run these types until there are others, which are returned; else the page is alone."""
+async def _next(site: Site, dsn: str, engine: Engine, types: list[type[BaseJob]]) -> list[type[BaseJob]]:
+    """Run these types until there are others, and return those; where none can run the page is alone."""
     if types:
         try:
             async with _worked(site, dsn, engine, types):
