@@ -240,11 +240,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobMoney:
-    """What the ledger shows for one job, in whole credits; `held` is what is still held."""
+    """What the ledger shows for one job, in whole credits; `held` is what is still held.
+
+    `released` came back to the owner. `unused` was held under an unlimited plan and not needed: the owner had
+    given nothing for it, so nothing came back.
+    """
 
     held: int = 0
     captured: int = 0
     released: int = 0
+    unused: int = 0
+
+    @property
+    def drawn(self) -> int:
+        """What was held for the job at first."""
+        return self.held + self.captured + self.released + self.unused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

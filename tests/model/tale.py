@@ -173,9 +173,14 @@ class Tale:
             assert (wallet.available, wallet.held, wallet.debt) == (available, held, self.books.debt[owner])
             assert wallet.unlimited == self.books.unlimited(owner, self.stage.now)
         for job_id in moved:
-            holds = self.books.holds.get(self.life(job_id).name, {}).values()
+            drawn = self.books.holds.get(self.life(job_id).name, {})
+            holds = drawn.values()
+            unused = sum(
+                hold.released or 0 for name, hold in drawn.items() if self.books.buckets[name].unlimited
+            )
             assert await engine.money(job_id) == JobMoney(
                 held=sum(hold.amount for hold in holds if hold.captured is None),
                 captured=sum(hold.captured or 0 for hold in holds),
-                released=sum(hold.released or 0 for hold in holds),
+                released=sum(hold.released or 0 for hold in holds) - unused,
+                unused=unused,
             )

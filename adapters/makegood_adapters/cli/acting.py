@@ -46,8 +46,7 @@ def already_over(found: Dossier) -> str:
     """Say of a job that is over what its credits did."""
     job, money = found.job, found.money
     paid = (
-        f"Of its {job.price:,} credits {money.captured:,} were paid and "
-        f"{money.released - of_plan(found, 'release'):,} came back."
+        f"Of its {job.price:,} credits {money.captured:,} were paid and {money.released:,} came back."
         if found.lines
         else "It cost nothing."
     )

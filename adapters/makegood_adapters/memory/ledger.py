@@ -1,5 +1,6 @@
 """Wallets in memory: every change of a bucket is a line of its owner's journal."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -182,14 +183,14 @@ def spending(bucket: Bucket) -> tuple[int, bool, datetime, int]:
 
 def money_of(tables: Tables, job_id: UUID) -> JobMoney:
     """Return what the holds of the job show."""
-    holds = tables.holds.get(job_id, [])
-    settled = [h for h in holds if h.captured is not None]
-    captured = sum(h.captured or 0 for h in settled)
-    return JobMoney(
-        held=sum(h.amount for h in holds if h.captured is None),
-        captured=captured,
-        released=sum(h.amount for h in settled) - captured,
-    )
+    shown: Counter[str] = Counter()
+    for hold in tables.holds.get(job_id, []):
+        if hold.captured is None:
+            shown["held"] += hold.amount
+            continue
+        shown["captured"] += hold.captured
+        shown["unused" if hold.unlimited else "released"] += hold.amount - hold.captured
+    return JobMoney(**shown)
 
 
 def settles(job: Job, edge: Edge, wished: int | None) -> int | None:
@@ -227,7 +228,7 @@ def hold(tables: Tables, job: Job) -> None:
             if bucket.unlimited:
                 bucket = _post(tables, "issue", bucket, amount, job.id)
             _post(tables, "hold", bucket, amount, job.id)
-            tables.holds[job.id].append(Hold(bucket.id, amount))
+            tables.holds[job.id].append(Hold(bucket.id, amount, unlimited=bucket.unlimited))
             missing -= amount
 
 

@@ -217,7 +217,9 @@ def to_line(row: Record) -> JournalLine:
 
 def to_money(row: Record) -> JobMoney:
     """Build a JobMoney from a row of `jobs/money`."""
-    return JobMoney(held=row["held"], captured=row["captured"], released=row["released"])
+    return JobMoney(
+        held=row["held"], captured=row["captured"], released=row["released"], unused=row["unused"]
+    )
 
 
 def to_ending(row: Record) -> Ending:

@@ -12,6 +12,7 @@ from makegood_adapters.queue_manager import Options
 from tests.adapters.queue_manager.scene import (
     CREDITS,
     OVER,
+    OWNER,
     PLACES,
     SUBMITTED,
     TABLES,
@@ -249,3 +250,33 @@ async def test_what_a_page_writes_is_not_shown_as_our_word(scene: Scene) -> None
             "No credits were taken.",
         }
     ]
+
+
+@pytest.mark.parametrize("given", [0, 1])
+async def test_p5_what_an_unlimited_plan_had_covered_is_told_nowhere_as_given_back(
+    scene: Scene, given: int
+) -> None:
+    """With one credit that is spent before the plan, it alone comes back."""
+    await scene.engine.grant_unlimited(OWNER, source_ref="gold", priority=50)
+    if given:
+        await scene.engine.grant(OWNER, given, kind="promo", source_ref="welcome")
+    finished = await scene.job_at("queued")
+    assert finished.price > given
+    reply = await scene.page.finish("upscaler_jobs", finished.id)
+    assert reply.body == {"success": True, "refundedAmount": given}
+    columns = "status,error_message,credits_charged,credits_refunded"
+    [row] = (await scene.page.select("upscaler_jobs", finished.id, columns)).body
+    told = "1 credits were given back." if given else "No credits were taken."
+    assert row["error_message"].endswith(f" {told}")
+    assert row | {"error_message": None} == {
+        "status": "failed",
+        "error_message": None,
+        "credits_charged": bool(given),
+        "credits_refunded": bool(given),
+    }
+    cancelled = await scene.job_at("queued")
+    body = {"p_table_name": "upscaler_jobs", "p_job_id": str(cancelled.id)}
+    reply = await scene.page.call("POST", "/rest/v1/rpc/user_cancel_ai_job", json=body)
+    assert reply.body == [{"success": True, "refunded_amount": given, "error_message": None}]
+    [plan] = [b for b in (await scene.engine.wallet(OWNER)).buckets if b.unlimited]
+    assert plan.expired == plan.issued == 2 * (finished.price - given)

@@ -92,13 +92,10 @@ def _ledger(found: Dossier) -> Iterator[str]:
 
     money = found.money
     drawn, captured, released = total("hold"), total("capture"), total("release")
-    if (money.held + money.captured + money.released, money.captured, money.released) != (
-        drawn,
-        captured,
-        released,
-    ):
+    back = money.released + money.unused
+    if (money.drawn, money.captured, back) != (drawn, captured, released):
         yield (
-            f"The holds show {money.held:,} held, {money.captured:,} paid and {money.released:,} returned; "
+            f"The holds show {money.held:,} held, {money.captured:,} paid and {back:,} returned; "
             f"the journal has {drawn:,} drawn, {captured:,} paid and {released:,} returned."
         )
     if total("issue", unlimited=True) != total("hold", unlimited=True):
@@ -115,7 +112,7 @@ def _phase(found: Dossier) -> Iterator[str]:
     """Compare what the ledger shows with what the state of the job says of its money."""
     job, money = found.job, found.money
     where = holdings(found.spec).get(job.state)
-    drawn = money.held + money.captured + money.released
+    drawn, back = money.drawn, money.released + money.unused
     fits = {
         None: False,
         Holding.NONE: drawn == 0,
@@ -126,12 +123,12 @@ def _phase(found: Dossier) -> Iterator[str]:
     if not fits[where]:
         yield (
             f"The job is {job.state} and costs {job.price:,}; {money.held:,} held, {money.captured:,} paid "
-            f"and {money.released:,} returned do not fit that."
+            f"and {back:,} returned do not fit that."
         )
     if (job.settled or 0) != money.captured:
         yield f"The job says that {job.settled or 0:,} were paid, the ledger {money.captured:,}."
-    if job.state == "failed" and money.released != drawn:
-        yield f"The job failed and only {money.released:,} of {drawn:,} came back."
+    if job.state == "failed" and back != drawn:
+        yield f"The job failed and only {back:,} of {drawn:,} came back."
 
 
 def _history(found: Dossier) -> Iterator[str]:

@@ -125,8 +125,8 @@ def _summary(found: Dossier) -> str:
     if not found.lines:
         so_far = "none were held" if found.job.finished_at else "none are held so far"
         return f"It costs {price:,} credits; {so_far}." if price else "It costs nothing."
-    covered, unused = of_plan(found, "hold"), of_plan(found, "release")
-    told = [f"{money.held:,} held", f"{money.captured:,} paid", f"{money.released - unused:,} returned"]
+    covered = of_plan(found, "hold")
+    told = [f"{money.held:,} held", f"{money.captured:,} paid", f"{money.released:,} returned"]
     more = f" An unlimited plan covered {covered:,} of it." if covered else ""
     return f"It costs {price:,} credits: {', '.join(told)}.{more}"
 

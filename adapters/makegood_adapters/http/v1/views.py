@@ -30,7 +30,8 @@ class View(BaseModel):
 
 
 class MoneyView(View):
-    """What the ledger shows for a job: credits held now, captured, and given back."""
+    """What the ledger shows for a job: credits held now, captured, and given back. What an unlimited plan had
+    covered is held and captured with them, and never given back."""
 
     held: int
     captured: int

@@ -10,7 +10,7 @@ import pytest
 
 from makegood.buckets import CREDITS_MAX
 from makegood.errors import InsufficientCredits, InvalidRequest
-from makegood.job import Bucket, Job, JobMoney, Verdict, Wallet
+from makegood.job import Bucket, Ending, Job, JobMoney, Verdict, Wallet
 from makegood.testing.drive import PRICE, SPECS, Drive
 
 DAY = 86_400
@@ -262,7 +262,8 @@ class BucketsContract:
         await fail(drive, failing)
         assert await columns(drive, "plan-u") == (200, 0, 0, 60, 140)
         assert (await wallet(drive)).available == 10
-        assert await drive.store.jobs.money(failing.id) == JobMoney(released=PRICE)
+        assert await drive.store.jobs.money(failing.id) == JobMoney(unused=PRICE)
+        assert await drive.store.jobs.money(done.id) == JobMoney(captured=60, unused=PRICE - 60)
 
     async def test_an_unlimited_plan_covers_what_the_buckets_before_it_do_not(self, drive: Drive) -> None:
         await drive.grant(30, source_ref="first", priority=5)
@@ -272,8 +273,15 @@ class BucketsContract:
         assert await columns(drive, "first") == (30, 0, 30, 0, 0)
         assert await columns(drive, "plan-u") == (70, 0, 70, 0, 0)
         assert await columns(drive, "last") == (500, 500, 0, 0, 0)
-        await drive.event(job, "fail", Verdict.FAILED)
+        assert await drive.store.jobs.money(job.id) == JobMoney(held=PRICE)
+        failed = await drive.event(job, "fail", Verdict.FAILED)
         assert await columns(drive, "first") == (30, 30, 0, 0, 0)
+        money = JobMoney(released=30, unused=70)
+        assert await drive.store.jobs.money(job.id) == money
+        assert money.drawn == PRICE
+        assert await drive.store.stream.endings([job.id]) == {
+            job.id: Ending(version=failed.version, money=money, error=failed.error)
+        }
 
     async def test_an_unlimited_plan_ends(self, drive: Drive) -> None:
         await unlimited(drive, expires_at=await drive.now() + timedelta(days=1))
