@@ -74,11 +74,11 @@ class Administration(Overseeing):
         """End a job that is not over by `BaseJob.fail`, `cancel` or `complete`, because *actor*, a person,
         says so, for *reason*; both are kept as evidence and in the history.
 
-        `fail`, or what the type has in its place, and `cancel` give all credits back, whatever the type's
-        policy says. `complete` delivers
-        *files*, keys of `blobs`, and captures the price, or *earned* of it. What was submitted keeps its slot
-        until the provider is known to be done, and is asked to stop. Raises UnknownJob, IllegalTransition
-        when the job is over or its type does not allow the event, InvalidRequest; then nothing has changed.
+        `fail`, or what the type has in its place, and `cancel` give back all that is held, whatever the
+        type's policy says. `complete` delivers *files*, keys of `blobs`, and captures the
+        price, or *earned* of it. What was submitted keeps its slot until the provider is known to be done,
+        and is asked to stop. Raises UnknownJob, IllegalTransition when the job is over or its type does not
+        allow the event, InvalidRequest; then nothing has changed.
         """
         actor, reason = _told(actor, reason)
         price = (await self._known(job_id)).price

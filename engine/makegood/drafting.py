@@ -96,7 +96,7 @@ class Drafting:
         return job
 
     async def end_session(self, session: str, *, actor: str = "client") -> list[Job]:
-        """Cancel the jobs of a page that leaves, all credits back, and return them.
+        """Cancel the jobs of a page that leaves, all that is held back, and return them.
 
         Only those that were never submitted: what the provider may have goes on, also one that is being
         submitted at this moment. Whoever knows the session may do so: it is a weak secret.

@@ -301,7 +301,7 @@ class Engine(
         )
 
     async def cancel(self, job_id: UUID, *, actor: str = "engine", reason: str | None = None) -> Job:
-        """End a job that is not at the provider at once, all credits back; of a submitted job note the
+        """End a job that is not at the provider at once, all that is held back; of a submitted job note the
         wish, whose and why, and ask the provider to stop: what it answers decides, by the type's policy.
 
         Raises IllegalTransition or GuardFailed when the job is over or its type does not allow it.
@@ -335,7 +335,7 @@ class Engine(
     ) -> Job:
         """Take a client's word that a job has failed for what it is worth.
 
-        A job of which nothing was ever submitted ends as `failed` with its credits back: while it is
+        A job of which nothing was ever submitted ends as `failed`, all that is held back: while it is
         `pending`, and with *settle_queued* also while it waits. Otherwise the report moves nothing: it is
         kept and the provider is asked soon. A finished job stays as it is.
         """

@@ -240,21 +240,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobMoney:
-    """What the ledger shows for one job, in whole credits; `held` is what is still held.
-
-    `released` came back to the owner. `unused` was held under an unlimited plan and not needed: the owner had
-    given nothing for it, so nothing came back.
-    """
+    """What the ledger shows for one job, in whole credits: still `held`, `captured`, `released` to its owner,
+    and `unused`: an unlimited plan had covered that, nothing was given for it, so nothing came back."""
 
     held: int = 0
     captured: int = 0
     released: int = 0
     unused: int = 0
-
-    @property
-    def drawn(self) -> int:
-        """What was held for the job at first."""
-        return self.held + self.captured + self.released + self.unused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,17 @@ def test_the_committed_page_is_what_the_command_writes(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == COMMITTED.with_name("api-operations.md").read_text("utf-8")
 
 
+def test_p5_no_operation_promises_credits_that_a_pending_job_never_held() -> None:
+    document = openapi(OPERATIONS, title="makegood", version="1")
+    told = {
+        op["operationId"]: op["description"] for path in document["paths"].values() for op in path.values()
+    }
+    assert [name for name, text in told.items() if "credits back" in text] == []
+    enders = ("cancel_job", "report_job", "end_session", "cancel_any_job", "end_job")
+    for name in enders:
+        assert "is pending)" in told[name], name
+
+
 async def test_a_service_tells_the_states_that_its_own_types_declare(scene: Scene) -> None:
     reply = await scene.client.as_(None).get("/openapi.json")
     assert reply.body["paths"].keys() == {op.path for op in OPERATIONS}

@@ -161,11 +161,12 @@ def _of(row: JobRow, code: str, more: object = "") -> Violation:
 def _credits(tables: Tables, row: JobRow) -> Iterator[Violation]:
     job, money = row.job, money_of(tables, row.job.id)
     expected = holdings(row.spec)[job.state]
+    drawn = money.held + money.captured + money.released + money.unused
     fits = {
-        Holding.NONE: money.drawn == 0,
-        Holding.HELD: money.held == money.drawn == job.price,
-        Holding.SETTLED: money.held == 0 and money.drawn in (0, job.price),
-        Holding.OVER: money.held == 0 and money.drawn in (0, job.price),
+        Holding.NONE: drawn == 0,
+        Holding.HELD: money.held == drawn == job.price,
+        Holding.SETTLED: money.held == 0 and drawn in (0, job.price),
+        Holding.OVER: money.held == 0 and drawn in (0, job.price),
     }
     settled = expected in (Holding.SETTLED, Holding.OVER)
     if not fits[expected] or (job.settled or 0) != money.captured or settled is (job.settled is None):

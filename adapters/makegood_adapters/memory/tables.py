@@ -128,7 +128,7 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What one job reserved in one bucket, which is `unlimited` or not; None is `captured` until it is settled."""
+    """What one job reserved in one bucket, `unlimited` or not; `captured` is None until it is settled."""
 
     bucket_id: int
     amount: int

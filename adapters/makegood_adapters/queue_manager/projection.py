@@ -52,7 +52,7 @@ async def to_row(
         "output_url": _output_url(job, addresses),
         "error_message": told(job, money),
         "user_credit_cost": None if job.draft else job.price,
-        "credits_charged": money.drawn > money.unused,
+        "credits_charged": bool(money.held or money.captured or money.released),
         "credits_refunded": money.released > 0,
         "job_payload": None if job.draft else dict(job.input),
         "current_step": UPLOADING if _comes(engine, job) else state,

@@ -173,7 +173,7 @@ export function jobManager(options: JobManagerOptions) {
   }
 
   /** Report that a job seems to have failed, and return how it stands, null where that did not get through. Of a job that
-   * was never submitted it is the end, with its credits back; any other goes on, and the provider is asked soon. */
+   * was never submitted it is the end, and what it holds comes back; any other goes on, and the provider is asked soon. */
   async function markJobFailed(_table: string, jobId: string, message: string): Promise<JobUpdate | null> {
     const job = await reported(jobId, message);
     return job ? updateOf(job) : null;

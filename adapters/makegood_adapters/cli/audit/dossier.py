@@ -93,7 +93,7 @@ def _ledger(found: Dossier) -> Iterator[str]:
     money = found.money
     drawn, captured, released = total("hold"), total("capture"), total("release")
     back = money.released + money.unused
-    if (money.drawn, money.captured, back) != (drawn, captured, released):
+    if (money.held + money.captured + back, money.captured, back) != (drawn, captured, released):
         yield (
             f"The holds show {money.held:,} held, {money.captured:,} paid and {back:,} returned; "
             f"the journal has {drawn:,} drawn, {captured:,} paid and {released:,} returned."
@@ -112,7 +112,8 @@ def _phase(found: Dossier) -> Iterator[str]:
     """Compare what the ledger shows with what the state of the job says of its money."""
     job, money = found.job, found.money
     where = holdings(found.spec).get(job.state)
-    drawn, back = money.drawn, money.released + money.unused
+    back = money.released + money.unused
+    drawn = money.held + money.captured + back
     fits = {
         None: False,
         Holding.NONE: drawn == 0,

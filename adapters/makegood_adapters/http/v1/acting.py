@@ -111,8 +111,9 @@ class Acts(View):
 
 
 async def cancel_any_job(api: Api, call: Call, job_id: UUID, body: Cancellation) -> JobDossier:
-    """A job that is not at the provider ends at once, with its credits back; else the provider is asked to
-    stop, and the job ends as it answers, by the policy of its type."""
+    """A job that is not at the provider ends at once, and what is held of its owner's credits (nothing while
+    it is pending) comes back, unless its type sets a price; else the provider is asked to stop, and the job
+    ends as it answers, by the policy of its type."""
     actor = f"{body.by} via {call.caller.actor}"
     await api.engine.cancel(job_id, actor=actor, reason=body.reason)
     return await get_dossier(api, call, job_id)

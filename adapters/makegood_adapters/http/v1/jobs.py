@@ -170,15 +170,17 @@ async def get_job(api: Api, call: Call, job_id: UUID) -> JobView:
 
 
 async def cancel_job(api: Api, call: Call, job_id: UUID, body: Reason) -> JobView:
-    """A job that is not at the provider ends at once, with its credits back; else the provider is asked to
-    stop, and the job ends as it answers."""
+    """A job that is not at the provider ends at once, and what is held of its owner's credits (nothing while
+    it is pending) comes back, unless its type sets a price; else the provider is asked to stop, and the job
+    ends as it answers."""
     await api.job_of(call.for_owner, job_id)
     return await view(api, await api.engine.cancel(job_id, actor=call.caller.actor, reason=body.reason))
 
 
 async def report_job(api: Api, call: Call, job_id: UUID, body: Report) -> JobView:
-    """Say that the job seems to have failed. Of a job that was never submitted that is the end, with its
-    credits back; any other stays as it is, and the provider is asked soon."""
+    """Say that the job seems to have failed. Of a job that was never submitted that is the end, and what is
+    held of its owner's credits (nothing while it is pending) comes back; any other stays as it is, and the
+    provider is asked soon."""
     await api.job_of(call.for_owner, job_id)
     return await view(api, await api.engine.report(job_id, body.message))
 

@@ -143,8 +143,9 @@ def _shown(job: JobSummary, redaction: Redaction) -> JobSummary:
 
 
 async def end_job(api: Api, call: Call, job_id: UUID, body: End) -> JobDossier:
-    """`fail` and `cancel` give all credits back, `complete` delivers files and captures. What was submitted
-    keeps its slot until the provider is known to be done."""
+    """`fail` and `cancel` give back all that is held of the owner's credits (nothing while the job is
+    pending), `complete` delivers files and captures. What was submitted keeps its slot until the provider is
+    known to be done."""
     await api.engine.administer(
         job_id,
         _ENDS[body.event],

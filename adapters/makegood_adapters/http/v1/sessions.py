@@ -19,8 +19,9 @@ class EndedView(View):
 
 
 async def end_session(api: Api, call: Call, body: Left) -> EndedView:
-    """What the page has ordered and no provider was ever sent is cancelled, with its credits back. A
-    page sends it while it closes, when it cannot show who it is: that it knows the session is enough."""
+    """What the page has ordered and no provider was ever sent is cancelled, and what is held of its owner's
+    credits (nothing while it is pending) comes back. A page sends it while it closes, when it cannot show who
+    it is: that it knows the session is enough."""
     return EndedView(cancelled=len(await api.engine.end_session(body.session)))
 
 

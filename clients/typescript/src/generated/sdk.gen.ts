@@ -121,7 +121,7 @@ export const acceptJob = <ThrowOnError extends boolean = false>(options: Options
 /**
  * Cancel a job
  *
- * A job that is not at the provider ends at once, with its credits back; else the provider is asked to stop, and the job ends as it answers.
+ * A job that is not at the provider ends at once, and what is held of its owner's credits (nothing while it is pending) comes back, unless its type sets a price; else the provider is asked to stop, and the job ends as it answers.
  */
 export const cancelJob = <ThrowOnError extends boolean = false>(options: Options<CancelJobData, ThrowOnError>): RequestResult<CancelJobResponses, CancelJobErrors, ThrowOnError> => (options.client ?? client).post<CancelJobResponses, CancelJobErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -136,7 +136,7 @@ export const cancelJob = <ThrowOnError extends boolean = false>(options: Options
 /**
  * Say that a job seems to have failed
  *
- * Say that the job seems to have failed. Of a job that was never submitted that is the end, with its credits back; any other stays as it is, and the provider is asked soon.
+ * Say that the job seems to have failed. Of a job that was never submitted that is the end, and what is held of its owner's credits (nothing while it is pending) comes back; any other stays as it is, and the provider is asked soon.
  */
 export const reportJob = <ThrowOnError extends boolean = false>(options: Options<ReportJobData, ThrowOnError>): RequestResult<ReportJobResponses, ReportJobErrors, ThrowOnError> => (options.client ?? client).post<ReportJobResponses, ReportJobErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -151,7 +151,7 @@ export const reportJob = <ThrowOnError extends boolean = false>(options: Options
 /**
  * Cancel what a page ordered and nobody has begun
  *
- * What the page has ordered and no provider was ever sent is cancelled, with its credits back. A page sends it while it closes, when it cannot show who it is: that it knows the session is enough.
+ * What the page has ordered and no provider was ever sent is cancelled, and what is held of its owner's credits (nothing while it is pending) comes back. A page sends it while it closes, when it cannot show who it is: that it knows the session is enough.
  */
 export const endSession = <ThrowOnError extends boolean = false>(options: Options<EndSessionData, ThrowOnError>): RequestResult<EndSessionResponses, EndSessionErrors, ThrowOnError> => (options.client ?? client).post<EndSessionResponses, EndSessionErrors, ThrowOnError>({
     url: '/sessions/end',
@@ -457,7 +457,7 @@ export const listAllJobs = <ThrowOnError extends boolean = false>(options?: Opti
 /**
  * End a job
  *
- * `fail` and `cancel` give all credits back, `complete` delivers files and captures. What was submitted keeps its slot until the provider is known to be done.
+ * `fail` and `cancel` give back all that is held of the owner's credits (nothing while the job is pending), `complete` delivers files and captures. What was submitted keeps its slot until the provider is known to be done.
  */
 export const endJob = <ThrowOnError extends boolean = false>(options: Options<EndJobData, ThrowOnError>): RequestResult<EndJobResponses, EndJobErrors, ThrowOnError> => (options.client ?? client).post<EndJobResponses, EndJobErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -620,7 +620,7 @@ export const getLedger = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Cancel a job of any owner
  *
- * A job that is not at the provider ends at once, with its credits back; else the provider is asked to stop, and the job ends as it answers, by the policy of its type.
+ * A job that is not at the provider ends at once, and what is held of its owner's credits (nothing while it is pending) comes back, unless its type sets a price; else the provider is asked to stop, and the job ends as it answers, by the policy of its type.
  */
 export const cancelAnyJob = <ThrowOnError extends boolean = false>(options: Options<CancelAnyJobData, ThrowOnError>): RequestResult<CancelAnyJobResponses, CancelAnyJobErrors, ThrowOnError> => (options.client ?? client).post<CancelAnyJobResponses, CancelAnyJobErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

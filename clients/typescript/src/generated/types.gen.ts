@@ -1777,7 +1777,8 @@ export type MoneyLineView = {
 /**
  * MoneyView
  *
- * What the ledger shows for a job: credits held now, captured, and given back.
+ * What the ledger shows for a job: credits held now, captured, and given back. What an unlimited plan had
+ * covered is held and captured with them, and never given back.
  */
 export type MoneyView = {
     /**

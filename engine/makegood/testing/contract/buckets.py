@@ -278,7 +278,6 @@ class BucketsContract:
         assert await columns(drive, "first") == (30, 30, 0, 0, 0)
         money = JobMoney(released=30, unused=70)
         assert await drive.store.jobs.money(job.id) == money
-        assert money.drawn == PRICE
         assert await drive.store.stream.endings([job.id]) == {
             job.id: Ending(version=failed.version, money=money, error=failed.error)
         }
