@@ -206,3 +206,74 @@ async def test_what_raises_the_end_of_something_else_is_not_handed_back_at_once(
     await crew.drain(PATIENCE_SECONDS)
     assert (crew.working, handed_back) == (0, [])
     assert "work ended: something that it waited for was cancelled" in caplog.text
+
+
+class TestCrew:
+    async def test_each_member_takes_a_place_and_gives_it_back(self) -> None:
+        freed: list[int] = []
+        crew = Crew(2, lambda: freed.append(1))
+        go = asyncio.Event()
+
+        async def work() -> None:
+            await go.wait()
+
+        for _ in range(2):
+            crew.start(work(), "work")
+        assert crew.room == 0
+        go.set()
+        await crew.drain(PATIENCE_SECONDS)
+        assert (crew.room, len(freed)) == (2, 2)
+
+    async def test_an_error_of_one_member_is_logged_and_reaches_nobody_else(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        crew, done = Crew(2, lambda: None), asyncio.Event()
+
+        async def fail() -> None:
+            raise RuntimeError("told to fail")
+
+        async def work() -> None:
+            done.set()
+
+        with caplog.at_level(logging.ERROR, "makegood.runtime"):
+            crew.start(fail(), "submit 7")
+            crew.start(work(), "submit 8")
+            await crew.drain(PATIENCE_SECONDS)
+        assert done.is_set()
+        assert "submit 7 ended with an error" in caplog.text
+        assert crew.room == 2
+
+    async def test_after_the_bound_who_still_works_is_stopped(self) -> None:
+        crew, stopped = Crew(1, lambda: None), asyncio.Event()
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+
+        crew.start(work(), "work")
+        await asyncio.sleep(0)
+        await crew.drain(0)
+        assert stopped.is_set()
+        assert crew.room == 1
+
+    async def test_a_drain_that_is_cancelled_stops_the_members(self) -> None:
+        crew, begun, stopped = Crew(1, lambda: None), asyncio.Event(), asyncio.Event()
+
+        async def work() -> None:
+            try:
+                begun.set()
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+
+        crew.start(work(), "work")
+        await begun.wait()
+        drain = asyncio.create_task(crew.drain(PATIENCE_SECONDS))
+        await asyncio.sleep(0)
+        drain.cancel()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await stopped.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await drain

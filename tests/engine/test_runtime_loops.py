@@ -11,9 +11,9 @@ import pytest
 from makegood import Attempt, Catalog, Engine, Job, ProviderAccount, Settings
 from makegood.job import Phase
 from makegood.outcome import Unfinished
-from makegood.runtime import Crew, Health, LocalWakeups, run_all
+from makegood.runtime import Health, LocalWakeups, run_all
 from makegood.testing.clock import FakeClock
-from makegood.testing.provider import ScriptedProvider
+from makegood.testing.provider import PNG, ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from makegood_adapters.memory.attempts import MemoryAttempts
 from tests.engine.world import PATIENCE_SECONDS, PRICE, SETTINGS, WALLET, Upscale
@@ -138,77 +138,6 @@ class TestLoop:
         taken = running.loop.taken
         running.wakeups.wake(running.loop.topic)
         assert running.loop.taken == taken
-
-
-class TestCrew:
-    async def test_each_member_takes_a_place_and_gives_it_back(self) -> None:
-        freed: list[int] = []
-        crew = Crew(2, lambda: freed.append(1))
-        go = asyncio.Event()
-
-        async def work() -> None:
-            await go.wait()
-
-        for _ in range(2):
-            crew.start(work(), "work")
-        assert crew.room == 0
-        go.set()
-        await crew.drain(PATIENCE_SECONDS)
-        assert (crew.room, len(freed)) == (2, 2)
-
-    async def test_an_error_of_one_member_is_logged_and_reaches_nobody_else(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        crew, done = Crew(2, lambda: None), asyncio.Event()
-
-        async def fail() -> None:
-            raise RuntimeError("told to fail")
-
-        async def work() -> None:
-            done.set()
-
-        with caplog.at_level(logging.ERROR, "makegood.runtime"):
-            crew.start(fail(), "submit 7")
-            crew.start(work(), "submit 8")
-            await crew.drain(PATIENCE_SECONDS)
-        assert done.is_set()
-        assert "submit 7 ended with an error" in caplog.text
-        assert crew.room == 2
-
-    async def test_after_the_bound_who_still_works_is_stopped(self) -> None:
-        crew, stopped = Crew(1, lambda: None), asyncio.Event()
-
-        async def work() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                stopped.set()
-
-        crew.start(work(), "work")
-        await asyncio.sleep(0)
-        await crew.drain(0)
-        assert stopped.is_set()
-        assert crew.room == 1
-
-    async def test_a_drain_that_is_cancelled_stops_the_members(self) -> None:
-        crew, begun, stopped = Crew(1, lambda: None), asyncio.Event(), asyncio.Event()
-
-        async def work() -> None:
-            try:
-                begun.set()
-                await asyncio.Event().wait()
-            finally:
-                stopped.set()
-
-        crew.start(work(), "work")
-        await begun.wait()
-        drain = asyncio.create_task(crew.drain(PATIENCE_SECONDS))
-        await asyncio.sleep(0)
-        drain.cancel()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await stopped.wait()
-        with pytest.raises(asyncio.CancelledError):
-            await drain
 
 
 class Slow(MemoryAttempts):
@@ -347,6 +276,34 @@ class TestExit:
                 await gate.reached.wait()
             asyncio.get_running_loop().call_soon(gate.opened.set)
         assert (await house.attempt(job)).task_id == "task-1"
+
+    async def test_a_create_call_is_not_cut_short_where_an_upload_is(self) -> None:
+        house = House()
+        gate, uploading = house.provider.gate("submit"), asyncio.Event()
+
+        async def upload(*_: object) -> str:
+            """End when it is cut short, and only then let the create call be answered."""
+            try:
+                uploading.set()
+                return await asyncio.Future[str]()
+            finally:
+                gate.opened.set()
+
+        house.provider.upload = upload  # type: ignore[method-assign]  # in place of its quick one
+        house.provider.plan(None, RUNS)
+        brief = replace(SETTINGS, drain_seconds=0, drain_submit_seconds=PATIENCE_SECONDS)
+        async with house.open(brief) as engine:
+            sent = await buy(engine)
+            image = await house.blobs.put(PNG, "image.png")
+            cut = await engine.accept((await engine.submit(Upscale, "ada", {"image": image})).id)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await gate.reached.wait()
+                await uploading.wait()
+        assert ((await house.attempt(sent)).phase, (await house.attempt(sent)).task_id) == (
+            Phase.ACCEPTED,
+            "task-1",
+        )
+        assert (await house.attempt(cut)).phase is Phase.OPENED
 
     async def test_the_wait_is_bounded_and_the_call_is_never_made_again(self) -> None:
         house = House()

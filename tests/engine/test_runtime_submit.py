@@ -9,7 +9,7 @@ from makegood import BaseJob, JobMoney, Settings, Verdict
 from makegood.job import Phase
 from makegood.outcome import Accepted, Failed, Rejected, Retry, Submission, Trouble, Uncertain, Unfinished
 from makegood.runtime import Submitter
-from tests.engine.world import BASE_URL, PRICE, QUEUE, STARTING, Upscale, World, a_world
+from tests.engine.world import BASE_URL, PATIENCE_SECONDS, PRICE, QUEUE, STARTING, Upscale, World, a_world
 
 BUSY = Rejected("421", "queue limit reached", Retry.LATER)
 BAD = Rejected("803", "node mismatch", Retry.NEVER)
@@ -88,6 +88,18 @@ class TestOneCall:
         await world.work(world.poller)
         assert (await world.attempt(job)).phase is Phase.UNCERTAIN
         assert world.provider.count("submit") == 1
+
+    async def test_a_call_is_not_doubted_while_its_worker_may_still_be_answered(self, world: World) -> None:
+        gate = world.provider.gate("submit")
+        job = await world.opened()
+        await world.submitter.turn()
+        await gate.reached.wait()
+        await world.clock.advance(world.settings.lease_seconds - 1)
+        await world.work(world.poller)
+        assert (await world.attempt(job)).phase is Phase.SUBMITTING
+        gate.opened.set()
+        await world.submitter.crew.drain(PATIENCE_SECONDS)
+        assert await world.way(job) == ["submit", "accept", "dispatch", "begin"]
 
     async def test_m3_of_two_workers_one_submits(self, world: World) -> None:
         other = Submitter(world.context)
@@ -282,6 +294,7 @@ class TestUpload:
         for _ in range(3):
             await world.start()
             assert ((await world.job(job)).state, await world.slots()) == ("queued", (0, 0))
+            assert (await world.use()).rests_until is not None, "it would be tried again at once"
             await world.clock.advance(world.settings.defer_max_seconds)
         await world.start()
         assert (await world.job(job)).state == "running"

@@ -48,6 +48,25 @@ class TestCancel:
         await world.ask()
         assert world.provider.count("cancel") == 4
 
+    async def test_it_is_sent_again_where_the_task_was_not_found_and_runs(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cancel, asked = world.provider.cancel, list[str]()
+
+        async def hesitant(task_id: str) -> CancelReply:
+            asked.append(task_id)
+            return CancelReply.NOT_FOUND if len(asked) == 1 else await cancel(task_id)
+
+        monkeypatch.setattr(world.provider, "cancel", hesitant)
+        job = await world.running(Upscale, RUNS)
+        await world.work(world.poller)
+        await world.engine.cancel(job.id)
+        await world.ask()
+        assert ((await world.job(job)).state, world.provider.tasks["task-1"].cancelled) == ("running", False)
+        await world.ask()
+        await world.ended(job, "cancelled", captured=PRICE)
+        assert asked == ["task-1"] * 2
+
     @pytest.mark.parametrize("reply", [CancelReply.ALREADY_OVER, CancelReply.NOT_FOUND])
     async def test_what_the_provider_cancelled_before_us_costs_nothing(
         self, world: World, monkeypatch: pytest.MonkeyPatch, reply: CancelReply

@@ -148,6 +148,15 @@ class BucketsContract:
         await drive.advance(30 * DAY)
         assert (await wallet(drive)).available == 0
 
+    async def test_what_has_expired_does_not_roll_over(self, drive: Drive) -> None:
+        now = await drive.now()
+        await cycle(drive, 300, "november", ends_at=now + timedelta(days=30))
+        await drive.advance(31 * DAY)  # and nobody has taken it out yet
+        await cycle(drive, 500, "december", ends_at=now + timedelta(days=60), rolls_over=True)
+        assert (await wallet(drive)).available == 500
+        assert await drive.store.ledger.expire(10) == 1
+        assert await columns(drive, "plan:pro:november") == (300, 0, 0, 0, 300)
+
     async def test_cycles_are_started_in_order(self, drive: Drive) -> None:
         now = await drive.now()
         await cycle(drive, 500, "december", ends_at=now + timedelta(days=60))
@@ -247,6 +256,17 @@ class BucketsContract:
         await drive.store.ledger.charge_back("ada", "order-1")
         assert ((await wallet(drive)).available, (await wallet(drive)).debt) == (0, PRICE)
         await fail(drive, second)
+        assert ((await wallet(drive)).available, (await wallet(drive)).debt) == (0, 0)
+
+    async def test_credits_that_came_back_late_twice_go_with_their_payment_too(self, drive: Drive) -> None:
+        until = await drive.now() + timedelta(days=1)
+        await drive.grant(PRICE, source_ref="order-1", expires_at=until)
+        for _ in range(2):
+            job = await drive.to("queued")
+            await drive.advance(400 * DAY)  # past every grace, too
+            await fail(drive, job)
+        assert ((await wallet(drive)).available, len((await wallet(drive)).buckets)) == (PRICE, 3)
+        await drive.store.ledger.charge_back("ada", "order-1")
         assert ((await wallet(drive)).available, (await wallet(drive)).debt) == (0, 0)
 
     # Plans without limit
