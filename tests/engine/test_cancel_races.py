@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from makegood import Job, JobMoney
-from makegood.outcome import Cancelled, Output, Rejected, Retry, Succeeded, Unfinished
+from makegood.outcome import Cancelled, CancelReply, Output, Rejected, Retry, Succeeded, Unfinished
 from makegood.runtime.inquiry import Inquiry
 from tests.engine.world import PATIENCE_SECONDS, PRICE, RUNNING, Upscale, World, a_world
 
@@ -33,6 +33,34 @@ async def test_one_who_asked_before_the_cancel_hears_of_its_effect_first() -> No
         assert (await world.job(job)).state == "cancelled"
         assert await world.engine.money(job.id) in (JobMoney(captured=PRICE), JobMoney(released=PRICE))
         assert world.provider.count("cancel") == 1
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_one_who_asked_before_the_wish_charges_nothing_for_what_we_did_not_cancel(
+    sent: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider cancels it by itself, and its owner wishes it then: sent too late, or not sent yet."""
+
+    async def too_late(_: str) -> CancelReply:
+        return CancelReply.ALREADY_OVER
+
+    monkeypatch.setattr(world.provider, "cancel", too_late)
+    job = await world.running(Upscale, Cancelled(ran=True))
+    attempt = await world.attempt(job)
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as both:
+        early = world.provider.gate("query")
+        both.create_task(Inquiry(world.context).ask(attempt))
+        await early.reached.wait()
+        await world.engine.cancel(job.id, actor="ada")
+        sender = world.provider.gate("query")
+        if sent:
+            both.create_task(Inquiry(world.context).ask(attempt))
+            await sender.reached.wait()
+        early.opened.set()
+        await ended(world, job)
+        sender.opened.set()
+    assert (await world.attempt(job)).cancel_late is sent
+    await world.ended(job, "failed")
 
 
 async def ended(world: World, job: Job) -> None:

@@ -230,6 +230,24 @@ class BucketsContract:
         assert ((await wallet(drive)).available, (await wallet(drive)).debt) == (150, 0)
         assert [await drive.store.jobs.money(job.id) for job in jobs] == [JobMoney(released=PRICE)] * 3
 
+    async def test_two_payments_taken_back_pay_a_debt_once(self, drive: Drive) -> None:
+        for amount, source_ref in ((60, "order-1"), (PRICE - 60, "order-2")):
+            await drive.grant(amount, source_ref=source_ref)
+        job = await drive.to("queued")
+        for source_ref in ("order-1", "order-2"):
+            await drive.store.ledger.charge_back("ada", source_ref)
+        await drive.grant(PRICE - 30, source_ref="order-3")
+        assert ((await wallet(drive)).available, (await wallet(drive)).debt) == (0, 30)
+        await fail(drive, job)  # more comes back of each of both than is owed
+        assert ((await wallet(drive)).available, (await wallet(drive)).debt) == (PRICE - 30, 0)
+
+    async def test_of_one_priority_what_ends_sooner_is_paid_with_first(self, drive: Drive) -> None:
+        await drive.grant(60, source_ref="lasts")
+        await drive.grant(60, source_ref="ends", expires_at=await drive.now() + timedelta(days=1))
+        await drive.event(await drive.to("running"), "complete", Verdict.SUCCEEDED, settle=70)
+        assert await columns(drive, "ends") == (60, 0, 0, 60, 0)
+        assert await columns(drive, "lasts") == (60, 50, 0, 10, 0)
+
     async def test_a_payment_that_had_paid_debt_is_owed_whole(self, drive: Drive) -> None:
         await drive.grant(PRICE, source_ref="order-1")
         await drive.event(await drive.to("running"), "complete", Verdict.SUCCEEDED)
