@@ -6,10 +6,21 @@ from datetime import timedelta
 
 import pytest
 
-from makegood import BaseJob, Event, Failure, Job, JobMoney, Money, State
+from makegood import BaseJob, Event, Failure, Job, JobMoney, Money, State, Verdict
 from makegood.outcome import Cancelled, Failed, Output, Succeeded, Trouble, Unfinished
 from makegood.runtime import Watchdog
-from tests.engine.world import PRICE, QUEUE, RUNNING, STARTING, WALLET, Upscale, World, a_world, in_state
+from tests.engine.world import (
+    PATIENCE_SECONDS,
+    PRICE,
+    QUEUE,
+    RUNNING,
+    STARTING,
+    WALLET,
+    Upscale,
+    World,
+    a_world,
+    in_state,
+)
 
 PENDING = BaseJob.pending.deadline or timedelta()
 MOMENT = timedelta(seconds=1)
@@ -82,6 +93,17 @@ class TestAtTheLastMoment:
         job = await world.running(Upscale, DONE)
         await world.after(RUNNING)
         assert (await world.job(job)).state == "running"
+        await world.work(world.collector)
+        await world.ended(job, "completed", captured=PRICE)
+
+    async def test_a_success_that_another_has_heard_of_meanwhile_is_delivered(self, world: World) -> None:
+        job = await world.running()
+        attempt = await world.attempt(job)
+        await world.clock.advance(RUNNING.total_seconds())
+        await world.watchdog.turn()  # has found it, and not begun to look into it
+        outputs = ({"url": "https://provider.example/1.png", "kind": "png"},)
+        await world.store.attempts.record(attempt.evidence(Verdict.SUCCEEDED, "query", outputs=outputs))
+        await world.watchdog.crew.drain(PATIENCE_SECONDS)
         await world.work(world.collector)
         await world.ended(job, "completed", captured=PRICE)
 
@@ -161,6 +183,7 @@ class TestDraining:
         with caplog.at_level(logging.ERROR, "makegood.watchdog"):
             await world.after(1)
         assert await world.slots() == (0, 0)
+        assert (await world.attempt(job)).verdict is Verdict.ABSENT, "nobody has refused it"
         assert "look at the provider" in caplog.text
         assert world.provider.count("submit") == 1
 

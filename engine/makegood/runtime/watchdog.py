@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Coroutine
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,6 @@ from makegood.job import Attempt, Evidence, Job, Verdict
 from makegood.lifecycle import Failure
 from makegood.mover import POLL
 from makegood.observing import subject_of
-from makegood.ports import RESULT_SECONDS
 from makegood.runtime.context import Context
 from makegood.runtime.crew import Crew
 from makegood.runtime.inquiry import Inquiry
@@ -78,7 +76,7 @@ class Watchdog:
         evidence: Evidence | None = None
         if job_type.at_provider(job):
             attempt = await store.attempts.get(job.id, job.attempt)
-            if attempt is None or await self._is_fetched(attempt) or await self._answered(job, attempt):
+            if attempt is None or await self._answered(job, attempt):
                 return
             evidence = attempt.evidence(Verdict.DEADLINE, self.name)
         elif job.cancel_requested_at and await self._cancelled(job):
@@ -101,13 +99,6 @@ class Watchdog:
             log.exception("job %s could not be cancelled; it ends by its deadline", job.id)
             return False
         return done is not None
-
-    async def _is_fetched(self, attempt: Attempt) -> bool:
-        """Return whether the result has become known since the job was found overdue: it has only to be
-        fetched, and the job comes again if nobody can."""
-        if attempt.verdict is not Verdict.SUCCEEDED or attempt.closed_at is None:
-            return False
-        return attempt.closed_at > await self._context.store.now() - timedelta(seconds=RESULT_SECONDS)
 
     async def _answered(self, job: Job, attempt: Attempt) -> bool:
         """Ask the provider; return whether that alone has moved the job or found its result."""

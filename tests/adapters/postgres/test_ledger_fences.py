@@ -241,6 +241,20 @@ class TestRawCompletion:
         assert (await drive.job(job)).settled == PRICE
         assert await drive.store.jobs.money(job.id) == JobMoney(captured=PRICE)
 
+    @pytest.mark.parametrize("settled", ["1", f"{PRICE}", "NULL"])
+    async def test_a_plain_update_that_cancels_a_run_charges_nothing_whatever_it_says(
+        self, drive: Drive, plain: asyncpg.Connection, settled: str
+    ) -> None:
+        await drive.grant()
+        job = await drive.to("running")
+        await drive.store.jobs.request_cancel(job.id)
+        await drive.record(job, Verdict.CANCELLED)
+        await plain.execute(
+            f"UPDATE makegood.job SET state = 'cancelled', settled = {settled} WHERE job_id = $1", job.id
+        )
+        assert (await drive.job(job)).settled == 0
+        assert await drive.store.jobs.money(job.id) == JobMoney(released=PRICE)
+
 
 @asynccontextmanager
 async def in_transaction(database: str) -> AsyncIterator[asyncpg.Connection]:
