@@ -11,6 +11,7 @@ import pytest
 from makegood import Attempt, Catalog, Engine, Job, ProviderAccount, Settings
 from makegood.job import Phase
 from makegood.outcome import Unfinished
+from makegood.ports import Moved, unheard
 from makegood.runtime import Health, LocalWakeups, run_all
 from makegood.testing.clock import FakeClock
 from makegood.testing.provider import PNG, ScriptedProvider
@@ -155,6 +156,22 @@ class Slow(MemoryAttempts):
         return claimed
 
 
+class Endless(ScriptedProvider):
+    """Its upload ends when it is cut short, and only then its create call is answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.create, self.uploading = self.gate("submit"), asyncio.Event()
+        self.plan(None, RUNS)
+
+    async def upload(self, name: str, data: bytes, moved: Moved = unheard) -> str:
+        self.uploading.set()
+        try:
+            return await asyncio.Future[str]()
+        finally:
+            self.create.opened.set()
+
+
 class House:
     """What outlives an engine: the store, the files, the provider, and Ada's credits."""
 
@@ -279,30 +296,17 @@ class TestExit:
 
     async def test_a_create_call_is_not_cut_short_where_an_upload_is(self) -> None:
         house = House()
-        gate, uploading = house.provider.gate("submit"), asyncio.Event()
-
-        async def upload(*_: object) -> str:
-            """End when it is cut short, and only then let the create call be answered."""
-            try:
-                uploading.set()
-                return await asyncio.Future[str]()
-            finally:
-                gate.opened.set()
-
-        house.provider.upload = upload  # type: ignore[method-assign]  # in place of its quick one
-        house.provider.plan(None, RUNS)
+        house.provider = provider = Endless()
         brief = replace(SETTINGS, drain_seconds=0, drain_submit_seconds=PATIENCE_SECONDS)
         async with house.open(brief) as engine:
             sent = await buy(engine)
             image = await house.blobs.put(PNG, "image.png")
             cut = await engine.accept((await engine.submit(Upscale, "ada", {"image": image})).id)
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await gate.reached.wait()
-                await uploading.wait()
-        assert ((await house.attempt(sent)).phase, (await house.attempt(sent)).task_id) == (
-            Phase.ACCEPTED,
-            "task-1",
-        )
+                await provider.create.reached.wait()
+                await provider.uploading.wait()
+        attempt = await house.attempt(sent)
+        assert (attempt.phase, attempt.task_id) == (Phase.ACCEPTED, "task-1")
         assert (await house.attempt(cut)).phase is Phase.OPENED
 
     async def test_the_wait_is_bounded_and_the_call_is_never_made_again(self) -> None:
