@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -54,6 +55,15 @@ async def test_the_stream_of_a_key_that_is_revoked_ends(database: str, tmp_path:
                 while await ear.next(comments=True):
                     pass
         await streams.none_listen()
+
+
+async def test_a_key_is_good_for_streams_until_its_own_end() -> None:
+    keys = Engine(MemoryStore(), Catalog([]), blobs=MemoryBlobs(), run_loops=False)
+    end = datetime.now(UTC) + timedelta(hours=1)
+    for name, expires_at in (("brief", end), ("lasting", None)):
+        made = await keys.make_key(name, [Scope.OPERATIONS], actor="olga", expires_at=expires_at)
+        caller = await Gatekeeper(keys).identify({"authorization": f"Bearer {made.secret}"}, "127.0.0.1")
+        assert caller.expires_at == (expires_at and end.timestamp())
 
 
 async def test_who_reads_slowly_what_was_reads_no_longer_than_the_credentials_are_good() -> None:
