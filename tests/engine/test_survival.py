@@ -333,6 +333,23 @@ async def test_a_job_whose_submitter_kept_the_task_id_and_died_goes_on(
     assert await world.money(job) == JobMoney(held=PRICE)
 
 
+async def test_a_task_whose_job_cannot_begin_at_once_is_kept_by_itself_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await world.opened()
+    follow, known = world.mover.follow, list[str | None]()
+
+    async def away_once(*given: Any, **more: Any) -> Job | None:
+        known.append((await world.attempt(job)).task_id)
+        if len(known) == 1:
+            raise OSError("away")
+        return await follow(*given, **more)
+
+    monkeypatch.setattr(world.mover, "follow", away_once)
+    await world.work(world.submitter)
+    assert (known, (await world.job(job)).state) == ([None, "task-1"], "running")
+
+
 async def test_d33_a_job_whose_type_is_gone_is_sent_and_its_task_is_known() -> None:
     async with a_world(Upscale) as world:
         job = await world.opened()

@@ -188,6 +188,23 @@ class AttemptsContract:
         assert (due.job_id, due.phase) == (job.id, Phase.UNCERTAIN)
         assert not await drive.store.attempts.intend(due, token_hash(due), 300)
 
+    async def test_the_first_answer_to_a_cancel_counts(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.to("running")
+        attempt = await drive.attempt(job)
+        assert await drive.store.attempts.sent_cancel(attempt)
+        for late in (True, False):
+            await drive.store.attempts.cancel_answered(attempt, late=late)
+        assert (await drive.attempt(job)).cancel_late
+
+    async def test_a_submission_that_is_given_back_becomes_uncertain_all_the_same(self, drive: Drive) -> None:
+        await drive.grant()
+        job = await drive.submit(await drive.to("starting"))
+        await drive.store.attempts.give_back(await drive.attempt(job))  # and who gave it back died then
+        await drive.advance(LEASE_SECONDS + 60)
+        [due] = await drive.store.attempts.due(accounts(job.pool), 10, 5)
+        assert (due.job_id, due.phase) == (job.id, Phase.UNCERTAIN)
+
     async def test_an_accepted_attempt_is_asked_about_in_turn(self, drive: Drive) -> None:
         await drive.grant()
         job = await drive.to("running")
