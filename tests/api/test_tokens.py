@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import OctKey
 
 from makegood.errors import InvalidRequest
-from makegood_adapters.http.callers import Caller, CallerKind
+from makegood_adapters.http.callers import Caller, CallerKind, joined
 from makegood_adapters.http.gatekeeper import Gatekeeper
 from makegood_adapters.http.problems import ApiProblem
 from tests.api.issuer import (
@@ -258,6 +258,16 @@ async def test_credentials_that_are_none_are_never_taken_for_nobody(headers: dic
         with pytest.raises(ApiProblem) as problem:
             await gate.identify(headers, "192.0.2.1")
         assert problem.value.code == "unauthenticated"
+
+
+async def test_of_two_callers_in_one_request_none_is_taken() -> None:
+    async with a_gate(BY_SECRET) as gate:
+        one = by_secret()
+        headers = joined([("Authorization", f"Bearer {one}"), ("authorization", f"Bearer {one}")])
+        with pytest.raises(ApiProblem) as problem:
+            await gate.identify(headers, "192.0.2.1")
+        assert "is not one `Bearer` with one token" in str(problem.value)
+        assert (await gate.identify(joined([("Authorization", f"Bearer {one}")]), "192.0.2.1")).owner
 
 
 async def test_a_service_without_users_says_so() -> None:

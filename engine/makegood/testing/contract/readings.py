@@ -218,6 +218,20 @@ class ReadingsContract:
         back = await drive.apply(job, edge_of(PLAIN, "starting", "defer"), evidence=word)
         assert (back.state, await drive.slots(pool)) == ("queued", (0, 0))
 
+    async def test_a_count_loses_against_a_webhook_that_names_no_task_and_was_looked_into(
+        self, drive: Drive
+    ) -> None:
+        pool, _ = await alone(drive)
+        job = await uncertain(drive, pool)
+        attempt = await drive.attempt(job)
+        assert attempt.token_hash is not None
+        await drive.store.hints.receive(attempt.token_hash, "{}", None)
+        await drive.store.hints.read(await drive.store.hints.unread(attempt))
+        counted = attempt.evidence(Verdict.REJECTED, "count")
+        with pytest.raises(GuardFailed):
+            await drive.apply(job, edge_of(PLAIN, "starting", "defer"), evidence=counted)
+        assert (await drive.job(job), await drive.slots(pool)) == (job, (1, 0))
+
     async def test_nothing_is_counted_while_a_submission_is_under_way(self, drive: Drive) -> None:
         pool, _ = await alone(drive)
         await uncertain(drive, pool)
