@@ -14,6 +14,7 @@ from makegood_adapters.http.v1.books import BooksView
 from makegood_adapters.http.v1.shared import Reading, Shared
 from makegood_adapters.redaction import Redaction
 from tests.api.scene import CREDITS, Client, Scene
+from tests.loop_time import time_by_hand, turns
 
 
 def operator(scene: Scene) -> Client:
@@ -59,36 +60,42 @@ async def test_books_that_are_wrong_say_how_much_and_list_the_first_of_what_is_b
     assert (told.told.level, told.took_seconds) == ("bad", 0.5)
 
 
-async def test_an_audit_is_made_one_at_a_time_and_who_asks_meanwhile_gets_the_last(scene: Scene) -> None:
+async def test_an_audit_is_made_one_at_a_time_and_who_asks_meanwhile_gets_the_last() -> None:
     begun, go = asyncio.Queue[None](), asyncio.Event()
 
-    async def gated() -> Audit:
+    async def gated() -> int:
         begun.put_nowait(None)
         await go.wait()
-        return await scene.engine.audit(owners_max=0)
+        return 1
 
     books = Shared(gated, seconds=5, times=20)
-    callers = [asyncio.create_task(books.latest()) for _ in range(5)]
-    await begun.get()
-    callers[0].cancel()  # one who leaves ends it for nobody
-    go.set()
-    first, *others = await asyncio.gather(*callers[1:])
-    assert all(other is first for other in others)
-    assert await books.latest() is first
-    assert begun.empty()
-    go.clear()
-    books.last = old = replace(first, ended_at=first.ended_at - 6)
-    assert [await books.latest() for _ in range(3)] == [old] * 3
-    await begun.get()
-    assert begun.empty()
-    assert old.age >= 6
-    go.set()
-    books.last = replace(first, ended_at=first.ended_at - 300)
-    assert (await books.latest()).age < 5, "after a quiet time nobody is shown the past"
-    books.end()
-    books.last = old = replace(first, ended_at=first.ended_at - 30, took=2)
-    assert await books.latest() is old  # 20 times what it took have not passed
-    assert begun.empty()
+    with time_by_hand() as pass_:
+        callers = [asyncio.create_task(books.latest()) for _ in range(5)]
+        await begun.get()
+        callers[0].cancel()  # one who leaves ends it for nobody
+        go.set()
+        first, *others = await asyncio.gather(*callers[1:])
+        assert all(other is first for other in others)
+        pass_(4)
+        assert await books.latest() is first
+        assert begun.empty()
+        go.clear()
+        pass_(2)
+        callers = [asyncio.create_task(books.latest()) for _ in range(3)]
+        await begun.get()
+        await turns()
+        pass_(1)  # longer than anybody waits for the new one
+        assert await asyncio.gather(*callers) == [first] * 3
+        assert begun.empty()
+        assert first.age == 7
+        go.set()
+        await turns()
+        pass_(300)
+        assert (await books.latest()).age == 0, "after a quiet time nobody is shown the past"
+        await begun.get()
+        books.last = old = replace(first, ended_at=asyncio.get_running_loop().time() - 30, took=2)
+        assert await books.latest() is old  # 20 times what it took have not passed
+        assert begun.empty()
 
 
 async def test_without_a_store_there_are_no_books_and_the_next_call_tries_again(scene: Scene) -> None:

@@ -20,7 +20,6 @@ from makegood import Engine, ProviderAccount
 from makegood.errors import StoreError
 from makegood.ports import LOST_SECONDS, SWITCHED_OFF, Endpoint, Posted, Worker, WorkerName, WorkerState
 from makegood.runtime import Health
-from makegood.testing.drive import Advance
 from makegood_adapters.config import ServiceConfig, StreamsConfig
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.front import Front, bind
@@ -33,6 +32,8 @@ from makegood_adapters.plugins import Plugins
 from makegood_adapters.postgres.store import PostgresStore
 from tests.adapters.postgres.proxy import proxy_before
 from tests.api.scene import OWNER, PNG, Client, NamingGate
+from tests.api.streams import PATIENCE_SECONDS
+from tests.engine.world import DatabaseClock
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "metrics.md").read_text("utf-8")
 
@@ -74,6 +75,13 @@ async def opened(
         await stack.enter_async_context(front.open(listener))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Site(front, engine, store, Client(session, f"http://127.0.0.1:{listener.getsockname()[1]}"))
+
+
+@pytest.fixture(autouse=True)
+def no_slow_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that takes its time on a full machine answers; a test that means a limit sets it."""
+    monkeypatch.setattr("makegood_adapters.front._READY_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr("makegood_adapters.measures.ANSWER_SECONDS", PATIENCE_SECONDS)
 
 
 async def test_it_tells_what_it_is_and_serves_the_api(database: str, tmp_path: Path) -> None:
@@ -127,7 +135,6 @@ class TestProbes:
     async def test_a_database_that_is_away_or_older_is_no_reason_to_die(
         self, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("makegood_adapters.front._READY_SECONDS", 0.2)
         async with proxy_before(database) as proxy, opened(proxy.dsn, tmp_path, metrics_public=True) as site:
             plain = await asyncpg.connect(database)
             await plain.execute(
@@ -144,6 +151,7 @@ class TestProbes:
             )
             await plain.close()
             proxy.pause()
+            monkeypatch.setattr("makegood_adapters.front._READY_SECONDS", 0.2)
             told = await site.client.get("/readyz")
             assert (told.status, told.body["reasons"]) == (503, ["the store does not answer"])
             assert (await site.client.get("/livez")).status == 200
@@ -235,16 +243,22 @@ class TestMetrics:
             assert not [
                 name for name in map(shown, found) if not (f"`{name}`" in PAGE or name.endswith("_created"))
             ]
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while "makegood_violations" not in found:  # the books are checked beside
                     found = await self.read(site)
             assert found["makegood_violations"] == {(): 0}
 
     async def test_a_process_that_died_and_an_account_that_was_taken_away_are_not_told(
-        self, database: str, tmp_path: Path, advance: Advance, monkeypatch: pytest.MonkeyPatch
+        self, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """The time of the database stands still, so that nobody is lost before it is said."""
         monkeypatch.setitem(Measures.__init__.__kwdefaults__ or {}, "fresh_seconds", 0.0)
-        async with opened(database, tmp_path, metrics_public=True) as site:
+        async with AsyncExitStack() as stack:
+            plain = await asyncpg.connect(database)
+            stack.callback(plain.terminate)
+            clock = DatabaseClock(plain)
+            await clock.advance(0)
+            site = await stack.enter_async_context(opened(database, tmp_path, metrics_public=True))
             main = (("account", "main"), ("pool", "runninghub"))
 
             async def works(*accounts: str) -> None:
@@ -264,7 +278,7 @@ class TestMetrics:
             assert await told() == [{(): 1}, {main: 1}, {main: 2}, {main: 0}]
             await site.store.attempts.unfit("main", "the key was refused", 60, 60)
             assert await told() == [{(): 1}, {main: 0}, {main: 2}, {main: 0}]
-            await advance(LOST_SECONDS + 1)  # it was killed: its row stays, for people to read
+            await clock.advance(LOST_SECONDS + 1)  # it was killed: its row stays, for people to read
             await works()
             assert await told() == [{(): 1}, {}, {}, {main: 0}]
 
@@ -357,7 +371,7 @@ class TestMetrics:
         monkeypatch.setattr("makegood_adapters.measures.overview", never)
         monkeypatch.setattr("makegood_adapters.measures.ANSWER_SECONDS", 3_600 if told == "0.1" else 0.2)
         async with opened(database, tmp_path, metrics_public=True) as site:
-            async with asyncio.timeout(60):  # only so that the test ends where it fails
+            async with asyncio.timeout(PATIENCE_SECONDS):  # only so that the test ends where it fails
                 headers = {"X-Prometheus-Scrape-Timeout-Seconds": told}
                 found = await self.read(site, headers=headers)
             assert found["makegood_store_up"] == {(): 0}

@@ -166,6 +166,7 @@ class _Guarded(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._writing:
             self._writing.cancel()
+            self._writing = None
         if self._inner:
             self._inner.resume_writing()
 
@@ -212,6 +213,9 @@ class _Guarded(asyncio.Protocol):
         return asyncio.get_running_loop().call_later(seconds, self._end, reason)
 
     def _end(self, reason: str) -> None:
+        if reason == "idle" and self._writing:  # its last answer is still being taken
+            self._wait(reason, self._guard.bounds.idle_seconds)
+            return
         if self._transport and not self._transport.is_closing():
             self._guard.cut[reason] += 1
             log.debug("a connection of %s is cut off: %s", self.address or "a proxy", reason)

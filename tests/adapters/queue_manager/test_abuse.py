@@ -116,7 +116,10 @@ async def test_a_bad_call_does_not_end_the_job_that_a_good_one_has_completed(
             await other.execute("lock table makegood.upload_name in access exclusive mode")
             bad = asyncio.create_task(shop.run(draft, imageUrl=image.replace("1.png", "2.png")))
             async with asyncio.timeout(60):
-                waits = "select exists (select from pg_locks where not granted)"
+                waits = (
+                    "select exists (select from pg_locks l join pg_database d on d.oid = l.database"
+                    " where not l.granted and d.datname = current_database())"
+                )
                 while not await other.fetchval(waits):  # noqa: ASYNC110  # a database tells nobody
                     await asyncio.sleep(0)
             await shop.scene.engine.prepare(draft.id, {"image": key})
