@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 
 from makegood import Catalog, Engine
 from makegood.errors import StoreUnavailable
+from makegood_adapters import error_tracker
 from makegood_adapters.config import ConfigurationError, ServiceConfig
 from makegood_adapters.error_tracker import telling_sentry
 from makegood_adapters.memory import MemoryBlobs
@@ -121,7 +122,11 @@ def configured(dsn: str) -> ServiceConfig:
     return ServiceConfig.model_validate({"database_url": "postgresql://u:p@h/d", "sentry_dsn": dsn})
 
 
-async def test_what_nobody_caught_is_told_before_the_process_ends_and_nothing_of_other_jobs() -> None:
+async def test_what_nobody_caught_is_told_before_the_process_ends_and_nothing_of_other_jobs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(error_tracker, "LAST_SECONDS", 60.0)  # as long as a slow machine takes to send it
+
     def fails(dsn: str) -> None:
         with telling_sentry(configured(dsn), 3):
             logging.getLogger("makegood.runtime").warning("what another job has: %s", PROMPT)

@@ -22,11 +22,12 @@ from makegood.testing.drive import Advance
 from makegood.testing.provider import ScriptedProvider
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from makegood_adapters.runninghub.simulator import Simulator, WorkOrder
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from makegood_adapters.toolfiles.load import load_tool
 from tests.adapters.catalogue import CASES
+from tests.scenarios.line import line_to
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
 QUICK = Settings(loop_interval_seconds=0.05, poll_interval_seconds=0.05, defer_seconds=0.01)
@@ -293,7 +294,7 @@ async def test_a_new_app_runs(
 
     app = {"sharpen": "2018000000000000000", "restyle": "193700000001"}[job_type.name]
     async with Simulator(keys={"a-key": 3}, apps={app: work}) as simulator, open_session() as session:
-        hub = RunningHub(RunningHubClient(session, simulator.url, "a-key"))
+        hub = line_to(session, simulator.url, "a-key")
         blobs = MemoryBlobs()
         image = await blobs.put(file.getvalue(), "picture.png")
         async with engine_on(database, job_type, hub, blobs=blobs) as engine:

@@ -17,14 +17,14 @@ from makegood import Catalog, Engine
 from makegood_adapters.cli.init.command import init
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub.simulator import Pace, Simulator
+from makegood_adapters.runninghub.simulator import Simulator
 from makegood_adapters.toolfiles import load_tools
 from tests import command
+from tests.adapters.simulated_site import FAST
 from tests.ports import kept_port
 from tests.test_serve_command import PATIENCE_SECONDS
 
 HOUSE = Path(__file__).resolve().parent.parent
-FAST = Pace(queued_seconds=0, running_seconds=0, cancel_seconds=0, webhook_retry_seconds=0)
 
 
 def makegood(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -17,12 +17,12 @@ from PIL import Image
 from makegood import Catalog, Engine
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub.simulator import Faults, Pace, Rule, Simulator
+from makegood_adapters.runninghub.simulator import Faults, Rule, Simulator
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from tests.adapters.scripted_runninghub import serve_script
+from tests.adapters.simulated_site import FAST
 from tests.test_serve_command import PATIENCE_SECONDS, Service, serving
 
-FAST = Pace(queued_seconds=0, running_seconds=0, cancel_seconds=0, webhook_retry_seconds=0)
 INPUT = {"category": "comida", "resolution": 1024}
 
 

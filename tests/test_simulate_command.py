@@ -18,8 +18,9 @@ import pytest
 from makegood.errors import InvalidRequest
 from makegood.outcome import Accepted, Rejected
 from makegood_adapters.cli.simulate import simulate
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from tests.adapters.simulated_site import UPSCALER, png
+from tests.scenarios.line import line_to
 
 PROGRAM = Path(sys.executable).with_name("makegood")
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "simulate.md"
@@ -67,7 +68,7 @@ async def running(*words: str) -> AsyncIterator[Command]:
 
 
 async def submit(session: aiohttp.ClientSession, url: str, key: str, webhook: str | None = None) -> Any:
-    provider = RunningHub(RunningHubClient(session, url, key))
+    provider = line_to(session, url, key)
     name = await provider.upload("a.png", png())
     nodes = [{"node": "1", "field": "image", "value": {"file": "image"}}]
     return await provider.submit({"app": UPSCALER, "nodes": nodes}, {"image": name}, webhook)
@@ -84,7 +85,7 @@ async def test_it_tells_the_life_of_each_task_and_ends_with_the_counters() -> No
             line = await command.until("accepted as")
             assert f"#1    accepted as {accepted.task_id}: app {UPSCALER}, key …-key" in line
             assert "#1    SUCCESS: 1 outputs, 1 s, 1 coins" in await command.until("SUCCESS")
-            wrong = await RunningHub(RunningHubClient(session, command.url, "a-key")).submit(
+            wrong = await line_to(session, command.url, "a-key").submit(
                 {"app": "12", "nodes": [{"node": "1", "field": "a", "value": "b"}]}, {}, None
             )
             assert isinstance(wrong, Rejected)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
-from makegood_adapters.runninghub.patience import Patience
+from makegood_adapters.runninghub import RunningHub, open_session
 from tests.adapters.scripted_runninghub import KEY, Script, serve_script
+from tests.scenarios.line import client_to, patient
 
 
 @pytest.fixture
@@ -24,4 +24,4 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def provider(script: Script, session: aiohttp.ClientSession) -> RunningHub:
-    return RunningHub(RunningHubClient(session, script.url, KEY), patience=Patience(first_seconds=0.001))
+    return RunningHub(client_to(session, script.url, KEY), patience=patient(0.001))

@@ -17,6 +17,7 @@ from makegood_adapters.http import application, hook_routes, runner
 from makegood_adapters.memory import MemoryBlobs
 from makegood_adapters.replicate import Replicate, ReplicateClient, open_session
 from tests.adapters.scripted_replicate import KEY, Prediction, ScriptedReplicate
+from tests.loop_time import hasten
 from tests.scenarios.stage import Holds, patience, quick
 
 OWNER, CREDITS, PRICE, POOL = "ada", 1_000, 60, "replicate"
@@ -73,10 +74,11 @@ class Site:
             await prediction.asked.wait()
         return job, prediction
 
-    async def uncertain(self) -> tuple[Job, Prediction]:
-        """Return a job of whose prediction the engine has not heard."""
+    async def uncertain(self, after_seconds: float = 0.0) -> tuple[Job, Prediction]:
+        """Return a job of whose prediction the engine has not heard, *after_seconds*, which pass at once."""
         job = await self.order()
         prediction = await self.created()
+        hasten(after_seconds)
 
         async def doubted() -> bool:
             attempt = await self.store.attempts.get(job.id, 1)
@@ -141,7 +143,8 @@ async def at_replicate(store: Store, *, key: str = KEY, **settings: Any) -> Asyn
     async with AsyncExitStack() as stack:
         replicate = await stack.enter_async_context(ScriptedReplicate().serve())
         session = await stack.enter_async_context(open_session())
-        provider = Replicate(ReplicateClient(session, key, replicate.url), renew_seconds=0)
+        client = ReplicateClient(session, key, replicate.url, timeout_seconds=60, connect_seconds=60)
+        provider = Replicate(client, renew_seconds=0)
         stack.push_async_callback(provider.close)
         await provider.renew_secret()
         listener = socket.create_server(("127.0.0.1", 0))

@@ -12,11 +12,19 @@ from aiohttp.test_utils import TestServer
 from PIL import Image
 
 from makegood.outcome import Accepted
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from makegood_adapters.runninghub.simulator import Pace, Simulator, Task
+from tests.scenarios.line import line_to
 
 KEY = "a-key-of-the-simulator"
-FAST = Pace(queued_seconds=0, running_seconds=0, cancel_seconds=0, webhook_retry_seconds=0)
+#: No time limit of a webhook: a receiver that is slow has still heard it, and once.
+FAST = Pace(
+    queued_seconds=0,
+    running_seconds=0,
+    cancel_seconds=0,
+    webhook_retry_seconds=0,
+    webhook_timeout_seconds=60,
+)
 UPSCALER, POSE = "2037188547966406658", "2018451429635133442"
 
 
@@ -46,7 +54,7 @@ class Site:
         self, sim: Simulator, session: aiohttp.ClientSession, receiver: Receiver, key: str = KEY
     ) -> None:
         self.sim, self.session, self.receiver = sim, session, receiver
-        self.provider = RunningHub(RunningHubClient(session, sim.url, key))
+        self.provider = line_to(session, sim.url, key)
 
     async def submit(
         self,

@@ -9,13 +9,14 @@ import pytest
 
 from makegood.errors import InvalidInput
 from makegood.outcome import Accepted, Trouble
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from makegood_adapters.runninghub.simulator import Simulator
 from makegood_adapters.toolfiles import ToolJob, default_tools_folder, load_tool
 from tests.adapters.catalogue import CASES, REFUSED, SECOND_TRIES
 from tests.adapters.catalogue_case import Case
 from tests.adapters.simulated_site import FAST, KEY
 from tests.engine.world import a_job
+from tests.scenarios.line import line_to
 
 TOOLS = {path.stem: load_tool(path) for path in default_tools_folder().glob("*.toml")}
 FILES = {"@": "file", "&": "address"}
@@ -136,7 +137,7 @@ AT_RUNNINGHUB = {case.target: case for case in CASES if isinstance(case.asked, s
 async def test_what_the_site_gets_is_what_the_table_says() -> None:
     """Every app once, over the wire: with the names of uploads, or an address where one is asked."""
     async with Simulator(keys={KEY: 50}, pace=FAST) as sim, open_session() as session:
-        provider = RunningHub(RunningHubClient(session, sim.url, KEY))
+        provider = line_to(session, sim.url, KEY)
         for case in AT_RUNNINGHUB.values():
             tool = TOOLS[case.tool]
             value = tool.parse(case.raw)

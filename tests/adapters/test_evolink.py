@@ -93,12 +93,13 @@ async def at_evolink(store: Store, **settings: Any) -> AsyncIterator[Site]:
     async with AsyncExitStack() as stack:
         evolink = await stack.enter_async_context(ScriptedEvolink().serve())
         session = await stack.enter_async_context(open_session())
+        client = EvolinkClient(session, KEY, evolink.url, timeout_seconds=60, connect_seconds=60)
         blobs, wakeups = MemoryBlobs(), LocalWakeups()
         engine = Engine(
             store,
             Catalog([load_tool(default_tools_folder() / f"{name}.toml") for name in TOOLS]),
             blobs=blobs,
-            providers={ACCOUNT: Evolink(EvolinkClient(session, KEY, evolink.url))},
+            providers={ACCOUNT: Evolink(client)},
             settings=quick(**settings),
             wakeups=wakeups,
         )

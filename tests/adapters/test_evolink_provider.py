@@ -46,7 +46,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def provider(script: Script, session: aiohttp.ClientSession) -> Evolink:
-    return Evolink(EvolinkClient(session, KEY, script.url, timeout_seconds=5))
+    return Evolink(EvolinkClient(session, KEY, script.url, timeout_seconds=60, connect_seconds=60))
 
 
 def told(code: str, message: str = f"not with {KEY}") -> dict[str, Any]:

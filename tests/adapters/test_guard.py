@@ -213,7 +213,7 @@ async def test_who_is_refused_again_and_again_fills_no_log(caplog: pytest.LogCap
 
 
 async def test_who_takes_a_large_answer_slowly_and_goes_on_gets_all_of_it() -> None:
-    """It takes far longer than a client may stand still: between any two of its parts more than half of it."""
+    """It takes far longer than a client may stand still: more than half of that between any two parts."""
     bound, got, passed = 600.0, 0, 0.0
     async with served(write_seconds=bound) as site:
         reader, _ = await site.connect(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

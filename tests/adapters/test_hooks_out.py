@@ -5,7 +5,7 @@ import gzip
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
 
@@ -15,10 +15,12 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from makegood.job import JobMoney
 from makegood.ports import Letter, Posted
+from makegood_adapters.http import hooks_out
 from makegood_adapters.http.hooks_out import WebhookMessenger
 from tests.adapters.queue_manager.scene import served
 from tests.engine.world import a_job, moved
 from tests.loop_time import hasten
+from tests.ports import kept_port
 
 SECRET, OLD = "whsec_" + "c2VjcmV0" * 6, "whsec_" + "b2xkb2xk" * 6
 STEP = replace(moved("fail", "failed"), seq=7, actor="ops", reason="the operator's own words")
@@ -32,7 +34,19 @@ LETTER = Letter(
     status="failed",
 )
 
+#: For what hangs: no test wants a machine to be quick.
+PATIENCE_SECONDS = 60.0
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def a_messenger() -> AbstractAsyncContextManager[WebhookMessenger]:
+    """Open one that no receiver on this machine keeps waiting for too long."""
+    return WebhookMessenger.open(private=True, timeout_seconds=PATIENCE_SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def no_answer_is_too_slow_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks_out, "_ANSWER_SECONDS", PATIENCE_SECONDS)
 
 
 class Heard:
@@ -58,9 +72,9 @@ async def receiver(answering: Answering) -> AsyncIterator[Heard]:
         yield heard
 
 
-async def posted(answering: Answering, **given: float) -> tuple[Posted, Heard]:
+async def posted(answering: Answering) -> tuple[Posted, Heard]:
     """Post a letter to a receiver that answers like this."""
-    async with receiver(answering) as heard, WebhookMessenger.open(private=True, **given) as messenger:
+    async with receiver(answering) as heard, a_messenger() as messenger:
         return await messenger.post(replace(LETTER, url=heard.url)), heard
 
 
@@ -99,7 +113,7 @@ async def test_the_body_tells_transition_job_and_money_and_nothing_of_the_operat
 
 
 async def test_a_test_message_is_signed_too() -> None:
-    async with receiver(fine) as heard, WebhookMessenger.open(private=True) as messenger:
+    async with receiver(fine) as heard, a_messenger() as messenger:
         assert (await messenger.post(Letter(id="test_1", url=heard.url, secrets=(SECRET,)))).delivered
     [(request, raw)] = heard.requests
     assert Webhook(SECRET).verify(raw, dict(request.headers))["type"] == "test"
@@ -170,7 +184,7 @@ async def test_an_answer_without_end_takes_no_longer_than_its_beginning() -> Non
         finally:
             gone.set()
 
-    async with receiver(answer) as heard, WebhookMessenger.open(private=True) as messenger:
+    async with receiver(answer) as heard, a_messenger() as messenger:
         told = await messenger.post(replace(LETTER, url=heard.url))
         assert (told.delivered, told.body) == (True, "x" * 1024)
         await gone.wait()  # the connection is given up, not kept and drained
@@ -184,10 +198,7 @@ async def test_who_does_not_answer_in_time_has_not_got_it() -> None:
         await never.wait()
         return web.Response()
 
-    async with (
-        receiver(answer) as heard,
-        WebhookMessenger.open(private=True, timeout_seconds=60.0) as messenger,
-    ):
+    async with receiver(answer) as heard, a_messenger() as messenger:
         told = await messenger.post(replace(LETTER, url=heard.url))
         never.set()
     assert (told.delivered, told.status, told.problem) == (False, None, "no answer within 60 seconds")
@@ -210,14 +221,12 @@ async def test_a_receiver_that_breaks_off_or_speaks_no_http_is_a_failure(
         writer.write(b"220 mail.example ESMTP\r\n")
         writer.close()
 
-    server = await asyncio.start_server(speaks, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, WebhookMessenger.open(private=True) as messenger:
-        told = await messenger.post(replace(LETTER, url=f"http://127.0.0.1:{port}/"))
-        assert "broke off" in (told.problem or "")
-    async with WebhookMessenger.open(private=True) as messenger:
-        told = await messenger.post(replace(LETTER, url=f"http://127.0.0.1:{port}/"))
-        assert told.problem == "no connection"
+    with kept_port() as port:
+        letter = replace(LETTER, url=f"http://127.0.0.1:{port}/")
+        async with await asyncio.start_server(speaks, "127.0.0.1", port), a_messenger() as messenger:
+            assert "broke off" in ((await messenger.post(letter)).problem or "")
+        async with a_messenger() as messenger:
+            assert (await messenger.post(letter)).problem == "no connection"
     own = [r.getMessage() for r in caplog.records if r.name.startswith("makegood")]
     assert not [line for line in own if SECRET in line or "of-the-receiver" in line]
 

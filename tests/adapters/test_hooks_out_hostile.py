@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from makegood.ports import Posted
+from makegood_adapters.http import hooks_out
 from makegood_adapters.http.hooks_out import WebhookMessenger
 from makegood_adapters.internet import public_connector
 from tests.adapters.test_hooks_out import LETTER
@@ -43,8 +44,9 @@ async def test_names_that_nobody_answers_hold_up_no_file_and_no_other_name(
         return ask(host, *args, **given)
 
     monkeypatch.setattr(socket, "getaddrinfo", silent)
+    monkeypatch.setattr(hooks_out, "_RESOLVE_SECONDS", PATIENCE)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=2))
-    async with WebhookMessenger.open() as messenger:
+    async with WebhookMessenger.open(timeout_seconds=PATIENCE) as messenger:
         waiting = [
             asyncio.create_task(messenger.post(replace(LETTER, url=f"https://n{n}.silent.example/")))
             for n in range(20)
@@ -172,6 +174,8 @@ async def test_nothing_is_told_to_a_receiver_whose_certificate_does_not_hold(
         receiver(authority.server(host, lasts), heard) as url,
         aiohttp.ClientSession(connector=connector) as session,
     ):
-        told = await WebhookMessenger(session, private=True).post(replace(LETTER, url=url))
+        told = await WebhookMessenger(session, private=True, timeout_seconds=PATIENCE).post(
+            replace(LETTER, url=url)
+        )
     assert (told.delivered, told.problem) == (problem is None, problem)
     assert bool(heard) == (problem is None)

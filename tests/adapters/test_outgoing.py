@@ -9,9 +9,10 @@ import pytest
 from makegood_adapters.exchange import NoReply, Reply
 from makegood_adapters.outgoing import Outgoing
 from makegood_adapters.replicate.client import ReplicateClient
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from makegood_adapters.runninghub.simulator import Simulator
 from tests.loop_time import hasten
+from tests.scenarios.line import client_to, line_to
 
 KEY = "a-key-of-the-simulator"
 SIZE = 8_000_000
@@ -75,7 +76,7 @@ async def test_d29_what_is_told_is_what_the_socket_has_taken(site: str) -> None:
 
     async with serving(handle) as url, open_session() as session:
         if site == "RunningHub":
-            uploading = RunningHubClient(session, url, KEY).upload("a.bin", bytes(SIZE), "v2", moved)
+            uploading = client_to(session, url, KEY).upload("a.bin", bytes(SIZE), "v2", moved)
         else:
             uploading = ReplicateClient(session, KEY, url).upload("a.bin", bytes(SIZE), moved)
         assert isinstance(await uploading, Reply)
@@ -106,7 +107,7 @@ async def test_d29_an_upload_takes_longer_than_a_standstill_may() -> None:
         told += size
 
     async with serving(handle) as url, open_session() as session:
-        client = RunningHubClient(session, url, KEY)
+        client = client_to(session, url, KEY)
         exchange = await client.upload("a.bin", bytes(SIZE), "v2", moved, idle_seconds=bound)
         assert isinstance(exchange, Reply)
     assert told == SIZE
@@ -118,13 +119,13 @@ async def test_an_upload_that_stands_still_ends() -> None:
         await asyncio.Event().wait()
 
     async with serving(handle) as url, open_session() as session:
-        exchange = await RunningHubClient(session, url, KEY).upload("a.bin", bytes(SIZE), idle_seconds=0.2)
+        exchange = await client_to(session, url, KEY).upload("a.bin", bytes(SIZE), idle_seconds=0.2)
         assert exchange == NoReply("nothing moved for 0.2 s", sent=True)
 
 
 async def test_the_provider_passes_it_on() -> None:
     told: list[int] = []
     async with Simulator(keys={KEY: 3}) as simulator, open_session() as session:
-        provider = RunningHub(RunningHubClient(session, simulator.url, KEY))
+        provider = line_to(session, simulator.url, KEY)
         await provider.upload("a.png", bytes(SIZE), told.append)
     assert sum(told) == SIZE

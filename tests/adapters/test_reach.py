@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 from makegood import Catalog, Engine
-from makegood_adapters.http import application, hook_routes, problem_of_hooks, runner
+from makegood_adapters.http import application, hook_routes, problem_of_hooks, reach, runner
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from tests.ports import kept_port
-from tests.test_serve_command import serving
+from tests.test_serve_command import PATIENCE_SECONDS, serving
 
 ACCOUNT = """
 [[accounts]]
@@ -36,6 +36,11 @@ async def site(app: web.Application) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             await serving.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def no_receiver_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "_SECONDS", PATIENCE_SECONDS)
 
 
 async def test_d14_a_receiver_that_answers_has_no_problem() -> None:

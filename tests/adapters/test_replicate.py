@@ -162,9 +162,9 @@ class TestUncertain:
         assert anywhere.replicate.count(CREATE) == 1
 
     async def test_one_that_is_never_answered_is_found_as_well(self) -> None:
-        async with at_replicate(MemoryStore(), submit_timeout_seconds=2) as site:
+        async with at_replicate(MemoryStore(), submit_timeout_seconds=60) as site:
             site.replicate.plans.append(Create.TAKEN_AND_HELD)
-            job, prediction = await site.uncertain()
+            job, prediction = await site.uncertain(after_seconds=61)
             await site.replicate.finish(prediction)
             await site.ended(job, "completed", captured=PRICE)
 

@@ -44,7 +44,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def provider(script: Script, session: aiohttp.ClientSession) -> Replicate:
-    return Replicate(ReplicateClient(session, KEY, script.url, timeout_seconds=5))
+    return Replicate(ReplicateClient(session, KEY, script.url, timeout_seconds=60, connect_seconds=60))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from makegood.outcome import Capacity, Rejected
 from makegood_adapters.runninghub import RunningHub, RunningHubClient
 from makegood_adapters.runninghub.account import Balance
 from makegood_adapters.runninghub.client import AuthMode
-from makegood_adapters.runninghub.patience import Patience
 from tests.adapters.scripted_runninghub import KEY, PAGE, TASK, Script, reply
 from tests.adapters.test_runninghub_submit import submit
+from tests.scenarios.line import client_to, patient
 
 QUEUE, ACCOUNT = "/openapi/v2/queue/status", "/uc/openapi/accountStatus"
 V1_UPLOAD, V2_UPLOAD = "/task/openapi/upload", "/openapi/v2/media/upload/binary"
@@ -66,7 +66,7 @@ async def test_the_balance(
     script: Script, session: aiohttp.ClientSession, mode: AuthMode, body: dict[str, str]
 ) -> None:
     script.answer = told({**BALANCE, "remainMoney": 12.5, "currency": "CNY"})
-    provider = RunningHub(RunningHubClient(session, script.url, KEY, mode))
+    provider = RunningHub(client_to(session, script.url, KEY, mode), patience=patient())
     assert await provider.balance() == Balance("NORMAL", "99999", "12.5", "CNY", 3)
     assert script.sent == body
 
@@ -143,7 +143,7 @@ async def test_v1_takes_uploads_where_it_is_told_so(
     script: Script, session: aiohttp.ClientSession, mode: AuthMode
 ) -> None:
     script.reply({"code": 0, "msg": "success", "data": {"fileName": "api/1.png", "fileType": "input"}})
-    provider = RunningHub(RunningHubClient(session, script.url, KEY, mode), upload_api="v1")
+    provider = RunningHub(client_to(session, script.url, KEY, mode), upload_api="v1", patience=patient())
     assert await provider.upload("a.png", b"content") == "api/1.png"
     assert script.paths == [V1_UPLOAD]
     _, headers, body = script.requests[0]
@@ -163,8 +163,8 @@ async def test_v1_takes_uploads_where_v2_is_not_there(
 
 async def test_the_same_file_is_sent_once_for_a_while(script: Script, session: aiohttp.ClientSession) -> None:
     now = 0.0
-    client = RunningHubClient(session, script.url, KEY)
-    provider = RunningHub(client, patience=Patience(first_seconds=0.001), clock=lambda: now)
+    client = client_to(session, script.url, KEY)
+    provider = RunningHub(client, patience=patient(0.001), clock=lambda: now)
     script.reply({"code": 0, "data": {"fileName": "openapi/1.png"}})
     for name, data, uploads in (
         ("a.png", b"x", 1),
@@ -212,7 +212,7 @@ async def test_calls_that_only_people_make(
     script: Script, session: aiohttp.ClientSession, call: Any, line: str, body: dict[str, str] | None
 ) -> None:
     script.reply({"code": 0})
-    await call(RunningHubClient(session, script.url, KEY))
+    await call(client_to(session, script.url, KEY))
     assert script.requests[0][0] == f"{line} HTTP/1.1"
     if body is not None:
         assert script.sent == {"apiKey": KEY, **body}

@@ -9,10 +9,11 @@ import pytest
 from makegood.errors import ProviderUnavailable
 from makegood.outcome import CancelReply, Uncertain, Unfinished
 from makegood_adapters.exchange import Exchange, NoReply, Reply
-from makegood_adapters.runninghub import RunningHub, RunningHubClient
+from makegood_adapters.runninghub import RunningHub
 from makegood_adapters.runninghub.patience import Patience
 from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script, given_up, reply
 from tests.adapters.test_runninghub_submit import submit
+from tests.scenarios.line import client_to, patient
 
 TRIES = 4
 QUEUED = {"taskId": TASK, "status": "QUEUED"}
@@ -103,8 +104,8 @@ async def test_whatever_happens_there_is_one_create_call(
         HOSTILE[fault][0](script)
     else:
         script.answer = PASSING[fault]
-    client = RunningHubClient(session, script.url, KEY)
-    provider = RunningHub(client, api="v1" if api == "v1" else "v2", patience=Patience(first_seconds=0.001))
+    client = client_to(session, script.url, KEY)
+    provider = RunningHub(client, api="v1" if api == "v1" else "v2", patience=patient(0.001))
     await submit(provider)
     assert len(script.requests) == 1
 
@@ -113,8 +114,8 @@ async def test_a_create_call_without_an_answer_is_not_made_again(
     script: Script, session: aiohttp.ClientSession
 ) -> None:
     script.answer = None
-    client = RunningHubClient(session, script.url, KEY)
-    assert isinstance(await given_up(submit(RunningHub(client)), script), Uncertain)
+    client = client_to(session, script.url, KEY)
+    assert isinstance(await given_up(submit(RunningHub(client, patience=patient())), script), Uncertain)
     assert len(script.requests) == 1
 
 
@@ -137,13 +138,13 @@ async def test_a_wish_for_patience_is_kept_to() -> None:
     clock = asyncio.get_running_loop().time
     began = clock()
     wish = Reply(429, None, "busy", retry_after_seconds=1.0)
-    assert await Patience(first_seconds=0.001).ask(replies(wish, OK)) == OK
+    assert await patient(0.001).ask(replies(wish, OK)) == OK
     assert clock() - began >= 1.0
 
 
 async def test_a_wish_beyond_the_bound_ends_the_question() -> None:
     wish = Reply(429, None, "busy", retry_after_seconds=60.0)
-    assert await Patience(first_seconds=0.001).ask(replies(wish, OK)) == wish
+    assert await patient(0.001).ask(replies(wish, OK)) == wish
 
 
 async def test_the_time_of_a_question_is_bounded() -> None:

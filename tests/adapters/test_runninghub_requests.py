@@ -10,6 +10,7 @@ from makegood_adapters.runninghub import RunningHub, RunningHubClient
 from makegood_adapters.runninghub.client import AuthMode
 from makegood_adapters.runninghub.request import Api
 from tests.adapters.scripted_runninghub import KEY, TASK, Script
+from tests.scenarios.line import client_to, patient
 
 FILES = {"image": "openapi/abc.png"}
 ID = "2037188547966406658"
@@ -35,7 +36,7 @@ V2_REPLY = {"taskId": int(TASK), "status": "RUNNING", "errorCode": "", "errorMes
 async def sent(script: Script, session: aiohttp.ClientSession, api: Api, request: dict[str, Any]) -> Any:
     """Submit and return path and body of the one request."""
     script.reply(V1_REPLY if api == "v1" else V2_REPLY)
-    provider = RunningHub(RunningHubClient(session, script.url, KEY), api=api)
+    provider = RunningHub(client_to(session, script.url, KEY), api=api, patience=patient())
     assert await provider.submit(request, FILES, "https://us.example/hooks/t") == Accepted(TASK)
     [path] = script.paths
     return path, script.sent
@@ -87,7 +88,7 @@ async def test_v2_runs_by_bearer_alone(
     script: Script, session: aiohttp.ClientSession, mode: AuthMode
 ) -> None:
     script.reply(V2_REPLY)
-    provider = RunningHub(RunningHubClient(session, script.url, KEY, mode), api="v2")
+    provider = RunningHub(client_to(session, script.url, KEY, mode), api="v2", patience=patient())
     await provider.submit({"app": ID, "nodes": NODES}, FILES, None)
     assert script.requests[0][1]["authorization"] == f"Bearer {KEY}"
     assert "apiKey" not in script.sent

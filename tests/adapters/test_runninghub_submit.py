@@ -24,6 +24,7 @@ from makegood_adapters.runninghub.codes import CODES, Meaning
 from makegood_adapters.runninghub.patience import Patience
 from tests.adapters.scripted_runninghub import HOSTILE, KEY, PAGE, TASK, Script, given_up
 from tests.adapters.test_runninghub_codes import ROWS
+from tests.scenarios.line import client_to, line_to, patient
 
 REQUEST = {
     "app": "2037188547966406658",
@@ -65,7 +66,7 @@ async def test_a_submission_says_what_runninghub_expects(script: Script, provide
 async def test_the_key_travels_as_configured(
     script: Script, session: aiohttp.ClientSession, mode: AuthMode, bearer: bool, body: bool
 ) -> None:
-    provider = RunningHub(RunningHubClient(session, script.url, KEY, mode))
+    provider = RunningHub(client_to(session, script.url, KEY, mode), patience=patient())
     script.reply({"code": 0, "data": {"taskId": TASK}})
     await provider.submit(REQUEST, FILES, None)
     assert ("authorization" in script.requests[0][1]) == bearer
@@ -141,14 +142,14 @@ async def test_no_connection_is_a_rejection(session: aiohttp.ClientSession) -> N
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        outcome = await submit(RunningHub(RunningHubClient(session, url, KEY)))
+        outcome = await submit(line_to(session, url, KEY))
     assert isinstance(outcome, Rejected)
     assert (outcome.code, outcome.retry) == ("connection", Retry.LATER)
 
 
 async def test_a_timeout_after_sending_is_uncertain(script: Script, session: aiohttp.ClientSession) -> None:
     script.answer = None
-    provider = RunningHub(RunningHubClient(session, script.url, KEY), patience=Patience(tries=1))
+    provider = RunningHub(client_to(session, script.url, KEY), patience=Patience(tries=1))
     assert isinstance(await given_up(submit(provider), script), Uncertain)
     assert len(script.requests) == 1
     with pytest.raises(ProviderUnavailable):
@@ -166,7 +167,7 @@ async def test_a_cancelled_submission_stays_cancelled(script: Script, provider: 
 
 async def test_a_closed_session_of_ours_sends_nothing(script: Script) -> None:
     session = aiohttp.ClientSession()
-    provider = RunningHub(RunningHubClient(session, script.url, KEY))
+    provider = line_to(session, script.url, KEY)
     await session.close()
     outcome = await submit(provider)
     assert isinstance(outcome, Rejected)
@@ -191,7 +192,7 @@ async def test_a_retrying_middleware_of_the_session_takes_no_part(script: Script
     fresh = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=fresh, middlewares=(twice,)) as session:
         script.reply({"code": 500, "msg": "UNKNOWN_ERROR"})
-        outcome = await submit(RunningHub(RunningHubClient(session, script.url, KEY)))
+        outcome = await submit(line_to(session, script.url, KEY))
     assert isinstance(outcome, Uncertain)
     assert len(script.requests) == 1
 
@@ -212,8 +213,8 @@ async def test_the_key_is_in_no_text(
     script: Script, session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    client = RunningHubClient(session, script.url, KEY)
-    provider = RunningHub(client)
+    client = client_to(session, script.url, KEY)
+    provider = RunningHub(client, patience=patient())
     echo = f"key {KEY} is bad\x00\ud800"
     script.reply({"code": 802, "msg": echo, "errorMessage": echo})
     outcome = await submit(provider)
@@ -244,4 +245,4 @@ async def test_an_impossible_key_is_refused_without_being_shown(
 @pytest.mark.parametrize("url", ["", "www.runninghub.cn", "ftp://x", "https://user:pw@host"])
 async def test_an_impossible_address_is_refused(session: aiohttp.ClientSession, url: str) -> None:
     with pytest.raises(ValueError, match="no address like"):
-        RunningHubClient(session, url, KEY)
+        client_to(session, url, KEY)

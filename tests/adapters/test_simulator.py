@@ -23,10 +23,11 @@ from makegood.outcome import (
     Trouble,
     Unfinished,
 )
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
+from makegood_adapters.runninghub import open_session
 from makegood_adapters.runninghub.simulator import Faults, Pace, Rule, Simulator, SimulatorError
 from makegood_adapters.runninghub.simulator import server as simulator_server
 from tests.adapters.simulated_site import KEY, POSE, UPSCALER, Receiver, Site, open_site, png
+from tests.scenarios.line import line_to
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ async def test_a_full_account_refuses_and_creates_nothing() -> None:
 
 async def test_keys_are_checked_and_tasks_private(site: Site) -> None:
     task = await site.run()
-    stranger = RunningHub(RunningHubClient(site.session, site.sim.url, "other"))
+    stranger = line_to(site.session, site.sim.url, "other")
     assert await stranger.query(task.id) == NotFound()
     wrong = Site(site.sim, site.session, site.receiver, "wrong")
     outcome = await wrong.provider.submit({"app": UPSCALER, "nodes": []}, {}, None)

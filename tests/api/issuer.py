@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import pytest
 from aiohttp import web
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, KeyParameters, OctKey, OKPKey, RSAKey
@@ -19,6 +20,7 @@ from pydantic import SecretStr
 from makegood.catalog import Catalog
 from makegood.engine import Engine
 from makegood_adapters.access import LOOPBACK, AuthConfig, LimitsConfig, Network
+from makegood_adapters.http import jwks
 from makegood_adapters.http.gatekeeper import Gatekeeper, open_gate
 from makegood_adapters.memory import MemoryBlobs, MemoryStore
 from tests.adapters.queue_manager.scene import served
@@ -129,12 +131,14 @@ class Issuer:
 
 @asynccontextmanager
 async def an_issuer() -> AsyncIterator[Issuer]:
-    """Serve the key set of an issuer."""
+    """Serve the key set of an issuer, which nobody gives up for being slow."""
     issuer, app = Issuer(), web.Application()
     app.add_routes([web.get("/jwks.json", issuer.publish)])
     async with served(app) as page:
-        issuer.url = f"{page.base}/jwks.json"
-        yield issuer
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(jwks, "FETCH_SECONDS", 60.0)
+            issuer.url = f"{page.base}/jwks.json"
+            yield issuer
 
 
 @asynccontextmanager

@@ -191,7 +191,16 @@ async def serving(
 @asynccontextmanager
 async def uvicorn_on(app: Any) -> AsyncIterator[str]:
     """Serve an ASGI application and yield where."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", ws="none")
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_level="warning",
+        lifespan="off",
+        ws="none",
+        # A test that stands still for a while does not find its connection on the point of being closed.
+        timeout_keep_alive=600,
+    )
     server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)

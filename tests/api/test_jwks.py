@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -114,8 +115,8 @@ async def test_what_is_no_key_set_leaves_users_unknown_for_now(reply: Any) -> No
 
 
 async def test_an_issuer_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.01)
-    async with an_issuer() as issuer, a_gate(issuer.auth) as gate:
+    async with an_issuer() as issuer, a_gate(issuer.auth) as gate, AsyncExitStack() as stack:
+        stack.enter_context(monkeypatch.context()).setattr(jwks, "FETCH_SECONDS", 0.01)
         issuer.held = asyncio.Event()
         with pytest.raises(ApiProblem) as problem:
             await caller(gate, issuer.token())

@@ -285,7 +285,12 @@ async def test_every_process_sees_how_the_loops_of_all_are_doing(scene: Scene, d
         Catalog([]),
         blobs=scene.blobs,
         providers={},
-        settings=Settings(loop_interval_seconds=0.01, worker_beat_seconds=0.01, reckon_interval_seconds=0.01),
+        settings=Settings(
+            loop_interval_seconds=0.01,
+            loop_backoff_max_seconds=0.05,  # however often it fails before that is seen
+            worker_beat_seconds=0.01,
+            reckon_interval_seconds=0.01,
+        ),
         worker=WorkerName(host="gpu-host", pid=7, number=1, version="0.1.0"),
     )
     operator = scene.client.as_("service:observe")

@@ -34,7 +34,7 @@ export class Page {
     this.client = createClient(url, key, {
       auth: { storage, autoRefreshToken: false, detectSessionInUrl: false },
       global: { fetch: network.fetch },
-      realtime: { transport: WebSocket },
+      realtime: { transport: WebSocket, timeout: 60_000 }, // a service that is slow has not refused
     });
   }
 

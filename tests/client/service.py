@@ -18,6 +18,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from pydantic import SecretStr
 
 from makegood import Catalog, Engine, Job
+from makegood_adapters.access import USER_RATES, LimitsConfig
 from makegood_adapters.config import AccountConfig, ServiceConfig
 from makegood_adapters.folder import FolderBlobs
 from makegood_adapters.postgres.store import PostgresStore
@@ -111,6 +112,8 @@ async def serving(dsn: str, folder: Path) -> AsyncIterator[Service]:
             auth=BY_SECRET,
             accounts=[AccountConfig(name="main", base_url=simulator.url, api_key=SecretStr(KEY), capacity=1)],
             engine=quick(webhook_base_url=url),
+            # As many as in a minute: on a slow machine nobody makes these within one.
+            limits=LimitsConfig(user={"submits": USER_RATES["submits"].replace("minute", "hour")}),
         )
         stopping, listening = asyncio.Event(), asyncio.Event()
         running = asyncio.create_task(
@@ -142,8 +145,8 @@ async def live(service: Service, folder: Path, program: str, *words: str) -> lis
         "node", program, *words, cwd=folder, env=environment, stdin=PIPE, stdout=PIPE
     )
     try:
-        async with asyncio.timeout(2 * PATIENCE_SECONDS):
-            await _converse(service, node)
+        await _converse(service, node)
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await node.wait() == 0, service.lived
     finally:
         if node.returncode is None:
@@ -152,10 +155,16 @@ async def live(service: Service, folder: Path, program: str, *words: str) -> lis
     return service.lived
 
 
+async def _line_of(told: asyncio.StreamReader) -> bytes:
+    """Return the next line; that the program hangs is seen between two of them, however many there are."""
+    async with asyncio.timeout(2 * PATIENCE_SECONDS):
+        return await told.readline()
+
+
 async def _converse(service: Service, node: Process) -> None:
     assert node.stdout is not None
     assert node.stdin is not None
-    async for line in node.stdout:
+    while line := await _line_of(node.stdout):
         told = json.loads(line)
         if told["what"] == "lived":
             service.lived.append(told["name"])

@@ -36,9 +36,9 @@ async def test_four_lives_of_jobs_are_seen_by_a_page(programs: Path, database: s
 
 
 async def test_the_example_orders_follows_and_saves(programs: Path, database: str, tmp_path: Path) -> None:
-    (programs / "picture.png").write_bytes(PNG)
+    (programs / "order.png").write_bytes(PNG)  # other processes use the folder, and write files of theirs
     async with a_site(database, tmp_path) as (scene, environment):
-        node = await node_of(programs, environment, "out/order.js", "picture.png")
+        node = await node_of(programs, environment, "out/order.js", "order.png")
         assert node.stdout is not None
         told = [(await node.stdout.readline()).decode().strip()]
         [job] = (await scene.engine.list_jobs(OWNER)).jobs

@@ -9,8 +9,9 @@ from aiohttp import web
 
 from makegood_adapters.http import application, runner
 from makegood_adapters.runninghub.simulator import Simulator
+from tests.adapters.simulated_site import FAST
 from tests.command import run
-from tests.doctor.scene import FAST, NOWHERE, SECRET, Doctor, Told
+from tests.doctor.scene import NOWHERE, SECRET, Doctor, Told
 
 
 @pytest.fixture

@@ -17,12 +17,13 @@ from makegood_adapters.cli.doctor.findings import Findings
 from makegood_adapters.cli.doctor.provider import Wanted, examine, wanted
 from makegood_adapters.config import AccountConfig
 from makegood_adapters.postgres.store import PostgresStore
-from makegood_adapters.runninghub import RunningHub, RunningHubClient, open_session
-from makegood_adapters.runninghub.patience import Patience
+from makegood_adapters.runninghub import RunningHub, open_session
 from makegood_adapters.runninghub.simulator import Faults, Rule, Simulator
 from makegood_adapters.toolfiles import default_tools_folder, load_tools
 from tests.adapters.scripted_runninghub import KEY, PAGE, Script, reply, serve_script
-from tests.doctor.scene import FAST, NOWHERE, SECRET, Doctor
+from tests.adapters.simulated_site import FAST
+from tests.doctor.scene import NOWHERE, SECRET, Doctor
+from tests.scenarios.line import client_to, line_to, patient
 from tests.shipped import file_names
 
 
@@ -103,7 +104,7 @@ async def test_a_refused_run_is_told(doctor: Doctor, tmp_path: Path, simulator: 
 async def created(simulator: Simulator, webhook: str) -> str:
     """Create a task with this webhook, let it end, and return its id."""
     async with open_session() as session:
-        provider = RunningHub(RunningHubClient(session, simulator.url, SECRET))
+        provider = line_to(session, simulator.url, SECRET)
         request = {"app": "2037188547966406658", "nodes": [{"node": "548", "field": "value", "value": 2}]}
         outcome = await provider.submit(request, {}, webhook)
     assert isinstance(outcome, Accepted)
@@ -206,9 +207,7 @@ def look(script: Script, capsys: pytest.CaptureFixture[str]) -> Look:
         }
         account = AccountConfig(name="main", api_key=KEY, base_url=script.url, capacity=capacity)  # type: ignore[arg-type]  # pydantic takes text for a secret
         async with open_session() as session:
-            hub = RunningHub(
-                RunningHubClient(session, script.url, KEY), patience=Patience(first_seconds=0.001)
-            )
+            hub = RunningHub(client_to(session, script.url, KEY), patience=patient(0.001))
             await examine(account, hub, targets, ours, Findings())
         return capsys.readouterr().out
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from makegood import JobMoney
 from makegood.outcome import Accepted
-from makegood_adapters.runninghub import RunningHub, RunningHubClient
 from makegood_adapters.runninghub.simulator import Faults, Match, Rule
 from tests.imports.old_app import ANA, BO, OldApp
+from tests.scenarios.line import line_to
 from tests.scenarios.stage import KEY, Stage, picture, staged
 
 MAIN = {"name": "main", "pool": "runninghub", "capacity": 3, "api_key": KEY}
@@ -27,7 +27,7 @@ async def beside(app: OldApp, folder: Path, **given: Any) -> AsyncIterator[Stage
 
 async def task_of_the_old_app(stage: Stage, number: int = 0, **faults: Any) -> str:
     """Create a task as the old app has, and return its id; *faults* meet it."""
-    provider = RunningHub(RunningHubClient(stage.session, stage.simulator.url, KEY))
+    provider = line_to(stage.session, stage.simulator.url, KEY)
     data = picture(number)
     if faults:
         match = Match(input_sha256=hashlib.sha256(data).hexdigest())
