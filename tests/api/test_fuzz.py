@@ -28,6 +28,7 @@ from makegood_adapters.http.openapi import openapi
 from makegood_adapters.http.operation import Access, Op, Sends
 from makegood_adapters.http.v1 import OPERATIONS
 from tests.api.scene import Scene
+from tests.api.streams import PATIENCE_SECONDS
 from tests.conftest import Tally
 
 CALLERS = (
@@ -164,4 +165,4 @@ def sent(case: Case[Any], base: str, who: str, data: st.DataObject) -> requests.
     headers = {"Authorization": f"Bearer {who}"} if who else {}
     if who.startswith("service") and "Makegood-Owner" not in (case.headers or {}):
         headers["Makegood-Owner"] = data.draw(st.sampled_from(OWNERS[:2]))
-    return cast(requests.Response, case.call(base_url=base, headers=headers))
+    return cast(requests.Response, case.call(base_url=base, headers=headers, timeout=PATIENCE_SECONDS))

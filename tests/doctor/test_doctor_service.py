@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 
-from makegood_adapters.cli.doctor.database import lends_by_transaction
+from makegood_adapters.cli.doctor.database import _ahead, lends_by_transaction
 from tests.doctor.scene import SECRET, Doctor, Told
 
 
@@ -109,6 +110,11 @@ class Lent:
 
     async def fetchval(self, query: str) -> Any:
         return await self._session.fetchval(query)
+
+
+@pytest.mark.parametrize(("told", "ahead"), [(100.0, 0), (110.0, 0), (120.0, 0), (126.0, 6), (94.0, -6)])
+def test_a_clock_that_is_long_in_coming_is_not_taken_for_a_wrong_one(told: float, ahead: float) -> None:
+    assert _ahead(told, since=100.0, until=120.0) == ahead
 
 
 async def test_a_pooler_by_transaction_is_found_out(database: str) -> None:

@@ -40,7 +40,7 @@ async def examine_database(config: ServiceConfig, catalog: Catalog | None, check
             checks.fail("database", told, "makegood needs PostgreSQL 15 or newer")
         else:
             checks.ok("database", told)
-        _clock(server["clock"] - (answered + time.time()) / 2, checks)
+        _clock(_ahead(server["clock"], answered, time.time()), checks)
         await _schema(connection, config, server["there"], checks)
         await _pooler(connection, dsn, config, checks)
         _room(config, server["connections_max"], checks)
@@ -57,6 +57,12 @@ async def examine_database(config: ServiceConfig, catalog: Catalog | None, check
 
 def _sql(name: str) -> str:
     return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _ahead(told: float, since: float, until: float) -> float:
+    """Return how far a clock that was read between two moments of ours is ahead of it, at least: 0 if it may
+    agree, also where it was long in coming."""
+    return max(told - until, 0.0) + min(told - since, 0.0)
 
 
 def _clock(ahead: float, checks: Checks) -> None:
