@@ -112,6 +112,7 @@ async function completed(): Promise<void> {
   const active = await checkActiveJob("ada");
   assert.deepEqual([active.hasActiveJob, active.activeJobId, active.activeStatus], [true, jobId, "queued"]);
   await ear.status("queued");
+  await ear.until(({ connections }) => connections.includes("open")); // until then it is read, and may miss a state
   await ask("complete", jobId);
   await ear.status("completed");
   assert.deepEqual(ear.statuses, ["pending", "queued", "starting", "running", "completed"]);
