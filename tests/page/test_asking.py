@@ -1,10 +1,11 @@
 """What the page asks for and sends: what its address says, what an offer says, and nothing of another job."""
 
+import asyncio
 import re
 from typing import Any
 from urllib.parse import parse_qs
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.page.scene import Watched
 from tests.page.scripted import PAUSE, Script, job_id, now, overview, row, scripted, step, told
@@ -215,4 +216,52 @@ async def test_a_key_that_is_forgotten_is_sent_no_more_and_no_name_is_left_besid
         await script.until(lambda: script.asked["overview"] > asked + 1)
         assert sent == [None] * len(sent)
         assert await page.evaluate("sessionStorage.makegoodKey") is None
+        await page.close()
+
+
+async def test_each_row_leads_to_its_own_job_and_to_the_credits_of_its_owner(look: Watched) -> None:
+    owners = ("ada", "a&view=jobs", "eva")
+    jobs = [{**row(number, "running"), "owner": owner} for number, owner in enumerate(owners)]
+    async with scripted(Script({"jobs": {"jobs": jobs, "next": None}})) as url:
+        page = await look(f"{url}?view=jobs")
+        rows = page.locator(".jobs tbody tr")
+        await expect(rows).to_have_count(len(owners))
+        for number, owner in enumerate(owners):
+            links = await rows.nth(number).locator("a").evaluate_all("all => all.map((a) => a.search)")
+            assert [one_of_each(link) for link in links] == [
+                {"view": "jobs", "job": job_id(number)},
+                {"view": "money", "owner": owner},
+            ]
+        await page.close()
+
+
+async def test_a_key_is_kept_when_it_is_not_what_was_refused(look: Watched) -> None:
+    """Neither a service that is ill nor a late word on the key before takes a key away."""
+    script, asked, answered = Script(), asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if route.request.headers.get("authorization") == "Bearer old":
+            asked.set()
+            await answered.wait()
+            await route.fulfill(status=401, json={"detail": "It is revoked."})
+        else:
+            await route.continue_()
+
+    async with scripted(script) as url:
+        page = await look(url, broken=True)
+        await live(page)
+        await page.route("**/operations/overview", late)
+        await sign_in(page, "old")
+        await asked.wait()
+        await page.get_by_role("button", name="Forget the key").click()
+        await sign_in(page, "new")
+        await expect(page.get_by_role("button", name="Forget the key")).to_be_visible()
+        answered.set()
+        await live(page)
+        script.instead = (503, {}, '{"detail": "It is ill."}')
+        await expect(page.locator(".banner")).to_contain_text("It is ill.")
+        script.instead = None
+        await live(page)
+        await expect(page.locator(".key")).not_to_contain_text("not taken any more")
+        assert await page.evaluate("sessionStorage.makegoodKey") == "new"
         await page.close()
