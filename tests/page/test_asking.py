@@ -151,19 +151,26 @@ async def test_a_job_and_the_ledger_are_read_again_soon_after_a_step_of_theirs(l
     script = Script({job_id(1): dossier, "ledger": {"entries": [], "next": None}})
     script.answers["wallet"] = {"told": told("plain", "0 to spend"), "buckets": [], "acts": []}
     async with scripted(script) as url:
-        for view, name in ((f"jobs&job={job_id(1)}", job_id(1)), ("money&owner=ada", "ledger")):
+
+        async def asked(names: tuple[str, ...], times: int) -> None:
+            await script.until(lambda: all(script.asked[name] == times for name in names))
+
+        for view, names in (
+            (f"jobs&job={job_id(1)}", (job_id(1),)),
+            ("money&owner=ada", ("ledger", "wallet")),
+        ):
             page = await look("about:blank")
             await page.add_init_script(TICKS)
             script.hold("events")
             await page.goto(f"{url}?view={view}")
-            await script.until(lambda name=name: script.asked[name] == 1)
+            await asked(names, 1)
             script.release("events")
             await live(page)
-            await script.until(lambda name=name: script.asked[name] == 2)  # with the stream
+            await asked(names, 2)  # with the stream
             await script.tell(step(1, "running", "completed"))
             for _ in range(8):  # half seconds: what is not touched is asked for every ten seconds
                 await page.evaluate("async () => { tick(); await new Promise(requestAnimationFrame); }")
-            await script.until(lambda name=name: script.asked[name] == 3)
+            await asked(names, 3)
             await page.close()
 
 
@@ -264,4 +271,13 @@ async def test_a_key_is_kept_when_it_is_not_what_was_refused(look: Watched) -> N
         await live(page)
         await expect(page.locator(".key")).not_to_contain_text("not taken any more")
         assert await page.evaluate("sessionStorage.makegoodKey") == "new"
+        await page.close()
+
+
+async def test_a_job_that_is_named_oddly_is_asked_for_by_that_name(look: Watched) -> None:
+    script = Script()
+    async with scripted(script) as url:
+        page = await look(f"{url}?view=jobs&job=a%2Fb%3Fc", broken=True)
+        await expect(page.locator(".job")).to_contain_text("There is nothing.")
+        assert script.asked["b?c"]
         await page.close()
