@@ -37,11 +37,13 @@ async def test_who_is_not_the_owner_gets_nothing(scene: Scene, who: str | None) 
     made = (await scene.client.post("/jobs", json=await scene.order())).body
     stranger = scene.client.as_(who)
     wanted = {None: 401, f"user:{OTHER}": 404, "service:owners": 400}.get(who, 403)
-    for method, path in (("GET", f"/jobs/{made['id']}"), ("POST", f"/jobs/{made['id']}/cancel")):
-        reply = await stranger.call(method, path)
+    job, told = f"/jobs/{made['id']}", {"json": {"message": "stuck"}}
+    acts = [("GET", job, {}), ("POST", f"{job}/cancel", {}), ("POST", f"{job}/report", told)]
+    for method, path, given in acts:
+        reply = await stranger.call(method, path, **given)
         assert reply.status == wanted, reply
         assert reply.body["status"] == wanted
-    assert (await scene.client.get(f"/jobs/{made['id']}")).body["state"] == "queued"
+    assert (await scene.client.get(f"/jobs/{made['id']}")).body["state"] == "queued"  # nor has it ended
 
 
 async def test_a_foreign_job_answers_as_one_that_is_not_there(scene: Scene) -> None:
