@@ -180,6 +180,8 @@ async def test_the_status_is_the_one_that_the_outside_sees(
         page = json.loads((await jobs(dsn, "list", "--json", folder=tmp_path)).stdout)
         one = json.loads((await jobs(dsn, "show", str(job.id), "--json", folder=tmp_path)).stdout)
         listed = [(each["state"], each["status"]) for each in page["jobs"]]
+        assert "type_gone" not in one  # the command knows no job types, so none is missed
+        assert [each["text"] for each in one["told"] if "job type" in each["text"]] == []
         return listed, one["status"], [bar["status"] for bar in one["bars"]]
 
     def engine() -> Engine:

@@ -41,9 +41,9 @@ async def settle(
     reason
         Why; it is kept with the job for good.
     fail
-        End it as failed: all credits come back.
+        End it as failed: all that it holds comes back.
     cancel
-        End it as cancelled: all credits come back, whatever the job type's policy says.
+        End it as cancelled: all that it holds comes back, whatever the job type's policy says.
     complete
         End it as completed, paid, with this file of ours as its result; may be given several times.
     resolve

@@ -292,7 +292,7 @@ async def _keep(_: object) -> None:
 async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
     """Write a machine that is not there yet; of one that is there what is no rule, and only where it differs.
 
-    So a process that may not declare can start once another one has.
+    So a process that may not declare can start once another one has; public statuses it leaves to that one.
     """
     key = (spec.name, spec.version)
     stored = await connection.fetchval(statement("machine/digest"), *key)
@@ -312,7 +312,7 @@ async def _declare(connection: asyncpg.Connection, spec: Spec) -> None:
         names, seconds = [s.name for s in retimed], [s.deadline_seconds for s in retimed]
         await connection.execute(statement("machine/put_deadlines"), *key, names, seconds)
     renamed = [s for s in spec.states if (s.public or None) != before[s.name]["public_status"]]
-    if renamed:
+    if renamed and await connection.fetchval(statement("machine/may_put_public")):
         names, statuses = [s.name for s in renamed], [s.public or None for s in renamed]
         await connection.execute(statement("machine/put_public"), *key, names, statuses)
 

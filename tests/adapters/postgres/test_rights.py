@@ -106,6 +106,21 @@ async def test_readonly_reads_everything_but_secrets_and_changes_nothing(
             await Drive(store, drive.advance).insert(pool="pool")
 
 
+async def test_an_api_starts_before_a_worker_has_told_the_public_statuses_again(
+    roles: dict[str, str], plain: asyncpg.Connection, drive: Drive
+) -> None:
+    """As right after migration 0019: a machine of before has none, and an API may not write them."""
+    await plain.execute("update makegood.machine_state set public_status = null")
+    told = "select count(*) from makegood.machine_state where public_status is not null"
+    async with PostgresStore.open(roles["api"]) as store:
+        await store.declare(SPECS)
+        await Drive(store, drive.advance).to("pending", pool=await drive.pool())
+    assert await plain.fetchval(told) == 0
+    async with PostgresStore.open(roles["worker"]) as store:
+        await store.declare(SPECS)
+    assert await plain.fetchval(told) > 0
+
+
 async def test_an_api_sells_and_ends_jobs_but_makes_no_credits_and_runs_nothing(
     roles: dict[str, str], drive: Drive
 ) -> None:

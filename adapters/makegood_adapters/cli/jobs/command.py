@@ -137,9 +137,9 @@ async def cancel(
 ) -> None:
     """Cancel a job as a person with a reason; what happens to its credits is shown before.
 
-    A job that is not at the provider ends at once, and all its credits come back. Else the provider is asked
-    to stop, and its answer decides by the policy of the job type, as when the owner cancels: to end such a
-    job at once, with all credits back, is what `makegood settle --cancel` does.
+    A job that is not at the provider ends at once, and all that it holds comes back. Else the provider is
+    asked to stop, and its answer decides by the policy of the job type, as when the owner cancels: to end
+    such a job at once and give back all that it holds is what `makegood settle --cancel` does.
 
     Parameters
     ----------

@@ -31,9 +31,9 @@ _OPERATOR = Caller(kind=CallerKind.SERVICE, scopes=frozenset({Scope.OPERATIONS})
 async def print_job(engine: Engine, store: PostgresStore, job_id: UUID, *, json: bool) -> int:
     """Print the job and return the exit status: 1 if its books are broken. Raises UnknownJob, StoreError."""
     explained = await explain(store, job_id)
-    told = await dossier_of(Api(engine=engine), job_id, _OPERATOR)
+    told = await dossier_of(Api(engine=engine), job_id, _OPERATOR, types_known=False)
     if json:
-        found, shown = await collect(store, job_id), told.model_dump(mode="json")
+        found, shown = await collect(store, job_id), told.model_dump(mode="json", exclude={"type_gone"})
         bars = [{**bar, "status": found.status_of(bar["state"])} for bar in shown["bars"]]
         tell({**shown, "status": found.public, "bars": bars, "explanation": explained.to_json()})
     else:

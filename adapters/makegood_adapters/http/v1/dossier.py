@@ -167,15 +167,15 @@ async def get_dossier(api: Api, call: Call, job_id: UUID) -> JobDossier:
     return await dossier_of(api, job_id, call.caller)
 
 
-async def dossier_of(api: Api, job_id: UUID, caller: Caller) -> JobDossier:
-    """Return what is told of a job to an operator, who may what *caller* may. Raises UnknownJob, Conflict
-    where it moves too fast."""
+async def dossier_of(api: Api, job_id: UUID, caller: Caller, *, types_known: bool = True) -> JobDossier:
+    """Return what is told of a job to an operator, who may what *caller* may. No type is missed
+    unless *types_known*. Raises UnknownJob, Conflict where it moves too fast."""
     engine, redaction, offers = api.engine, api.redaction, Offers(caller)
     job, money, steps = await at_one_moment(api, await engine.get(job_id))
     fields = JobDossier.fields_of(job, api.status_of(job))
     attempts, now = await engine.attempts(job_id), await engine.now()
     journal = await engine.money_lines(job_id)
-    gone = job.type not in engine.catalog.names
+    gone = types_known and job.type not in engine.catalog.names
     told = [*_failure(fields["error"]), *of_refunds([line for line, _ in journal], now)]
     if gone:
         told.append(Told(Tone.WARN, "Its job type is not here any more."))
