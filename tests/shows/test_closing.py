@@ -1,5 +1,7 @@
 """How the demo closes: on one line that no terminal breaks in the middle, in red where books disagree."""
 
+import os
+import signal
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -93,12 +95,17 @@ async def test_a_demo_ends_with_0_only_if_everything_in_it_ended_well(
     async def told(*given: Any) -> Findings:
         return replace(await reconcile(*given), difference=next(found))
 
-    async def at_once() -> None:
-        """Press Ctrl-C."""
+    paragraph = command._paragraph
+
+    def quickly(console: Console, text: str) -> None:
+        """Press Ctrl-C as soon as it is said that this ends it."""
+        paragraph(console, text)
+        if "Ctrl-C ends" in text:
+            os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "reconcile", told)
-    monkeypatch.setattr(command, "until_interrupted", at_once)
+    monkeypatch.setattr(command, "_paragraph", quickly)
     monkeypatch.setattr(command, "judge", lambda *given: [Ending("a mishap", "as it was", ended)])
     assert await command.play(jobs=1, seed=1, headless=True, dsn=postgres_dsn, page=True, port=0) == status
     assert f"{'✓' if ended else '✗'} a mishap" in capsys.readouterr().out

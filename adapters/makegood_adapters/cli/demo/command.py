@@ -39,7 +39,7 @@ from makegood_adapters.cli.stage import (
 )
 from makegood_adapters.cli.staging.acts import Acts
 from makegood_adapters.cli.staging.board import Board, Button, Tone
-from makegood_adapters.cli.staging.interrupt import until_interrupted
+from makegood_adapters.cli.staging.interrupt import interruption
 from makegood_adapters.cli.staging.printing import STYLES
 from makegood_adapters.cli.staging.site import address_of, listen, open_site
 from makegood_adapters.cli.told import tell
@@ -198,12 +198,15 @@ class _Demo:
         """Let the page and its buttons work until Ctrl-C, and check the books again."""
         key = await self.engine.make_key("demo", ("operations", "credits"), actor="demo")
         self.board.note("The story is over. The buttons go on working: each orders a job of its own.")
-        console.print()
-        console.print(Text("The page stays open", "bold"), Text(address, "bold cyan underline"))
-        _paragraph(console, "Its buttons work at any time, and each tells here what happened. Ctrl-C ends.")
-        _paragraph(console, f"To cancel, pause or grant there, sign in with this key: {key.secret}")
-        console.print()
-        await until_interrupted()
+        with interruption() as interrupted:
+            console.print()
+            console.print(Text("The page stays open", "bold"), Text(address, "bold cyan underline"))
+            _paragraph(
+                console, "Its buttons work at any time, and each tells here what happened. Ctrl-C ends."
+            )
+            _paragraph(console, f"To cancel, pause or grant there, sign in with this key: {key.secret}")
+            console.print()
+            await interrupted.wait()
         console.print(Text("\nThe books, once more", "bold"))
         try:
             async with asyncio.timeout(_LEAVE_SECONDS), self.board.alone():

@@ -24,7 +24,7 @@ from makegood_adapters.cli.dev.worker import child_of
 from makegood_adapters.cli.stage import NotStarted, database_on, embedded_server
 from makegood_adapters.cli.staging.acts import Acts
 from makegood_adapters.cli.staging.board import Board, Tone
-from makegood_adapters.cli.staging.interrupt import until_interrupted
+from makegood_adapters.cli.staging.interrupt import interruption
 from makegood_adapters.cli.staging.printing import STYLES, print_line
 from makegood_adapters.cli.staging.site import address_of, listen, open_site
 from makegood_adapters.cli.staging.telling import tell_end
@@ -55,14 +55,15 @@ async def play(file: Path, *, port: int | None, dsn: str | None) -> int:
     console.print(Text("  Save the file, and the engine starts with it. Ctrl-C ends.\n", "dim"))
     with listener:
         async with _around(source, partial(_print, console), dsn) as site:
-            running = asyncio.create_task(_run(site, listener))
-            waiting = asyncio.create_task(until_interrupted())
-            try:
-                await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (running, waiting):
-                    task.cancel()
-                ended = await asyncio.gather(running, waiting, return_exceptions=True)
+            with interruption() as interrupted:
+                running = asyncio.create_task(_run(site, listener))
+                waiting = asyncio.create_task(interrupted.wait())
+                try:
+                    await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in (running, waiting):
+                        task.cancel()
+            ended = await asyncio.gather(running, waiting, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception):
                 raise error
