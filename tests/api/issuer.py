@@ -5,7 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -105,7 +105,7 @@ class Issuer:
     keys: list[tuple[Key, str]] = field(default_factory=lambda: [(a_key("one"), "ES256")])
     url: str = ""
     fetches: int = 0
-    reply: web.Response | None = None
+    reply: Callable[[], web.Response] | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event | None = None
 
@@ -126,7 +126,7 @@ class Issuer:
         self.asked.set()
         if self.held:
             await self.held.wait()
-        return web.json_response(self.document()) if self.reply is None else self.reply
+        return web.json_response(self.document()) if self.reply is None else self.reply()
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ async def test_keys_are_used_while_the_issuer_is_away_for_a_day() -> None:
     clock = Clock()
     async with an_issuer() as issuer, a_gate(issuer.auth, clock) as gate:
         await caller(gate, issuer.token())
-        issuer.reply = web.Response(status=500)
+        issuer.reply = lambda: web.Response(status=500)  # each time another: one is sent once
         clock.passed = STALE_SECONDS
         token = issuer.token(iat=clock.now(), exp=clock.now() + 3_600)
         assert (await caller(gate, token)).owner == "ada"
@@ -106,7 +107,7 @@ async def test_a_key_that_was_withdrawn_is_believed_for_an_hour_at_most() -> Non
 )
 async def test_what_is_no_key_set_leaves_users_unknown_for_now(reply: Any) -> None:
     async with an_issuer() as issuer, a_gate(issuer.auth) as gate:
-        issuer.reply = reply(issuer.url)
+        issuer.reply = partial(reply, issuer.url)
         for _ in range(3):
             with pytest.raises(ApiProblem) as problem:
                 await caller(gate, issuer.token())

@@ -133,7 +133,7 @@ async def test_what_has_changed_is_read_aloud_once_and_nothing_else(look: Watche
     async def looked(name: str) -> None:
         """Wait until what is so now was answered, and drawn."""
         asked = script.asked[name]
-        await script.until(lambda: script.asked[name] > asked + 2)
+        await script.until(lambda: script.asked[name] > asked + 1)
         await page.evaluate("new Promise(requestAnimationFrame)")
 
     def wrong(text: str) -> None:

@@ -169,7 +169,8 @@ class PostgresWakeups:
                     pause = 0.0
                     if self._woken:
                         await self._closed_within(min(carried * _SPACING_SECONDS, _SPACING_MAX_SECONDS))
-                    await self._until_something()
+                    if not self._closing.is_set():  # else nothing may come any more that would end the wait
+                        await self._until_something()
                 return
             except Exception as error:
                 why = str(error).partition("\n")[0]  # the driver adds a page of advice

@@ -305,10 +305,11 @@ class TestEnds:
             assert await bell.wait(PATIENCE_SECONDS)
         assert not short.connected
 
-    async def test_an_end_while_sending_waits_for_what_came_meanwhile(
-        self, proxy: Proxy, far: PostgresWakeups
+    async def test_an_end_while_sending_waits_for_what_came_meanwhile_and_no_longer(
+        self, proxy: Proxy, far: PostgresWakeups, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        leaving = PostgresWakeups(proxy.dsn)
+        monkeypatch.setattr(module, "_CLOSE_SECONDS", None)  # it comes by itself
+        leaving = PostgresWakeups(proxy.dsn, probe_seconds=3_600)
         await leaving.__aenter__()
         with far.listen("second") as bell:
             proxy.pause()
@@ -317,7 +318,8 @@ class TestEnds:
             await asyncio.sleep(0)
             leaving.wake("second")
             proxy.resume()
-            await end
+            async with patience():
+                await end
             assert await bell.wait(PATIENCE_SECONDS)
 
     async def test_an_end_does_not_wait_for_the_spacing_of_a_flood(
