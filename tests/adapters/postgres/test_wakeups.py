@@ -308,14 +308,15 @@ class TestEnds:
     async def test_an_end_while_sending_waits_for_what_came_meanwhile_and_no_longer(
         self, proxy: Proxy, far: PostgresWakeups, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "_CLOSE_SECONDS", None)  # it comes by itself
         leaving = PostgresWakeups(proxy.dsn, probe_seconds=3_600)
         await leaving.__aenter__()
         with far.listen("second") as bell:
             proxy.pause()
             leaving.wake("first")
-            end = asyncio.create_task(leaving.__aexit__())
-            await asyncio.sleep(0)
+            with monkeypatch.context() as patched:
+                patched.setattr(module, "_CLOSE_SECONDS", None)  # it comes by itself
+                end = asyncio.create_task(leaving.__aexit__())
+                await asyncio.sleep(0)
             leaving.wake("second")
             proxy.resume()
             async with patience():
