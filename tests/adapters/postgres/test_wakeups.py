@@ -19,8 +19,7 @@ CONNECTIONS = "application_name = 'makegood wake-ups' and datname = current_data
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a slow answer be an answer: a connection that is given up rings every bell, and at an end what is
-    still to be sent would not be."""
+    """Let a slow answer be an answer: a connection that is given up rings every bell."""
     for name in ("_ANSWER_SECONDS", "_CLOSE_SECONDS", "_HEARING_SECONDS"):
         monkeypatch.setattr(module, name, PATIENCE_SECONDS)
 
@@ -296,9 +295,7 @@ class TestPoolers:
 
 
 class TestEnds:
-    async def test_what_is_still_to_be_sent_is_sent_at_the_end(
-        self, database: str, far: PostgresWakeups
-    ) -> None:
+    async def test_an_end_sends_what_is_still_to_be_sent(self, database: str, far: PostgresWakeups) -> None:
         with far.listen("last words") as bell:
             async with PostgresWakeups(database) as short:
                 short.wake("last words")
@@ -319,8 +316,7 @@ class TestEnds:
                 await asyncio.sleep(0)
             leaving.wake("second")
             proxy.resume()
-            async with patience():
-                await end
+            await asyncio.wait_for(end, PATIENCE_SECONDS)
             assert await bell.wait(PATIENCE_SECONDS)
 
     async def test_an_end_does_not_wait_for_the_spacing_of_a_flood(
