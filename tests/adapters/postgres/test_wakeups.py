@@ -295,7 +295,7 @@ class TestPoolers:
 
 
 class TestEnds:
-    async def test_an_end_sends_what_is_still_to_be_sent(self, database: str, far: PostgresWakeups) -> None:
+    async def test_an_end_sends_what_is_still_noted(self, database: str, far: PostgresWakeups) -> None:
         with far.listen("last words") as bell:
             async with PostgresWakeups(database) as short:
                 short.wake("last words")
