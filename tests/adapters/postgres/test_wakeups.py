@@ -316,7 +316,8 @@ class TestEnds:
                 await asyncio.sleep(0)
             leaving.wake("second")
             proxy.resume()
-            await asyncio.wait_for(end, PATIENCE_SECONDS)
+            async with patience():
+                await end
             assert await bell.wait(PATIENCE_SECONDS)
 
     async def test_an_end_does_not_wait_for_the_spacing_of_a_flood(
